@@ -1,0 +1,41 @@
+"""Errors a user may meet. Each message is one sentence: path, expected, found, what to do."""
+
+
+class SharedDataError(Exception):
+    """Base of every error this project raises for a user to read; a CLI prints it without a traceback."""
+
+
+class UnknownNameError(SharedDataError):
+    """A scene, protocol, experiment or configuration key that does not exist."""
+
+
+class SceneNotFoundError(SharedDataError):
+    """A scene file is in none of the data folders."""
+
+
+class SceneVerificationError(SharedDataError):
+    """A scene file is not the catalogue's, byte for byte, and unverified data was not asked for."""
+
+
+class SceneFormatError(SharedDataError):
+    """A scene file cannot be read, or holds something other than the catalogue describes."""
+
+
+class DownloadError(SharedDataError):
+    """No source delivered the file with the expected hash."""
+
+
+class SplitError(SharedDataError):
+    """A class has too few labelled pixels for the split that was asked for."""
+
+
+class RunDirectoryError(SharedDataError):
+    """A run directory is in use, cannot be written, or holds a different run."""
+
+
+class RecordError(SharedDataError):
+    """A run record or a published number does not follow its schema."""
+
+
+class DeviceError(SharedDataError):
+    """The requested device does not exist on this machine."""

@@ -9,6 +9,10 @@ class UnknownNameError(SharedDataError):
     """A scene, protocol, experiment or configuration key that does not exist."""
 
 
+class CatalogueError(SharedDataError):
+    """The catalogue of scenes (`scenes.toml`) does not follow its schema."""
+
+
 class SceneNotFoundError(SharedDataError):
     """A scene file is in none of the data folders."""
 

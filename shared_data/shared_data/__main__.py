@@ -1,0 +1,8 @@
+"""Entry point of `python -m shared_data`."""
+
+import sys
+
+from shared_data.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""Memory that is used again and again stays with the process."""
+
+import ctypes
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to reuse large freed blocks instead of returning them to the kernel; True where it took effect.
+
+    A training step on a whole scene allocates and frees the same arrays of 10 to 400 MB over and over. glibc maps
+    every block above 32 MB anew, and the kernel zeroes its pages at each first touch: at the Indian Pines size that
+    was a fifth of a training step. The peak does not grow, because freed blocks are what the next step uses.
+    Elsewhere than on glibc nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30)) and bool(mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))

@@ -1,0 +1,134 @@
+"""python -m shared_data: fetch, verify and list scenes; compare runs with published numbers; keep records."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from shared_data import diff as comparison
+from shared_data.catalogue import scenes
+from shared_data.errors import SharedDataError
+from shared_data.fetch import fetch_scene
+from shared_data.published import load_published
+from shared_data.records import collect, find_records
+from shared_data.scene import data_folders, verify_scene
+from shared_data.tables import update_tables
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    slugs = arguments.scenes or [slug for slug, scene in scenes().items() if scene.access == "download"]
+    failed = 0
+    for slug in slugs:
+        try:
+            for path in fetch_scene(slug, arguments.folder):
+                print("%s: %s is complete and verified" % (slug, path))
+        except SharedDataError as error:
+            failed += 1
+            print("error: %s" % error, file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    wrong = 0
+    for slug in arguments.scenes or [slug for slug, scene in scenes().items() if scene.cube is not None]:
+        try:
+            for file in verify_scene(slug, arguments.data):
+                wrong += not file.verified
+                state = "verified" if file.verified else "NOT the catalogue's file (sha256 %s)" % file.sha256
+                print("%s: %s: %s" % (slug, file.path, state))
+        except SharedDataError as error:
+            wrong += 1
+            print("%s: %s" % (slug, error))
+    return 1 if wrong else 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    print("%-12s %-14s %-8s %-9s %s" % ("scene", "shape", "classes", "access", "title"))
+    for slug, scene in scenes().items():
+        shape = "%dx%dx%d" % (scene.height, scene.width, scene.bands)
+        print("%-12s %-14s %-8d %-9s %s" % (slug, shape, scene.num_classes, scene.access, scene.title))
+    print("data folders: %s" % ", ".join(str(folder) for folder in data_folders(arguments.data)))
+    return 0
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    records = [
+        record
+        for record in find_records(*arguments.folders)
+        if arguments.paper in (None, record["paper"])
+        and arguments.protocol in (None, record["protocol"])
+        and arguments.experiment in (None, record["experiment"])
+    ]
+    published = [
+        result
+        for result in load_published()
+        if arguments.paper in (None, result.paper) and arguments.experiment in (None, result.experiment)
+    ]
+    rows = comparison.compare(records, published)
+    shape = {"text": comparison.as_text, "markdown": comparison.as_markdown, "json": comparison.as_json}
+    print(shape[arguments.format](rows))
+    return 1 if arguments.strict and comparison.falls_below(rows) else 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    print("kept as %s" % collect(arguments.run, arguments.records))
+    return 0
+
+
+def _tables(arguments: argparse.Namespace) -> int:
+    stale = update_tables(arguments.files, arguments.records, write=not arguments.check)
+    for path in stale:
+        print("%s: %s" % (path, "tables differ from records; run 'make tables'" if arguments.check else "updated"))
+    return 1 if stale and arguments.check else 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of `python -m shared_data`."""
+    parser = argparse.ArgumentParser(prog="shared_data", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.required = True
+
+    fetch = commands.add_parser("fetch", help="download scenes and check their hashes")
+    fetch.add_argument("scenes", nargs="*", help="scene slugs (default: every downloadable scene)")
+    fetch.add_argument("--folder", help="where to put the files (default: the first data folder)")
+    fetch.set_defaults(run=_fetch)
+
+    verify = commands.add_parser("verify", help="check the hashes of the scene files that are here")
+    verify.add_argument("scenes", nargs="*", help="scene slugs (default: all with files)")
+    verify.add_argument("--data", help="data folder(s), separated like PATH")
+    verify.set_defaults(run=_verify)
+
+    listing = commands.add_parser("list", help="list the scenes of the catalogue")
+    listing.add_argument("--data", help="data folder(s), separated like PATH")
+    listing.set_defaults(run=_list)
+
+    diff = commands.add_parser("diff", help="compare runs with the published numbers")
+    diff.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")
+    diff.add_argument("--paper")
+    diff.add_argument("--experiment")
+    diff.add_argument("--protocol")
+    diff.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    diff.add_argument("--strict", action="store_true", help="exit with 1 where a row falls below")
+    diff.set_defaults(run=_diff)
+
+    record = commands.add_parser("record", help="keep a finished run's record")
+    record.add_argument("run", help="run directory")
+    record.add_argument("--records", default="records", help="folder of the kept records")
+    record.set_defaults(run=_record)
+
+    tables = commands.add_parser("tables", help="write the tables of README files from the records")
+    tables.add_argument("files", nargs="+", type=Path)
+    tables.add_argument("--records", default="records")
+    tables.add_argument("--check", action="store_true", help="change nothing; exit with 1 where a table is stale")
+    tables.set_defaults(run=_tables)
+    return parser
+
+
+def main(words: Optional[List[str]] = None) -> int:
+    """Run one command; errors a user can mend are printed as one sentence and give exit code 1."""
+    arguments = build_parser().parse_args(words)
+    try:
+        return arguments.run(arguments)
+    except SharedDataError as error:
+        print("error: %s" % error, file=sys.stderr)
+        return 1

@@ -1,0 +1,52 @@
+"""Configurations as data: configs/<experiment>.toml, beginning with comments that say what the file reproduces."""
+
+import ast
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+from shared_data.errors import UnknownNameError
+from shared_data.toml_file import load_toml
+
+
+def experiment_names(folder: Any) -> List[str]:
+    """Names of the configurations in a folder, sorted."""
+    return sorted(path.stem for path in Path(folder).glob("*.toml"))
+
+
+def describe(folder: Any, name: str) -> str:
+    """The comment lines at the head of a configuration, without their '# '."""
+    lines = []
+    for line in (Path(folder) / (name + ".toml")).read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# "))
+    return "\n".join(lines)
+
+
+def load_config(folder: Any, name: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:
+    """Read one configuration and apply overrides "dotted.key=value" (values are Python literals, else strings).
+
+    Raises: UnknownNameError for an unknown configuration, an override without '=', or one whose key the
+    configuration does not have.
+    """
+    known = experiment_names(folder)
+    if name not in known:
+        raise UnknownNameError("unknown configuration '%s'; there are: %s." % (name, ", ".join(known)))
+    config = load_toml(Path(folder) / (name + ".toml"))
+    for override in overrides:
+        _apply(config, override)
+    return config
+
+
+def _apply(config: Dict[str, Any], override: str) -> None:
+    dotted, separator, text = override.partition("=")
+    *path, last = dotted.strip().split(".")
+    section: Any = config
+    for part in path:
+        section = section.get(part) if isinstance(section, dict) else None
+    if not separator or not isinstance(section, dict) or last not in section:
+        raise UnknownNameError("override '%s': the configuration has no key '%s'." % (override, dotted.strip()))
+    try:
+        section[last] = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError):
+        section[last] = text.strip()

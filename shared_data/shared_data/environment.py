@@ -1,0 +1,60 @@
+"""What a number was measured on: hardware, versions, revision, memory."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from typing import Any, Dict, Optional
+
+
+def cpu_name() -> str:
+    """The processor's marketing name where the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory of this process so far, in 10^6 bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def revision() -> Dict[str, Any]:
+    """Commit of the source tree and whether tracked files differ from it; None where git does not tell."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+
+    def git(*words: str) -> Optional[str]:
+        try:
+            answer = subprocess.check_output(("git", "-C", folder) + words, stderr=subprocess.DEVNULL)
+            return answer.decode().strip()
+        except (OSError, subprocess.CalledProcessError):
+            return None
+
+    commit = git("rev-parse", "HEAD")
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return {"git": commit, "dirty": None if commit is None else bool(changed)}
+
+
+def describe(framework: str, version: str, gpu: Optional[str]) -> Dict[str, Any]:
+    """The record's `environment`: framework and Python versions, processor and cores, GPU name or None."""
+    return {
+        "framework": framework,
+        "framework_version": version,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cpu": cpu_name(),
+        "cores": usable_cores(),
+        "gpu": gpu,
+    }

@@ -1,0 +1,316 @@
+"""Scene files from the internet: nothing is believed but the hash, and nothing unverified gets its final name.
+
+pooch owns the last step (hash the temporary file, then rename it). This module adds what pooch leaves out: several
+sources, resuming, and saying in a sentence what each source answered.
+"""
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Union
+
+import pooch
+import requests
+from tqdm import tqdm
+
+from .atomic import write_text
+from .catalogue import SceneFile, get_scene
+from .errors import DownloadError
+from .matfile import looks_like_html
+from .scene import data_folders, file_sha256
+
+# A source may break off; what arrived is kept, and the rest is asked for again at once, at most this often.
+TRIES_PER_SOURCE = 3
+# Far above every file of the catalogue: a server that never stops sending must not fill the disk.
+MAX_BYTES = 2 << 30
+_BLOCK_BYTES = 1 << 16
+
+
+def fetch_scene(slug: str, folder: Union[str, Path, None] = None, progress: bool = True) -> List[Path]:
+    """Download the files of a scene into `folder` (default: the first data folder) and return their paths.
+
+    Files that are already there and have the catalogue's hash are left alone.
+
+    Raises: UnknownNameError for a slug that does not exist; DownloadError when the scene cannot be downloaded (it says
+    how to get it), the folder cannot be written, or no source delivered the right bytes.
+    """
+    scene = get_scene(slug)
+    if scene.access != "download":
+        raise DownloadError(f"{slug}: there is no download. {scene.how_to_get}")
+    target = Path(folder).expanduser() if folder else data_folders()[0]
+    return [fetch_file(file, target, progress=progress) for file in (scene.cube, scene.ground_truth)]
+
+
+def fetch_file(scene_file: SceneFile, folder: Union[str, Path], timeout: float = 30, progress: bool = True) -> Path:
+    """Download one file, from the first of its sources that delivers the bytes with its hash.
+
+    An interrupted download stays beside the target as `<name>.part` and is continued the next time, if the server can.
+    Several processes may call this at once: the first one downloads, the others wait and use its file.
+
+    Args:
+        timeout: seconds without an answer, or without any further byte, after which a source is given up.
+        progress: show a progress bar on a terminal.
+
+    Raises: DownloadError when the catalogue knows no hash, the folder cannot be written, another file lies under that
+    name, or every source failed; the message then says in one sentence per source what it answered.
+    """
+    folder = Path(folder)
+    target = folder / scene_file.name
+    if scene_file.sha256 is None:
+        raise DownloadError(f"{scene_file.name}: the catalogue knows no hash for it; place it in {folder} by hand.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder / f".{scene_file.name}.lock", progress):
+            if not _already_there(target, scene_file.sha256):
+                _fetch_from_sources(scene_file, target, timeout, progress)
+    except OSError as error:
+        raise DownloadError(
+            f"{scene_file.name}: cannot write to {folder} ({error.strerror or error}); "
+            "make the folder writable or name another one."
+        ) from error
+    return target
+
+
+@contextlib.contextmanager
+def _lock(path: Path, progress: bool) -> Iterator[None]:
+    """Hold an exclusive lock between processes; the empty lock file stays, because removing it would race."""
+    with open(str(path), "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if progress:
+                print(f"Another process is downloading to {path.parent}; waiting for it.", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _already_there(target: Path, sha256: Optional[str]) -> bool:
+    if not os.path.lexists(str(target)):
+        return False
+    found = file_sha256(target)
+    if found == sha256:
+        return True
+    raise DownloadError(
+        f"{target}: another file has this name (expected sha256 {sha256}, found {found}); move it away, then try again."
+    )
+
+
+def _fetch_from_sources(scene_file: SceneFile, target: Path, timeout: float, progress: bool) -> None:
+    answers = []
+    for url in scene_file.urls:
+        try:
+            _fetch_from(url, scene_file, target, timeout, progress)
+            return
+        except _SourceError as error:
+            answers.append(f"{url} {error}.")
+    raise DownloadError(
+        f"{scene_file.name}: no source delivered the file with sha256 {scene_file.sha256}. {' '.join(answers)} "
+        f"Try again later, or place the file in {target.parent} by hand."
+    )
+
+
+def _fetch_from(url: str, scene_file: SceneFile, target: Path, timeout: float, progress: bool) -> None:
+    part = _Part(target)
+    download = _ResumingDownload(part, scene_file.sha256, timeout, progress)
+    for tries_left in reversed(range(TRIES_PER_SOURCE)):
+        size_before = part.size_from(url)
+        try:
+            with _quiet_pooch():
+                pooch.retrieve(
+                    url,
+                    known_hash="sha256:" + scene_file.sha256,
+                    fname=target.name,
+                    path=str(target.parent),
+                    downloader=download,
+                )
+            return
+        except _BrokenOff:
+            if not tries_left or part.size_from(url) <= size_before:
+                raise
+        except ValueError as error:  # pooch: the hash differs; it has removed the bytes
+            # continued bytes may be two halves of different files; then once more, from the start
+            if not (download.resumed and tries_left):
+                raise _SourceError(f"sent {download.size} bytes that are not this file ({error})") from error
+
+
+@contextlib.contextmanager
+def _quiet_pooch() -> Iterator[None]:
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+class _SourceError(Exception):
+    """What a source did, worded to follow its URL."""
+
+
+class _BrokenOff(_SourceError):
+    """The source stopped in the middle; asking for the rest may help."""
+
+
+class _Origin(NamedTuple):
+    """Where a part came from. `validator` is the ETag or date that tells whether the file has changed since."""
+
+    url: str
+    validator: Optional[str]
+
+
+class _Part:
+    """The unfinished file `<name>.part` and, in `<name>.part.json`, where its bytes came from."""
+
+    def __init__(self, target: Path) -> None:
+        self.path = target.with_name(target.name + ".part")
+        self._origin_path = target.with_name(target.name + ".part.json")
+
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def size_from(self, url: str) -> int:
+        """How many bytes of that source the part holds; bytes of another or of unknown origin are not continued."""
+        origin = self.origin()
+        return self.size() if origin and origin.url == url else 0
+
+    def origin(self) -> Optional[_Origin]:
+        try:
+            record = json.loads(self._origin_path.read_text(encoding="utf-8"))
+            return _Origin(record["url"], record["validator"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def restart(self, origin: _Origin) -> None:
+        """Empty the part and note the origin of what will be written to it."""
+        self.remove()
+        write_text(self._origin_path, json.dumps(origin._asdict()))
+        self.path.touch()
+
+    def remove(self) -> None:
+        # the bytes first: they must never lie beside the record of another origin
+        for path in (self.path, self._origin_path):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+
+    def move_to(self, path: str) -> None:
+        os.replace(str(self.path), path)
+        self.remove()
+
+
+class _ResumingDownload:
+    """A downloader as pooch calls it. Continues the part of an earlier try where the server allows it.
+
+    After a call, `size` is the number of bytes handed over and `resumed` says whether some came from an earlier try.
+    """
+
+    def __init__(self, part: _Part, sha256: str, timeout: float, progress: bool) -> None:
+        self._part = part
+        self._sha256 = sha256
+        self._timeout = timeout
+        self._progress = progress
+        self.size = 0
+        self.resumed = False
+
+    def __call__(self, url: str, output_file: str, _pooch: Any) -> None:
+        if not self._is_complete():
+            self._transfer(url)
+        self.size = self._part.size()
+        self._part.move_to(output_file)
+
+    def _is_complete(self) -> bool:
+        """Whether an earlier process was stopped after the last byte and before the rename."""
+        return self._part.size() > 0 and file_sha256(self._part.path) == self._sha256
+
+    def _transfer(self, url: str) -> None:
+        offset = self._part.size_from(url)
+        with self._ask(url, _request_headers(offset, self._part.origin())) as response:
+            if not (offset and response.status_code == 416):
+                # a server that sends another range than asked for is found out by the hash
+                self._receive(url, response, resumed=offset > 0 and response.status_code == 206)
+                return
+        # nothing follows the part: it is as long as the file or longer, and has the wrong hash
+        self._part.remove()
+        self._transfer(url)
+
+    def _ask(self, url: str, headers: Dict[str, str]) -> requests.Response:
+        try:
+            return requests.get(url, headers=headers, stream=True, timeout=self._timeout)
+        except requests.RequestException as error:
+            raise _SourceError(f"did not answer ({self._reason(error)})") from error
+
+    def _receive(self, url: str, response: requests.Response, resumed: bool) -> None:
+        if response.status_code not in (200, 206):
+            raise _SourceError(f"answered {response.status_code} {response.reason}")
+        blocks = response.iter_content(_BLOCK_BYTES)
+        try:
+            first = next(blocks, b"")
+        except requests.RequestException as error:
+            raise _BrokenOff(f"broke off before the first bytes ({self._reason(error)})") from error
+        if not resumed:
+            # judged before the part is emptied: an error page must not cost what an earlier try received
+            if looks_like_html(first):
+                raise _SourceError("answered with a web page (HTML) in place of the file")
+            self._part.restart(_Origin(url, _validator(response)))
+        self.resumed = resumed
+        self._append(itertools.chain([first], blocks), _body_length(response))
+
+    def _append(self, blocks: Iterator[bytes], body_length: Optional[int]) -> None:
+        size = self._part.size()
+        expected = None if body_length is None else size + body_length
+        bar = tqdm(
+            desc=self._part.path.stem,
+            total=expected,
+            initial=size,
+            unit="B",
+            unit_scale=True,
+            disable=None if self._progress else True,  # None: shown on a terminal only
+        )
+        failure = None
+        with bar, open(str(self._part.path), "ab") as file:
+            try:
+                for block in blocks:
+                    file.write(block)
+                    bar.update(len(block))
+                    size += len(block)
+                    if size > MAX_BYTES:
+                        self._part.remove()
+                        raise _SourceError(f"sent more than {MAX_BYTES} bytes, which no scene file has")
+            except requests.RequestException as error:
+                failure = self._reason(error)
+        if failure or expected not in (None, size):
+            total = "an unknown number of" if expected is None else expected
+            raise _BrokenOff(f"broke off after {size} of {total} bytes ({failure or 'the connection was closed'})")
+
+    def _reason(self, error: requests.RequestException) -> str:
+        if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
+            return f"nothing arrived for {self._timeout:g} seconds"
+        return type(error).__name__
+
+
+def _request_headers(offset: int, origin: Optional[_Origin]) -> Dict[str, str]:
+    # compressed transfer would make byte positions meaningless
+    headers = {"Accept-Encoding": "identity"}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+        if origin.validator:
+            headers["If-Range"] = origin.validator
+    return headers
+
+
+def _validator(response: requests.Response) -> Optional[str]:
+    """What If-Range may hold: a strong ETag, else the date of the last change."""
+    etag = response.headers.get("ETag", "")
+    if etag and not etag.startswith("W/"):
+        return etag
+    return response.headers.get("Last-Modified")
+
+
+def _body_length(response: requests.Response) -> Optional[int]:
+    length = response.headers.get("Content-Length", "")
+    # of an encoded body the header counts the encoded bytes, which are not the ones written
+    return int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None

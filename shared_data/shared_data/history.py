@@ -1,0 +1,34 @@
+"""What happened while a run trained: seconds of every step, and one entry per evaluation or epoch.
+
+It is part of every checkpoint, so a resumed run reports the times and curves of the whole run.
+"""
+
+import statistics
+from typing import Any, Dict, List
+
+
+class History:
+    """`seconds`: one per step, without evaluation; `entries`: dicts with `step` and plain numbers."""
+
+    def __init__(self) -> None:
+        self.seconds: List[float] = []
+        self.entries: List[Dict[str, Any]] = []
+
+    def add_step(self, seconds: float) -> None:
+        self.seconds.append(float(seconds))
+
+    def add_entry(self, step: int, **numbers: float) -> None:
+        entry: Dict[str, Any] = {"step": int(step)}
+        entry.update((name, float(value)) for name, value in numbers.items())
+        self.entries.append(entry)
+
+    def median_step(self) -> float:
+        """Median seconds per step, 0 before the first."""
+        return statistics.median(self.seconds) if self.seconds else 0.0
+
+    def state_dict(self) -> Dict[str, Any]:
+        return {"seconds": list(self.seconds), "entries": [dict(entry) for entry in self.entries]}
+
+    def load_state_dict(self, state: Dict[str, Any]) -> None:
+        self.seconds = list(state["seconds"])
+        self.entries = [dict(entry) for entry in state["entries"]]

@@ -1,0 +1,172 @@
+"""The command line every paper offers: reproduce, predict, bench, list. Papers bring functions, not options."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from shared_data.diff import as_text, compare
+from shared_data.errors import SharedDataError, UnknownNameError
+from shared_data.published import load_published
+
+STOPPED = 143  # exit code of a run that a signal stopped after saving its state
+
+
+class Request(NamedTuple):
+    """One run as the user asked for it."""
+
+    experiment: str
+    protocol: str
+    seed: int
+    data: Optional[str]
+    unverified: bool
+    device: str
+    iterations: Optional[int]
+    overrides: Tuple[str, ...]  # "dotted.key=value"
+    out: Path
+    force: bool
+
+
+class Outcome(NamedTuple):
+    """What a run leaves: its directory, and its record, which is None where a signal stopped it."""
+
+    directory: Path
+    record: Optional[Dict[str, Any]]
+
+
+class Paper(NamedTuple):
+    """What distinguishes one paper's command line from another's."""
+
+    slug: str
+    title: str
+    experiments: Callable[[], Sequence[str]]
+    describe: Callable[[str], str]  # first comment lines of an experiment's configuration
+    protocols: Sequence[str]
+    reproduce: Callable[[Request], Outcome]
+    predict: Callable[[Request, Path], Outcome]
+    bench: Callable[[argparse.Namespace], int]
+    add_bench_options: Callable[[argparse.ArgumentParser], None]
+    default_seed: int
+    errors: Tuple[type, ...] = ()  # further exceptions whose message is meant for the user
+
+
+def run_directory_of(paper: str, request: Request) -> Path:
+    """results/<paper>/<experiment>/<protocol>/seed-<n>."""
+    return request.out / paper / request.experiment / request.protocol / ("seed-%d" % request.seed)
+
+
+def check_name(kind: str, name: str, known: Sequence[str]) -> None:
+    """Raises UnknownNameError listing what there is."""
+    if name not in known:
+        raise UnknownNameError("unknown %s '%s'; there are: %s." % (kind, name, ", ".join(known)))
+
+
+def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
+    parser.add_argument("experiment", help="configuration, usually a scene: %s" % ", ".join(paper.experiments()))
+    parser.add_argument("--protocol", default="paper", help="%s (default: paper)" % ", ".join(paper.protocols))
+    parser.add_argument("--seed", type=int, default=paper.default_seed, help="default: %(default)d, the release's")
+    parser.add_argument("--data", help="data folder(s), separated like PATH (default: HSI_DATA, shared_data/raw)")
+    parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="results folder (default: results)")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
+                        help="override a configuration key, for example train.num_iters=50")  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="forget what the run directory holds and start over")
+
+
+def build_parser(paper: Paper) -> argparse.ArgumentParser:
+    """The parser of `python -m <paper>`."""
+    parser = argparse.ArgumentParser(prog=paper.slug, description=paper.title)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.required = True
+
+    reproduce = commands.add_parser("reproduce", help="train, evaluate, write the record and the maps")
+    _add_scene_options(reproduce, paper)
+    reproduce.add_argument("--seeds", type=int, nargs="+", help="several runs, one after the other")
+    reproduce.add_argument("--iters", type=int, help="stop after this many iterations (marks the run as modified)")
+    reproduce.set_defaults(run=_reproduce)
+
+    predict = commands.add_parser("predict", help="classify a scene with stored weights, official ones too")
+    _add_scene_options(predict, paper)
+    predict.add_argument("--weights", type=Path, required=True, help="checkpoint (.pth)")
+    predict.set_defaults(run=_predict)
+
+    bench = commands.add_parser("bench", help="time a training step against the literal network")
+    paper.add_bench_options(bench)
+    bench.set_defaults(run=lambda paper, arguments: paper.bench(arguments))
+
+    listing = commands.add_parser("list", help="list the configurations")
+    listing.set_defaults(run=_list)
+    return parser
+
+
+def _request(arguments: argparse.Namespace, paper: Paper, seed: int) -> Request:
+    check_name("configuration", arguments.experiment, paper.experiments())
+    check_name("protocol", arguments.protocol, paper.protocols)
+    return Request(
+        experiment=arguments.experiment,
+        protocol=arguments.protocol,
+        seed=seed,
+        data=arguments.data,
+        unverified=arguments.unverified,
+        device=arguments.device,
+        iterations=getattr(arguments, "iters", None),
+        overrides=tuple(arguments.overrides),
+        out=arguments.out,
+        force=arguments.force,
+    )
+
+
+def print_metrics(record: Dict[str, Any]) -> None:
+    """OA, AA and kappa of a record as one line."""
+    metrics = record["metrics"]
+    print(
+        "%s %s, protocol %s, seed %d: OA %.2f %%, AA %.2f %%, kappa %.4f (%d test pixels)"
+        % (record["paper"], record["experiment"], record["protocol"], record["seed"], 100 * metrics["oa"],
+           100 * metrics["aa"], metrics["kappa"], record["split"]["test"]["size"])
+    )  # fmt: skip
+
+
+def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
+    records = []
+    for seed in arguments.seeds or [arguments.seed]:
+        outcome = paper.reproduce(_request(arguments, paper, seed))
+        if outcome.record is None:
+            print("stopped; the same command resumes the run in %s" % outcome.directory, file=sys.stderr)
+            return STOPPED
+        records.append(outcome.record)
+        print_metrics(outcome.record)
+        for name in ("map.png", "map_full.png", "errors.png", "run.json"):
+            if (outcome.directory / name).exists():
+                print("  %s" % (outcome.directory / name))
+    published = [
+        result for result in load_published() if (result.paper, result.experiment) == (paper.slug, arguments.experiment)
+    ]
+    print("\n" + as_text(compare(records, published)))
+    return 0
+
+
+def _predict(paper: Paper, arguments: argparse.Namespace) -> int:
+    outcome = paper.predict(_request(arguments, paper, arguments.seed), arguments.weights)
+    print("written to %s" % outcome.directory)
+    return 0
+
+
+def _list(paper: Paper, arguments: argparse.Namespace) -> int:
+    for name in paper.experiments():
+        print("%s\n    %s" % (name, paper.describe(name).replace("\n", "\n    ")))
+    return 0
+
+
+def main(paper: Paper, words: Optional[List[str]] = None) -> int:
+    """Run one command; errors a user can mend are printed as one sentence and give exit code 1."""
+    arguments = build_parser(paper).parse_args(words)
+    try:
+        return arguments.run(paper, arguments)
+    except (SharedDataError,) + paper.errors as error:
+        print("error: %s" % error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -1,0 +1,93 @@
+"""Run records: one JSON file says what ran, on what, and what came out. It is written last, validated and atomic."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Iterator
+
+import jsonschema
+
+from shared_data.atomic import write_text
+from shared_data.errors import RecordError
+
+SCHEMA_VERSION = 1
+_LARGEST_RECORD = 50 * 10**6  # bytes; a real one is about 100 kB
+
+with open(str(Path(__file__).with_name("record.schema.json")), encoding="utf-8") as _file:
+    _VALIDATOR = jsonschema.Draft7Validator(json.load(_file))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError("%s is not a number a record may hold" % constant)
+
+
+def validate_record(record: Any, origin: str = "the record") -> Dict[str, Any]:
+    """Return `record` where it follows the schema; RecordError names the first offending place otherwise."""
+    error = jsonschema.exceptions.best_match(_VALIDATOR.iter_errors(record))
+    if error is not None:
+        place = "/".join(str(part) for part in error.absolute_path) or "top level"
+        raise RecordError("%s is not a valid run record: at %s: %s." % (origin, place, error.message[:300]))
+    return record
+
+
+def write_record(path: Any, record: Dict[str, Any]) -> None:
+    """Validate and write atomically. Raises: RecordError, OSError."""
+    validate_record(record, str(path))
+    try:
+        text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise RecordError("%s cannot be written: it holds NaN or an infinity (%s)." % (path, error)) from error
+    write_text(path, text + "\n")
+
+
+def read_record(path: Any) -> Dict[str, Any]:
+    """Read and validate one record. Raises: RecordError with the path for anything unreadable or invalid."""
+    try:
+        if Path(path).stat().st_size > _LARGEST_RECORD:
+            raise RecordError("%s is larger than a run record can be (%d bytes)." % (path, _LARGEST_RECORD))
+        with open(str(path), encoding="utf-8") as file:
+            record = json.load(file, parse_constant=_refuse)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError("%s cannot be read as a run record: %s." % (path, error)) from error
+    return validate_record(record, str(path))
+
+
+def find_records(*folders: Any) -> Iterator[Dict[str, Any]]:
+    """Every record below the folders: run.json of finished runs and the collected seed-<n>.json, sorted by path.
+
+    The first folder wins where two hold the same run (paper, experiment, protocol, seed).
+    """
+    seen = set()
+    for folder in folders:
+        paths = set(Path(folder).glob("**/run.json")) | set(Path(folder).glob("**/seed-*.json"))
+        for path in sorted(paths):
+            record = read_record(path)
+            key = (record["paper"], record["experiment"], record["protocol"], record["seed"])
+            if key not in seen:
+                seen.add(key)
+                yield record
+
+
+def collect(run_directory: Any, records_folder: Any) -> Path:
+    """Copy a finished run's record to records/<paper>/<experiment>/<protocol>/seed-<n>.json; return that path.
+
+    Raises: RecordError where the directory holds no finished run.
+    """
+    source = Path(run_directory) / "run.json"
+    if not source.exists():
+        raise RecordError(
+            "%s has no run.json, so the run is not finished. Start it again to resume it." % run_directory
+        )
+    record = read_record(source)
+    target = (
+        Path(records_folder)
+        / record["paper"]
+        / record["experiment"]
+        / record["protocol"]
+        / ("seed-%d.json" % record["seed"])
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".json.new")
+    shutil.copyfile(str(source), str(temporary))
+    temporary.replace(target)
+    return target

@@ -1,0 +1,123 @@
+"""One run, one directory: results/<paper>/<experiment>/<protocol>/seed-<n>/, held by one process at a time.
+
+The directory is the state of the run: settings.json says what is being run, checkpoints let it resume, run.json,
+written last, says that it is finished. A lock of the operating system keeps a second process out and vanishes with
+its holder, however that one ends.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+from shared_data.atomic import write_text
+from shared_data.errors import RunDirectoryError
+from shared_data.records import read_record, write_record
+
+_LOCK, _SETTINGS, _RECORD = ".lock", "settings.json", "run.json"
+
+
+def _differences(old: Any, new: Any, place: str = "") -> Iterator[Tuple[str, Any, Any]]:
+    """Leaves in which two nested settings differ: (dotted place, old value, new value)."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(set(old) | set(new)):
+            yield from _differences(old.get(key), new.get(key), "%s.%s" % (place, key) if place else key)
+    elif old != new:
+        yield place, old, new
+
+
+class RunDirectory:
+    """Context manager that creates, locks and checks a run directory.
+
+    settings: everything that decides the run's result (resolved configuration, hashes of the data), JSON values.
+    force: forget what the directory holds and start over.
+    Raises RunDirectoryError where the folder cannot be written, another process holds it, or it holds a run with
+    other settings.
+    """
+
+    def __init__(self, path: Any, settings: Dict[str, Any], force: bool = False) -> None:
+        self.path = Path(path)
+        self.settings = json.loads(json.dumps(settings))
+        self.force = force
+        self._lock: Optional[Any] = None
+
+    def __enter__(self) -> "RunDirectory":
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = open(str(self.path / _LOCK), "a+")
+        except OSError as error:
+            raise RunDirectoryError(
+                "%s cannot be written (%s); choose another folder with OUT= or --out." % (self.path, error.strerror)
+            ) from error
+        try:
+            self._acquire()
+            self._check_settings()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._lock.close()  # closing releases the lock
+
+    def _acquire(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "another process"
+            raise RunDirectoryError(
+                "%s is in use by %s; wait for it, or give this run another folder with OUT= or --out."
+                % (self.path, holder)
+            ) from None
+        self._lock.seek(0)
+        self._lock.truncate()
+        self._lock.write("process %d on %s\n" % (os.getpid(), socket.gethostname()))
+        self._lock.flush()
+
+    def _check_settings(self) -> None:
+        if self.force:
+            self._empty()
+        stored = self.path / _SETTINGS
+        if not stored.exists():
+            self._write(lambda: write_text(stored, json.dumps(self.settings, indent=1, sort_keys=True) + "\n"))
+            return
+        try:
+            old = json.loads(stored.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunDirectoryError(
+                "%s cannot be read (%s); start over with FORCE=1 or --force." % (stored, error)
+            ) from error
+        for place, before, now in _differences(old, self.settings):
+            raise RunDirectoryError(
+                "%s holds a run with other settings: %s was %s and is now %s. Choose another folder with OUT= or "
+                "--out, or start over with FORCE=1 or --force."
+                % (self.path, place, json.dumps(before), json.dumps(now))
+            )
+
+    def _empty(self) -> None:
+        for entry in self.path.iterdir():
+            if entry.name == _LOCK:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(str(entry))
+            else:
+                entry.unlink()
+
+    def _write(self, action: Any) -> None:
+        try:
+            action()
+        except OSError as error:
+            raise RunDirectoryError("%s cannot be written: %s." % (self.path, error.strerror or error)) from error
+
+    def record(self) -> Optional[Dict[str, Any]]:
+        """The record of a finished run, None of an unfinished one."""
+        path = self.path / _RECORD
+        return read_record(path) if path.exists() else None
+
+    def finish(self, record: Dict[str, Any]) -> None:
+        """Write run.json: from here on the run is finished."""
+        self._write(lambda: write_record(self.path / _RECORD, record))

@@ -1,0 +1,105 @@
+"""The end of every run: prediction, split, maps and, last, the record."""
+
+import time
+from typing import Any, Dict, Optional, Sequence
+
+import numpy as np
+
+from shared_data import maps
+from shared_data.atomic import atomic_path
+from shared_data.errors import RunDirectoryError
+from shared_data.history import History
+from shared_data.metrics import evaluate
+from shared_data.paper_cli import Request
+from shared_data.records import SCHEMA_VERSION
+from shared_data.run_directory import RunDirectory
+from shared_data.scene import LoadedScene
+from shared_data.splits import Split, describe, save_split
+
+
+def write_prediction(folder: Any, prediction: np.ndarray, loaded: LoadedScene, split: Split, title: str) -> None:
+    """prediction.npy (H, W) uint8, split.npz, map.png (labelled pixels), map_full.png, errors.png.
+
+    Raises: RunDirectoryError where the folder cannot be written.
+    """
+    truth, scene = loaded.ground_truth, loaded.scene
+    train_mask = np.zeros(truth.size, bool)
+    train_mask[np.concatenate([split.train, split.val])] = True
+    try:
+        with atomic_path(folder / "prediction.npy") as temporary:
+            np.save(temporary, prediction)
+        save_split(folder / "split.npz", split)
+        maps.write_map(folder / "map.png", prediction, scene, title + ", labelled pixels", mask=truth > 0)
+        maps.write_map(folder / "map_full.png", prediction, scene, title + ", every pixel")
+        maps.write_errors(
+            folder / "errors.png",
+            truth,
+            prediction,
+            scene,
+            title + ", errors",
+            train_mask=train_mask.reshape(truth.shape),
+        )
+    except OSError as error:
+        raise RunDirectoryError("%s cannot be written: %s." % (folder, error.strerror or error)) from error
+
+
+def finish_run(
+    run: RunDirectory,
+    paper: str,
+    request: Request,
+    loaded: LoadedScene,
+    split: Split,
+    prediction: np.ndarray,
+    history: History,
+    config: Dict[str, Any],
+    decisions: Dict[str, Any],
+    selection: Dict[str, Any],
+    environment: Dict[str, Any],
+    times: Dict[str, float],
+    memory: Dict[str, Optional[float]],
+    revision: Dict[str, Any],
+    modified: Sequence[str],
+    extra_metrics: Optional[Dict[str, float]] = None,
+) -> Dict[str, Any]:
+    """Evaluate the prediction (H, W) on the test pixels, write everything, return the record.
+
+    This is where test labels are read; under the protocols that hide them, for the first time.
+    """
+    title = "%s · %s · %s · seed %d" % (paper.upper(), loaded.scene.title, request.protocol, request.seed)
+    write_prediction(run.path, prediction, loaded, split, title)
+    truth = loaded.ground_truth.ravel()[split.test]
+    metrics = evaluate(truth, prediction.ravel()[split.test], loaded.scene.num_classes)._asdict()
+    metrics.update(extra_metrics or {})
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "paper": paper,
+        "experiment": request.experiment,
+        "scene": loaded.scene.slug,
+        "protocol": request.protocol,
+        "seed": request.seed,
+        "status": "finished",
+        "modified": sorted(modified),
+        "metrics": metrics,
+        "selection": selection,
+        "split": describe(split, loaded.ground_truth, loaded.scene.num_classes),
+        "data": [
+            {
+                "name": file.name,
+                "sha256": file.sha256,
+                "expected_sha256": file.expected_sha256,
+                "verified": file.verified,
+            }
+            for file in loaded.files
+        ],
+        "data_verified": loaded.verified,
+        "config": config,
+        "decisions": decisions,
+        "environment": environment,
+        "times": times,
+        "memory": memory,
+        "revision": revision,
+        "history": history.entries,
+        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    run.finish(record)
+    return record

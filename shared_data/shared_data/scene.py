@@ -1,0 +1,193 @@
+"""A scene in memory: files found in the data folders, recognised by hash, read, and checked against the catalogue."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from .catalogue import Scene, SceneFile, get_scene
+from .errors import SceneFormatError, SceneNotFoundError, SceneVerificationError
+from .matfile import read_mat
+
+DATA_VARIABLE = "HSI_DATA"
+
+DataFolders = Union[None, str, Path, Sequence[Union[str, Path]]]
+
+
+class FileEvidence(NamedTuple):
+    """Which file was used, and what its bytes are. `expected_sha256` is None where the catalogue knows no hash."""
+
+    name: str
+    path: str
+    sha256: str
+    expected_sha256: Optional[str]
+    verified: bool
+
+
+class LoadedScene(NamedTuple):
+    """A scene ready for use.
+
+    cube: (H, W, B) in the dtype of the file; the values are the instrument's digital numbers or scaled radiance, not
+        normalised. MATLAB files give column-major memory order.
+    ground_truth: (H, W) uint8; 0 is unlabelled, 1..K are the classes of `scene.class_names`.
+    files: evidence for cube and ground truth; empty for the generated scene.
+    verified: every file has the catalogue's hash; False for the generated scene, which has none.
+    """
+
+    scene: Scene
+    cube: np.ndarray
+    ground_truth: np.ndarray
+    files: Tuple[FileEvidence, ...]
+    verified: bool
+
+
+def data_folders(data: DataFolders = None) -> List[Path]:
+    """The folders searched for scene files, first to last; they need not exist.
+
+    `data` is a list of folders or one string with folders separated by the system's path separator (':'). Without it
+    the environment variable HSI_DATA counts, written the same way; without that, `shared_data/raw` of the checkout.
+    """
+    if isinstance(data, Path):
+        data = [data]
+    if data is None or isinstance(data, str):
+        data = (data or os.environ.get(DATA_VARIABLE, "")).split(os.pathsep)
+    named = [Path(folder).expanduser() for folder in data if str(folder)]
+    return named or [_default_folder()]
+
+
+def load_scene(slug: str, data: DataFolders = None, unverified: bool = False) -> LoadedScene:
+    """Load the cube and the ground truth of a scene.
+
+    Each file is searched in `data_folders(data)`: the first one with the catalogue's hash wins. With `unverified`, a
+    file that is nowhere to be found with that hash is taken from the first folder that holds one of its name.
+
+    Raises: UnknownNameError for a slug that does not exist; SceneNotFoundError when a file is in none of the folders;
+    SceneVerificationError when it is there, but not the catalogue's, and `unverified` was not asked for;
+    SceneFormatError when its content is not what the catalogue describes (shape, finite values, labels 0..K).
+    """
+    scene = get_scene(slug)
+    if scene.access == "generated":
+        return _generated(scene)
+    evidence = tuple(_locate(scene, file, data_folders(data), unverified) for file in (scene.cube, scene.ground_truth))
+    size = (scene.height, scene.width)
+    # the ground truth is small: reading it first finds most mistakes before the cube is in memory
+    ground_truth = read_mat(evidence[1].path, scene.ground_truth.key, size)
+    ground_truth = _checked_labels(ground_truth, scene, evidence[1].path)
+    cube = read_mat(evidence[0].path, scene.cube.key, size + (scene.bands,))
+    _check_finite(cube, evidence[0].path)
+    return LoadedScene(scene, cube, ground_truth, evidence, all(file.verified for file in evidence))
+
+
+def verify_scene(slug: str, data: DataFolders = None) -> List[FileEvidence]:
+    """Hash the files of a scene, without reading them as arrays; a file that is not the catalogue's is listed as such.
+
+    The generated scene has no files and gives an empty list.
+
+    Raises: UnknownNameError for a slug that does not exist; SceneNotFoundError when a file is in none of the folders.
+    """
+    scene = get_scene(slug)
+    files = [file for file in (scene.cube, scene.ground_truth) if file is not None]
+    return [_locate(scene, file, data_folders(data), unverified=True) for file in files]
+
+
+def file_sha256(path: Union[str, Path]) -> str:
+    """SHA-256 of a file as 64 hexadecimal digits, in constant memory. Raises: OSError."""
+    digest = hashlib.sha256()
+    with open(str(path), "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _default_folder() -> Path:
+    checkout = Path(__file__).resolve().parents[1]
+    if (checkout / "setup.cfg").is_file():
+        return checkout / "raw"
+    return Path("shared_data") / "raw"  # installed elsewhere: where a user in the repository's root expects it
+
+
+def _generated(scene: Scene) -> LoadedScene:
+    from .synthetic import generate  # not needed, and not loaded, for measured scenes
+
+    cube, ground_truth = generate()
+    place = f"the generated scene '{scene.slug}'"
+    expected = (scene.height, scene.width, scene.bands)
+    if cube.shape != expected or ground_truth.shape != expected[:2]:
+        raise SceneFormatError(
+            f"{place}: expected a cube of shape {expected}, found {cube.shape} with labels of {ground_truth.shape}."
+        )
+    return LoadedScene(scene, cube, _checked_labels(ground_truth, scene, place), (), False)
+
+
+def _locate(scene: Scene, file: SceneFile, folders: List[Path], unverified: bool) -> FileEvidence:
+    found = []
+    for evidence in _candidates(file, folders):
+        if evidence.verified:
+            return evidence
+        found.append(evidence)
+    if not found:
+        raise _not_found(scene, file, folders)
+    if not unverified:
+        raise _not_verified(scene, found[0])
+    return found[0]
+
+
+def _candidates(file: SceneFile, folders: List[Path]) -> Iterator[FileEvidence]:
+    """Evidence for every file of that name, in the order of the folders."""
+    for folder in folders:
+        path = folder / file.name
+        try:
+            sha256 = file_sha256(path)
+        except OSError:  # absent, or unreadable: a later folder may hold a good one; _not_found tells them apart
+            continue
+        yield FileEvidence(file.name, str(path), sha256, file.sha256, sha256 == file.sha256)
+
+
+def _not_found(scene: Scene, file: SceneFile, folders: List[Path]) -> SceneNotFoundError:
+    looked_at = ", ".join(str(folder) + _remark(folder, file.name) for folder in folders)
+    expected = f" (sha256 {file.sha256})" if file.sha256 else ""
+    return SceneNotFoundError(f"{scene.slug}: {file.name}{expected} not found in {looked_at}. {scene.how_to_get}")
+
+
+def _remark(folder: Path, name: str) -> str:
+    if not os.path.isdir(str(folder)):
+        return " (no such folder)"
+    return " (there, but it cannot be read)" if os.path.lexists(str(folder / name)) else ""
+
+
+def _not_verified(scene: Scene, found: FileEvidence) -> SceneVerificationError:
+    allow = "set UNVERIFIED=1 or pass --unverified to use it all the same, marked as unverified"
+    if found.expected_sha256 is None:
+        problem = f"cannot be verified, because the catalogue knows no hash for it (found sha256 {found.sha256})"
+        remedy = allow
+    else:
+        problem = f"is not the catalogue's file: expected sha256 {found.expected_sha256}, found {found.sha256}"
+        remedy = f"move it away and run 'make data-{scene.slug}', or {allow}"
+    return SceneVerificationError(f"{scene.slug}: {found.path} {problem}; {remedy}.")
+
+
+def _checked_labels(ground_truth: np.ndarray, scene: Scene, path: str) -> np.ndarray:
+    """The labels as C-ordered (H, W) uint8, or SceneFormatError when they are not 0..K with some pixel labelled."""
+    if ground_truth.dtype.kind == "f" and not np.array_equal(ground_truth, np.floor(ground_truth)):
+        raise SceneFormatError(f"{path}: expected whole numbers as labels, found fractions or NaN.")
+    lowest, highest = ground_truth.min(), ground_truth.max()
+    if lowest < 0 or highest > scene.num_classes:
+        raise SceneFormatError(f"{path}: expected labels 0..{scene.num_classes}, found {lowest:.0f}..{highest:.0f}.")
+    if highest == 0:
+        raise SceneFormatError(f"{path}: expected labels 1..{scene.num_classes}, found no labelled pixel at all.")
+    return np.ascontiguousarray(ground_truth, dtype=np.uint8)
+
+
+def _check_finite(cube: np.ndarray, path: str) -> None:
+    if cube.dtype.kind != "f":
+        return
+    for band in range(cube.shape[2]):  # one band at a time: a mask of the whole cube would cost memory
+        bad = np.argwhere(~np.isfinite(cube[:, :, band]))
+        if len(bad):
+            row, column = bad[0]
+            raise SceneFormatError(
+                f"{path}: expected finite values, found NaN or infinity, first in row {row}, column {column}, "
+                f"band {band} (counted from 0)."
+            )

@@ -1,0 +1,84 @@
+"""Tables in README files, generated between markers so that no number is ever typed.
+
+    <!-- table: results paper=ssdgl -->
+    ... replaced ...
+    <!-- end table -->
+
+Kinds: `results` (accuracies per experiment and protocol) and `costs` (time and memory).
+"""
+
+import re
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List
+
+from shared_data.atomic import write_text
+from shared_data.diff import as_markdown, compare, doubt
+from shared_data.errors import RecordError
+from shared_data.published import load_published
+from shared_data.records import find_records
+
+_BLOCK = re.compile(r"(<!-- table: (\w+) paper=([\w-]+) -->\n)(.*?)(<!-- end table -->)", re.S)
+
+
+def results_table(paper: str, records: List[Dict[str, Any]]) -> str:
+    """Published against reproduced, one line per experiment, protocol and metric."""
+    published = [result for result in load_published() if result.paper == paper]
+    return as_markdown(compare(records, published))
+
+
+def costs_table(paper: str, records: List[Dict[str, Any]]) -> str:
+    """Time and memory of every kept run with the hardware it ran on."""
+    lines = [
+        "| experiment | protocol | seed | training | step | evaluation | peak memory | hardware | software | data |",
+        "|" + "---|" * 10,
+    ]
+    for record in records:
+        times, where = record["times"], record["environment"]
+        memory = record["memory"]["peak_gpu_mb"] or record["memory"]["peak_rss_mb"]
+        lines.append(
+            "| %s | %s | %d | %.0f s | %.3f s | %.2f s | %.0f MB | %s | %s %s, Python %s | %s |"
+            % (
+                record["experiment"],
+                record["protocol"],
+                record["seed"],
+                times["train_s"],
+                times["step_s"],
+                times["evaluation_s"],
+                memory,
+                where["gpu"] or "%s, %d cores" % (where["cpu"], where["cores"]),
+                where["framework"],
+                where["framework_version"],
+                where["python"],
+                doubt([record]) or "verified",
+            )
+        )
+    return "\n".join(lines)
+
+
+_KINDS: Dict[str, Callable[[str, List[Dict[str, Any]]], str]] = {"results": results_table, "costs": costs_table}
+
+
+def render(text: str, records: List[Dict[str, Any]]) -> str:
+    """`text` with the content of every table block generated anew. Raises: RecordError for an unknown kind."""
+
+    def block(match: Any) -> str:
+        start, kind, paper, _, end = match.groups()
+        if kind not in _KINDS:
+            raise RecordError("unknown table kind '%s'; there are: %s" % (kind, ", ".join(sorted(_KINDS))))
+        return start + _KINDS[kind](paper, [r for r in records if r["paper"] == paper]) + "\n" + end
+
+    return _BLOCK.sub(block, text)
+
+
+def update_tables(files: Iterable[Path], records_folder: Any, write: bool) -> List[Path]:
+    """Files whose tables differ from the records; with `write` they are brought up to date."""
+    records = list(find_records(records_folder))
+    stale = []
+    for path in files:
+        old = Path(path).read_text(encoding="utf-8")
+        new = render(old, records)
+        if new != old:
+            stale.append(path)
+            if write:
+                write_text(path, new)
+    return stale

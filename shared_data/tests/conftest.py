@@ -1,0 +1,82 @@
+"""Fixtures shared by the tests: a tiny scene with the real layout, and the real data where a machine has them."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Callable, List, NamedTuple, Optional
+
+import numpy as np
+import pytest
+import scipy.io
+from shared_data.catalogue import Scene, SceneFile
+
+from shared_data import catalogue
+
+
+class TinyScene(NamedTuple):
+    """A catalogue entry named "tiny", the folder that holds its two files, and what lies in them."""
+
+    scene: Scene
+    folder: Path
+    cube: np.ndarray
+    ground_truth: np.ndarray
+
+    def write(self, file: SceneFile, array: np.ndarray, folder: Optional[Path] = None) -> str:
+        """Write other content under the name of one of the files; return its sha256."""
+        return _write_mat((folder or self.folder) / file.name, file.key, array)
+
+
+def _write_mat(path: Path, key: str, array: np.ndarray) -> str:
+    scipy.io.savemat(str(path), {key: array}, do_compression=True)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def know(monkeypatch: Any) -> Callable[[Scene], None]:
+    """A function that lets the catalogue know another scene for the duration of a test."""
+
+    def add(scene: Scene) -> None:
+        known = dict(catalogue.scenes())
+        known[scene.slug] = scene
+        monkeypatch.setattr(catalogue, "scenes", lambda: dict(known))
+
+    return add
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: Any, know: Callable[[Scene], None]) -> TinyScene:
+    """A scene of 6×5 pixels, 4 bands and 3 classes, known to the catalogue for the duration of a test."""
+    monkeypatch.delenv("HSI_DATA", raising=False)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    random = np.random.RandomState(0)
+    cube = random.randint(0, 9000, (6, 5, 4)).astype(np.uint16)
+    ground_truth = random.randint(0, 4, (6, 5)).astype(np.uint8)
+    files = []
+    for name, key, array in (("Tiny.mat", "tiny", cube), ("Tiny_gt.mat", "tiny_gt", ground_truth)):
+        files.append(SceneFile(name, key, _write_mat(folder / name, key, array), ("http://127.0.0.1:9/" + name,)))
+    scene = Scene(
+        slug="tiny",
+        title="A tiny scene",
+        height=6,
+        width=5,
+        bands=4,
+        class_names=("Water", "Trees", "Roofs"),
+        palette=("#0000ff", "#00ff00", "#ff0000"),
+        labelled_pixels=int((ground_truth > 0).sum()),
+        class_counts=None,
+        cube=files[0],
+        ground_truth=files[1],
+        access="download",
+        how_to_get="Run 'make data-tiny', or place the file there by hand.",
+    )
+    know(scene)
+    return TinyScene(scene, folder, cube, ground_truth)
+
+
+@pytest.fixture
+def real_data() -> List[Path]:
+    """The folders named by HSI_DATA; the test is skipped on a machine without real data."""
+    if not os.environ.get("HSI_DATA"):
+        pytest.skip("HSI_DATA names no folder with real scene files")
+    return [Path(folder) for folder in os.environ["HSI_DATA"].split(os.pathsep)]

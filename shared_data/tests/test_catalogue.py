@@ -1,0 +1,136 @@
+"""The catalogue as shipped, and the mistakes its reader must not let pass."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from shared_data.errors import CatalogueError, UnknownNameError
+
+from shared_data import catalogue
+
+SCENES = catalogue.scenes()
+DOWNLOADED = [scene for scene in SCENES.values() if scene.access == "download"]
+
+
+def test_the_six_scenes_exist():
+    assert list(SCENES) == ["indianpines", "pavia", "salinas", "ksc", "houston", "synthetic"]
+
+
+@pytest.mark.parametrize(
+    "slug, shape, classes, labelled",
+    [
+        ("indianpines", (145, 145, 200), 16, 10249),
+        ("pavia", (610, 340, 103), 9, 42776),
+        ("salinas", (512, 217, 204), 16, 54129),
+        ("ksc", (512, 614, 176), 13, 5211),
+        ("houston", (349, 1905, 144), 15, 15029),
+        ("synthetic", (128, 96, 64), 9, None),
+    ],
+)
+def test_scene_facts(slug, shape, classes, labelled):
+    scene = catalogue.get_scene(slug)
+    assert (scene.height, scene.width, scene.bands) == shape
+    assert scene.num_classes == classes == len(scene.palette) == len(set(scene.class_names))
+    assert scene.labelled_pixels == labelled
+
+
+@pytest.mark.parametrize("scene", DOWNLOADED, ids=lambda scene: scene.slug)
+def test_downloaded_scenes_have_hashes_two_sources_and_counts(scene):
+    assert sum(scene.class_counts) == scene.labelled_pixels
+    for file in (scene.cube, scene.ground_truth):
+        assert re.match("[0-9a-f]{64}$", file.sha256)
+        assert len(file.urls) == 2
+        assert all(url.endswith("/" + file.name) for url in file.urls)
+
+
+def test_no_hash_is_used_twice():
+    hashes = [file.sha256 for scene in DOWNLOADED for file in (scene.cube, scene.ground_truth)]
+    assert len(set(hashes)) == len(hashes) == 8
+
+
+def test_houston_is_neither_downloaded_nor_hashed():
+    houston = SCENES["houston"]
+    assert houston.access == "manual"
+    assert [(file.key, file.sha256, file.urls) for file in (houston.cube, houston.ground_truth)] == [
+        ("ans", None, ()),
+        ("name", None, ()),
+    ]
+
+
+def test_unknown_scene_lists_those_that_exist():
+    with pytest.raises(UnknownNameError, match=r"'paris'.*indianpines, pavia, salinas, ksc, houston, synthetic"):
+        catalogue.get_scene("paris")
+
+
+def test_changing_the_returned_dictionary_changes_nothing():
+    catalogue.scenes().clear()
+    assert catalogue.scenes()
+
+
+# Machado, Oliveira and Fernandes (2009): linear RGB as seen with complete protanopia, deuteranopia, tritanopia
+SIGHTS = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deuteranopia": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "tritanopia": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+}
+
+
+def cielab(linear_rgb):
+    to_xyz = np.array([[0.4125, 0.3576, 0.1804], [0.2127, 0.7152, 0.0722], [0.0193, 0.1192, 0.9503]])
+    relative = np.clip(linear_rgb, 0, 1) @ to_xyz.T / to_xyz.sum(axis=1)
+    x, y, z = np.where(relative > 0.008856, np.cbrt(relative), 7.787 * relative + 16 / 116).T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_any_two_colours_can_be_told_apart(sight):
+    palette = max((scene.palette for scene in SCENES.values()), key=len)
+    hexadecimal = palette + ("#000000", "#ffffff")  # unlabelled pixels and paper
+    srgb = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in hexadecimal])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    lab = cielab(linear @ np.transpose(SIGHTS[sight]))
+    nearest = min(np.linalg.norm(one - other) for one, other in itertools.combinations(lab, 2))
+    # 2.3 is the just noticeable difference; thin regions of a map need several times that
+    assert nearest > (30 if sight == "normal" else 20)
+
+
+VALID = catalogue.CATALOGUE_PATH.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "old, new, complaint",
+    [
+        ("height = 145", "height = 145\nheigth = 145", "scenes.indianpines: unknown key 'heigth'"),
+        ("width = 145\n", "", "scenes.indianpines: missing key 'width'"),
+        ("bands = 200", "bands = 0", "bands is 0"),
+        ("bands = 200", "bands = true", "bands is True, expected a value of type int"),
+        ("bands = 200", 'bands = "200"', "bands is '200', expected a value of type int"),
+        ("labelled_pixels = 10249", "labelled_pixels = 10248", "classes hold 10249 pixels, labelled_pixels says 10248"),
+        ('name = "Corn", pixels = 237', 'name = "Corn"', "pixels for every class or for none"),
+        ('name = "Corn", pixels', 'name = "Woods", pixels', "classes with different names"),
+        ('access = "manual"', 'access = "by mail"', "access is 'by mail'"),
+        ('access = "generated"', 'access = "manual"', "cube must be given"),
+        ('sha256 = "ec2f', 'sha256 = "EC2F', "expected 64 lower-case hexadecimal digits"),
+        ('key = "paviaU"\n', "", "scenes.pavia.cube: missing key 'key'"),
+        ('name = "PaviaU.mat"', 'name = "../PaviaU.mat"', "expected a plain file name"),
+        ('"http://www.ehu', '"ftp://www.ehu', "other than http"),
+        ('"#a6fe1c"', '"green"', "expected colours written as '#rrggbb'"),
+        ('"#a6fe1c"', '"#c702a1"', "holds a colour twice"),
+        ('"#a6fe1c",', "", "16 classes, but the palette has 15"),
+        ("palette = [", "palette = ", "scenes.toml: "),
+    ],
+)
+def test_a_mistake_in_the_catalogue_is_named(tmp_path, old, new, complaint):
+    assert old in VALID
+    path = tmp_path / "scenes.toml"
+    path.write_text(VALID.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(CatalogueError, match=complaint) as error:
+        catalogue.read_catalogue(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_catalogue_is_named(tmp_path):
+    with pytest.raises(CatalogueError, match=r"absent\.toml"):
+        catalogue.read_catalogue(tmp_path / "absent.toml")

@@ -1,0 +1,492 @@
+"""Downloads, against a local HTTP server that misbehaves in every way the real ones have been seen to."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import ThreadingMixIn
+
+import numpy as np
+import pytest
+from shared_data.catalogue import SceneFile
+from shared_data.errors import DownloadError
+from shared_data.fetch import fetch_file, fetch_scene
+
+from shared_data import fetch
+
+# large against the blocks in which bodies are received, small for a test
+CONTENT = np.random.RandomState(0).bytes(400000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+HALF = 200000
+PAGE = b"\n<!DOCTYPE html><html><body>Moved</body></html>"
+
+
+class ThreadingHTTPServer(ThreadingMixIn, HTTPServer):
+    daemon_threads = True
+
+
+class Server:
+    """A server whose every path has a function `answer(handler)`; it notes requests and the bytes sent in bodies."""
+
+    def __init__(self):
+        self.answers = {}
+        self.requests = []
+        self.body_bytes = []
+        self.stop_waiting = threading.Event()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                server.requests.append((self.path, dict(self.headers)))
+                server.answers[self.path](self)
+
+            def log_message(self, *_):
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
+    def close(self):
+        self.stop_waiting.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def file(self, *answers):
+        """A catalogue entry with one source per answer."""
+        urls = []
+        for number, answer in enumerate(answers):
+            self.answers[f"/{number}/scene.mat"] = answer
+            urls.append(f"{self.url}/{number}/scene.mat")
+        return SceneFile("scene.mat", "scene", SHA256, tuple(urls))
+
+    def send(self, handler, body, status=200, headers=(), claimed=None):
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body) if claimed is None else claimed))
+        for name, value in headers:
+            handler.send_header(name, value)
+        handler.end_headers()
+        self.body_bytes.append(len(body))
+        handler.wfile.write(body)
+        handler.wfile.flush()
+
+    # answers
+
+    def good(self, handler):
+        self.send(handler, CONTENT)
+
+    def page(self, handler):
+        self.send(handler, PAGE)
+
+    def other_bytes(self, handler):
+        self.send(handler, b"MATLAB 5.0 MAT-file" + bytes(1000))
+
+    def missing(self, handler):
+        self.send(handler, PAGE, status=404)
+
+    def cut_short(self, handler):
+        self.send(handler, CONTENT[:HALF], claimed=len(CONTENT))
+
+    def shortened(self, handler):
+        """Truncated at the source: the header counts what is sent."""
+        self.send(handler, CONTENT[:HALF])
+
+    def silent(self, handler):
+        self.stop_waiting.wait(20)
+
+    def stalling(self, handler):
+        self.send(handler, CONTENT[:HALF], claimed=len(CONTENT), headers=[("ETag", '"v1"')])
+        self.stop_waiting.wait(20)
+
+    def ranged(self, handler, content=CONTENT, etag='"v1"', give_up_after=None):
+        """A server that knows Range and If-Range; it hangs up after `give_up_after` bytes of a whole file."""
+        begin = range_start(handler.headers)
+        if begin is not None and handler.headers.get("If-Range", etag) == etag:
+            if begin >= len(content):
+                self.send(handler, b"", status=416, headers=[("Content-Range", f"bytes */{len(content)}")])
+                return
+            where = f"bytes {begin}-{len(content) - 1}/{len(content)}"
+            self.send(handler, content[begin:], status=206, headers=[("Content-Range", where), ("ETag", etag)])
+            return
+        self.send(handler, content[:give_up_after], headers=[("ETag", etag)], claimed=len(content))
+
+    def dying(self, handler):
+        self.ranged(handler, give_up_after=HALF)
+
+    def header(self, name):
+        """That header of every request, None where it was not sent."""
+        return [headers.get(name) for _, headers in self.requests]
+
+
+def range_start(headers):
+    return int(headers["Range"][len("bytes=") : -1]) if "Range" in headers else None
+
+
+@pytest.fixture
+def server(monkeypatch):
+    # a proxy of this machine must not stand between the test and its own server
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "raw"
+
+
+def leftovers(folder):
+    """What lies in the folder besides the target and the lock, which stays."""
+    return sorted(set(os.listdir(str(folder))) - {"scene.mat", ".scene.mat.lock"})
+
+
+def get(file, folder, timeout=5):
+    return fetch_file(file, folder, timeout=timeout, progress=False)
+
+
+def leave_part(folder, content, url, validator='"v1"'):
+    """The state in which an interrupted download leaves its folder."""
+    folder.mkdir(exist_ok=True)
+    (folder / "scene.mat.part").write_bytes(content)
+    (folder / "scene.mat.part.json").write_text(json.dumps({"url": url, "validator": validator}))
+
+
+# what goes well
+
+
+def test_file_is_downloaded_into_a_new_folder(server, folder):
+    path = get(server.file(server.good), folder / "below")
+    assert path == folder / "below" / "scene.mat"
+    assert path.read_bytes() == CONTENT
+    assert leftovers(path.parent) == []
+
+
+def test_file_is_readable_as_umask_allows(server, folder):
+    path = get(server.file(server.good), folder)
+    mask = os.umask(0)
+    os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_valid_file_is_not_downloaded_again(server, folder):
+    folder.mkdir()
+    (folder / "scene.mat").write_bytes(CONTENT)
+    get(server.file(server.good), folder)
+    assert server.requests == []
+
+
+def test_redirect_is_followed(server, folder):
+    server.answers["/moved/scene.mat"] = server.good
+    file = server.file(lambda handler: server.send(handler, PAGE, 302, [("Location", "/moved/scene.mat")]))
+    assert get(file, folder).read_bytes() == CONTENT
+
+
+def test_chunked_body_without_a_length_is_accepted(server, folder):
+    def chunked(handler):
+        handler.protocol_version = "HTTP/1.1"
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        for start in range(0, len(CONTENT), 50000):
+            block = CONTENT[start : start + 50000]
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
+        handler.wfile.write(b"0\r\n\r\n")
+
+    assert get(server.file(chunked), folder).read_bytes() == CONTENT
+
+
+def test_proxy_of_the_environment_is_used(server, folder, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    address = "http://scenes.invalid/scene.mat"
+    server.answers[address] = server.good
+    assert get(SceneFile("scene.mat", "scene", SHA256, (address,)), folder).read_bytes() == CONTENT
+
+
+# what goes wrong: each answer is told, and the second source helps
+
+
+@pytest.mark.parametrize(
+    "answer, told",
+    [
+        ("page", r"answered with a web page \(HTML\)"),
+        ("missing", "answered 404"),
+        ("other_bytes", "sent 1019 bytes that are not this file .*" + SHA256),
+        ("shortened", "sent 200000 bytes that are not this file"),
+        ("cut_short", "broke off after [0-9]+ of 400000 bytes"),
+        ("silent", r"did not answer \(nothing arrived for 1 seconds\)"),
+        ("stalling", r"broke off after [0-9]+ of 400000 bytes \(nothing arrived for 1 seconds\)"),
+    ],
+)
+def test_bad_answer_is_told_and_leaves_no_target(server, folder, answer, told):
+    file = server.file(getattr(server, answer))
+    with pytest.raises(DownloadError, match=f"^scene.mat: no source delivered .* {file.urls[0]} {told}"):
+        get(file, folder, timeout=1)
+    assert not (folder / "scene.mat").exists()
+    if answer not in ("cut_short", "stalling"):
+        assert leftovers(folder) == []
+
+
+@pytest.mark.parametrize("answer", ["page", "missing", "other_bytes", "shortened", "cut_short", "silent", "stalling"])
+def test_second_source_is_used(server, folder, answer):
+    file = server.file(getattr(server, answer), server.good)
+    assert get(file, folder, timeout=1).read_bytes() == CONTENT
+    assert leftovers(folder) == []
+
+
+def test_every_source_is_named_with_its_own_answer(server, folder):
+    file = server.file(server.page, server.missing)
+    with pytest.raises(DownloadError) as error:
+        get(file, folder)
+    assert f"{file.urls[0]} answered with a web page (HTML) in place of the file." in str(error.value)
+    assert f"{file.urls[1]} answered 404 Not Found." in str(error.value)
+    assert f"place the file in {folder} by hand" in str(error.value)
+
+
+def test_refused_connection_is_told(server, folder):
+    file = server.file(server.good)
+    server.close()
+    with pytest.raises(DownloadError, match=r"did not answer \(ConnectionError\)"):
+        get(file, folder)
+
+
+def test_endless_body_is_stopped(server, folder, monkeypatch):
+    monkeypatch.setattr(fetch, "MAX_BYTES", 100000)
+    with pytest.raises(DownloadError, match="sent more than 100000 bytes"):
+        get(server.file(server.good), folder)
+    assert leftovers(folder) == []
+
+
+def test_another_file_of_that_name_is_not_overwritten(server, folder):
+    folder.mkdir()
+    (folder / "scene.mat").write_bytes(b"mine")
+    with pytest.raises(DownloadError, match=r"scene\.mat: another file has this name .*" + SHA256 + ".*move it away"):
+        get(server.file(server.good), folder)
+    assert (folder / "scene.mat").read_bytes() == b"mine"
+    assert server.requests == []
+
+
+def test_folder_that_cannot_be_made_is_told(server, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DownloadError, match=r"cannot write to .*file/raw \(Not a directory\)"):
+        get(server.file(server.good), tmp_path / "file" / "raw")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_without_permission_is_told(server, folder):
+    folder.mkdir(mode=0o555)
+    with pytest.raises(DownloadError, match=r"cannot write to .*\(Permission denied\)"):
+        get(server.file(server.good), folder)
+
+
+def test_full_disk_is_told(server, folder, monkeypatch):
+    def no_space(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fetch, "write_text", no_space)
+    with pytest.raises(DownloadError, match=r"cannot write to .*\(No space left on device\)"):
+        get(server.file(server.good), folder)
+    assert not (folder / "scene.mat").exists()
+
+
+def test_file_without_a_hash_is_not_fetched(server, folder):
+    with pytest.raises(DownloadError, match="knows no hash"):
+        get(server.file(server.good)._replace(sha256=None), folder)
+    assert server.requests == []
+
+
+# resuming
+
+
+def test_dying_connection_is_resumed_and_only_the_rest_is_sent(server, folder):
+    assert get(server.file(server.dying), folder).read_bytes() == CONTENT
+    first, second = (headers for _, headers in server.requests)
+    assert "Range" not in first
+    begin = range_start(second)
+    assert 0 < begin <= HALF  # an unfinished block may be lost
+    assert second["If-Range"] == '"v1"'
+    assert server.body_bytes == [HALF, len(CONTENT) - begin]
+    assert leftovers(folder) == []
+
+
+def test_a_later_call_resumes(server, folder):
+    file = server.file(server.ranged)
+    leave_part(folder, CONTENT[:HALF], file.urls[0])
+    assert get(file, folder).read_bytes() == CONTENT
+    assert server.header("Range") == [f"bytes={HALF}-"]
+    assert server.body_bytes == [len(CONTENT) - HALF]
+
+
+def test_killed_process_leaves_a_part_that_the_next_one_resumes(server, folder):
+    file = server.file(server.stalling)
+    process = subprocess.Popen([sys.executable, "-c", FETCH, str(folder), *file_arguments(file)])
+    part = folder / "scene.mat.part"
+    deadline = time.time() + 20
+    while not (part.exists() and part.stat().st_size > 0) and time.time() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "scene.mat").exists()
+    server.answers["/0/scene.mat"] = server.ranged
+    assert get(file, folder).read_bytes() == CONTENT
+    assert server.header("Range")[0] is None
+    assert 0 < range_start(server.requests[1][1]) <= HALF
+
+
+def test_server_without_ranges_sends_everything_again(server, folder):
+    file = server.file(server.good)
+    leave_part(folder, CONTENT[:HALF], file.urls[0])
+    assert get(file, folder).read_bytes() == CONTENT
+    assert server.header("Range") == [f"bytes={HALF}-"]
+    assert server.body_bytes == [len(CONTENT)]
+
+
+def test_changed_file_is_sent_whole(server, folder):
+    file = server.file(server.ranged)
+    leave_part(folder, b"x" * HALF, file.urls[0], validator='"v0"')
+    assert get(file, folder).read_bytes() == CONTENT
+    assert server.body_bytes == [len(CONTENT)]
+
+
+def test_changed_file_without_a_validator_is_found_by_its_hash(server, folder):
+    file = server.file(server.ranged)
+    leave_part(folder, b"x" * HALF, file.urls[0], validator=None)
+    assert get(file, folder).read_bytes() == CONTENT
+    assert server.header("Range") == [f"bytes={HALF}-", None]
+    assert server.header("If-Range") == [None, None]
+
+
+@pytest.mark.parametrize("length", [len(CONTENT), len(CONTENT) + 7])
+def test_part_that_is_complete_but_wrong_is_removed(server, folder, length):
+    file = server.file(server.ranged)
+    leave_part(folder, b"x" * length, file.urls[0])
+    assert get(file, folder).read_bytes() == CONTENT
+    assert server.header("Range") == [f"bytes={length}-", None]
+
+
+def test_part_that_is_complete_and_right_needs_no_request(server, folder):
+    file = server.file(server.missing)
+    leave_part(folder, CONTENT, file.urls[0])
+    assert get(file, folder).read_bytes() == CONTENT
+    assert server.requests == []
+    assert leftovers(folder) == []
+
+
+@pytest.mark.parametrize("record", ['{"url": "http://elsewhere/scene.mat", "validator": null}', "{}", "[]", "no json"])
+def test_part_of_another_or_unknown_origin_is_not_continued(server, folder, record):
+    file = server.file(server.ranged)
+    leave_part(folder, b"x" * HALF, file.urls[0])
+    (folder / "scene.mat.part.json").write_text(record)
+    assert get(file, folder).read_bytes() == CONTENT
+    assert server.header("Range") == [None]
+
+
+def test_error_page_does_not_cost_the_part(server, folder):
+    file = server.file(server.page)
+    leave_part(folder, CONTENT[:HALF], file.urls[0])
+    with pytest.raises(DownloadError, match="web page"):
+        get(file, folder)
+    assert (folder / "scene.mat.part").read_bytes() == CONTENT[:HALF]
+    server.answers["/0/scene.mat"] = server.ranged
+    assert get(file, folder).read_bytes() == CONTENT
+    assert server.body_bytes[-1] == len(CONTENT) - HALF
+
+
+def test_wrong_range_is_found_out_and_the_file_sent_whole(server, folder):
+    def from_the_start(handler):
+        ranged = "Range" in handler.headers
+        headers = [("Content-Range", f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}")] if ranged else []
+        server.send(handler, CONTENT, 206 if ranged else 200, headers)
+
+    file = server.file(from_the_start)
+    leave_part(folder, CONTENT[:HALF], file.urls[0])
+    assert get(file, folder).read_bytes() == CONTENT
+    assert server.header("Range") == [f"bytes={HALF}-", None]
+
+
+@pytest.mark.parametrize(
+    "headers, validator",
+    [
+        ([("ETag", 'W/"weak"'), ("Last-Modified", "Fri, 20 May 2011 18:25:41 GMT")], "Fri, 20 May 2011 18:25:41 GMT"),
+        ([("ETag", 'W/"weak"')], None),
+        ([("ETag", '"strong"'), ("Last-Modified", "Fri, 20 May 2011 18:25:41 GMT")], '"strong"'),
+    ],
+)
+def test_only_what_if_range_may_hold_is_kept(server, folder, headers, validator):
+    file = server.file(lambda handler: server.send(handler, CONTENT[:HALF], 200, headers, claimed=len(CONTENT)))
+    with pytest.raises(DownloadError):
+        get(file, folder)
+    assert json.loads((folder / "scene.mat.part.json").read_text())["validator"] == validator
+
+
+# several processes
+
+FETCH = """
+import sys
+from shared_data.catalogue import SceneFile
+from shared_data.fetch import fetch_file
+folder, name, key, sha256, url = sys.argv[1:]
+fetch_file(SceneFile(name, key, sha256, (url,)), folder, timeout=20, progress=False)
+"""
+
+
+def file_arguments(file):
+    return [file.name, file.key, file.sha256, file.urls[0]]
+
+
+def test_processes_at_the_same_time_download_once(server, folder):
+    def slowly(handler):
+        time.sleep(0.5)
+        server.good(handler)
+
+    file = server.file(slowly)
+    command = [sys.executable, "-c", FETCH, str(folder), *file_arguments(file)]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(30) for process in processes] == [0, 0, 0]
+    assert (folder / "scene.mat").read_bytes() == CONTENT
+    assert len(server.requests) == 1
+    assert leftovers(folder) == []
+
+
+# whole scenes
+
+
+@pytest.fixture
+def served(tiny, server, know):
+    """The tiny scene, its two files on the server."""
+    files = []
+    for file in (tiny.scene.cube, tiny.scene.ground_truth):
+        content = (tiny.folder / file.name).read_bytes()
+        server.answers["/" + file.name] = lambda handler, content=content: server.send(handler, content)
+        files.append(file._replace(urls=(f"{server.url}/{file.name}",)))
+    scene = tiny.scene._replace(cube=files[0], ground_truth=files[1])
+    know(scene)
+    return scene
+
+
+def test_scene_is_fetched_into_the_named_folder(served, folder):
+    assert fetch_scene("tiny", folder, progress=False) == [folder / "Tiny.mat", folder / "Tiny_gt.mat"]
+    assert all(path.is_file() for path in fetch_scene("tiny", folder))
+
+
+def test_scene_is_fetched_into_the_first_data_folder(served, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HSI_DATA", os.pathsep.join([str(folder), str(tmp_path)]))
+    assert [path.parent for path in fetch_scene("tiny", progress=False)] == [folder, folder]
+
+
+@pytest.mark.parametrize("slug, told", [("houston", "licensed"), ("synthetic", "generated in memory")])
+def test_scene_without_a_download_says_what_to_do(folder, slug, told):
+    with pytest.raises(DownloadError, match=f"^{slug}: there is no download. .*{told}"):
+        fetch_scene(slug, folder)
+    assert not folder.exists()

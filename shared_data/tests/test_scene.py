@@ -1,0 +1,252 @@
+"""Loading scenes: which file is used, what is said of it, and what is refused."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from shared_data.errors import SceneFormatError, SceneNotFoundError, SceneVerificationError, UnknownNameError
+from shared_data.scene import data_folders, load_scene, verify_scene
+
+from shared_data import catalogue, scene
+
+
+def test_verified_scene_is_loaded_as_stored(tiny):
+    loaded = load_scene("tiny", data=tiny.folder)
+    assert loaded.scene == tiny.scene
+    assert loaded.verified
+    assert loaded.cube.dtype == np.uint16
+    assert loaded.ground_truth.dtype == np.uint8
+    np.testing.assert_array_equal(loaded.cube, tiny.cube)
+    np.testing.assert_array_equal(loaded.ground_truth, tiny.ground_truth)
+    assert [(file.name, file.sha256, file.verified) for file in loaded.files] == [
+        ("Tiny.mat", tiny.scene.cube.sha256, True),
+        ("Tiny_gt.mat", tiny.scene.ground_truth.sha256, True),
+    ]
+    assert loaded.files[0].path == str(tiny.folder / "Tiny.mat")
+
+
+def test_unknown_slug():
+    with pytest.raises(UnknownNameError, match="'paris'"):
+        load_scene("paris")
+
+
+# where the files are looked for
+
+
+def test_folders_come_from_the_argument_then_the_environment_then_the_checkout(monkeypatch, tmp_path):
+    monkeypatch.delenv("HSI_DATA", raising=False)
+    checkout = Path(scene.__file__).resolve().parents[1]
+    assert data_folders() == data_folders("") == [checkout / "raw"]
+    monkeypatch.setenv("HSI_DATA", os.pathsep.join(["/first", "", "/second"]))
+    assert data_folders() == [Path("/first"), Path("/second")]
+    assert data_folders(os.pathsep.join(["/third", "/fourth"])) == [Path("/third"), Path("/fourth")]
+    assert data_folders(["/fifth", tmp_path]) == [Path("/fifth"), tmp_path]
+    assert data_folders("~/data") == [Path.home() / "data"]
+
+
+def test_an_installed_package_looks_below_the_current_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("HSI_DATA", raising=False)
+    monkeypatch.setattr(scene, "__file__", str(tmp_path / "site-packages" / "shared_data" / "scene.py"))
+    assert data_folders() == [Path("shared_data") / "raw"]
+
+
+def test_environment_names_the_folder(tiny, monkeypatch):
+    monkeypatch.setenv("HSI_DATA", str(tiny.folder))
+    assert load_scene("tiny").verified
+
+
+def test_the_first_folder_with_a_valid_file_wins_file_by_file(tiny, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    tiny.write(tiny.scene.cube, tiny.cube + 1, other)
+    (tiny.folder / "Tiny_gt.mat").rename(other / "Tiny_gt.mat")
+    loaded = load_scene("tiny", data=[tmp_path / "absent", other, tiny.folder], unverified=True)
+    assert loaded.verified
+    assert [file.path for file in loaded.files] == [str(tiny.folder / "Tiny.mat"), str(other / "Tiny_gt.mat")]
+
+
+def test_missing_file_names_folders_hash_and_command(tiny, tmp_path):
+    (tiny.folder / "Tiny_gt.mat").unlink()
+    with pytest.raises(SceneNotFoundError) as error:
+        load_scene("tiny", data=[tiny.folder, tmp_path / "absent"])
+    message = str(error.value)
+    assert message.startswith("tiny: Tiny_gt.mat (sha256 " + tiny.scene.ground_truth.sha256)
+    assert f"not found in {tiny.folder}, {tmp_path / 'absent'} (no such folder)" in message
+    assert "make data-tiny" in message
+
+
+def test_a_folder_of_the_files_name_is_not_the_file(tiny):
+    (tiny.folder / "Tiny.mat").unlink()
+    (tiny.folder / "Tiny.mat").mkdir()
+    with pytest.raises(SceneNotFoundError, match="there, but it cannot be read"):
+        load_scene("tiny", data=tiny.folder)
+
+
+# verified or not
+
+
+def test_other_bytes_are_refused_with_both_hashes_and_a_remedy(tiny):
+    found = tiny.write(tiny.scene.cube, tiny.cube + 1)
+    with pytest.raises(SceneVerificationError) as error:
+        load_scene("tiny", data=tiny.folder)
+    for part in (str(tiny.folder / "Tiny.mat"), tiny.scene.cube.sha256, found, "UNVERIFIED=1", "make data-tiny"):
+        assert part in str(error.value)
+
+
+def test_other_bytes_are_loaded_and_marked_when_asked_for(tiny):
+    found = tiny.write(tiny.scene.cube, tiny.cube + 1)
+    loaded = load_scene("tiny", data=tiny.folder, unverified=True)
+    assert not loaded.verified
+    assert [(file.sha256, file.expected_sha256, file.verified) for file in loaded.files] == [
+        (found, tiny.scene.cube.sha256, False),
+        (tiny.scene.ground_truth.sha256, tiny.scene.ground_truth.sha256, True),
+    ]
+    np.testing.assert_array_equal(loaded.cube, tiny.cube + 1)
+
+
+def test_without_a_catalogue_hash_the_opt_in_is_needed(tiny, know):
+    manual = tiny.scene._replace(
+        access="manual",
+        cube=tiny.scene.cube._replace(sha256=None, urls=()),
+        ground_truth=tiny.scene.ground_truth._replace(sha256=None, urls=()),
+    )
+    know(manual)
+    with pytest.raises(SceneVerificationError, match=r"the catalogue knows no hash for it.*--unverified"):
+        load_scene("tiny", data=tiny.folder)
+    loaded = load_scene("tiny", data=tiny.folder, unverified=True)
+    assert not loaded.verified
+    assert loaded.files[0].expected_sha256 is None
+
+
+def test_houston_says_how_to_get_it(tmp_path):
+    with pytest.raises(SceneNotFoundError, match=r"CASI_349_1905_144\.mat not found.*licensed.*README"):
+        load_scene("houston", data=tmp_path, unverified=True)
+
+
+def test_verify_reports_without_judging(tiny):
+    found = tiny.write(tiny.scene.cube, tiny.cube + 1)
+    assert [(file.name, file.sha256, file.verified) for file in verify_scene("tiny", tiny.folder)] == [
+        ("Tiny.mat", found, False),
+        ("Tiny_gt.mat", tiny.scene.ground_truth.sha256, True),
+    ]
+    (tiny.folder / "Tiny.mat").unlink()
+    with pytest.raises(SceneNotFoundError, match=r"Tiny\.mat"):
+        verify_scene("tiny", tiny.folder)
+
+
+# what is in the files
+
+
+def load_unverified(tiny):
+    return load_scene("tiny", data=tiny.folder, unverified=True)
+
+
+def test_cube_of_another_size_is_refused(tiny):
+    tiny.write(tiny.scene.cube, tiny.cube[:, :, :3])
+    with pytest.raises(SceneFormatError, match=r"Tiny\.mat: expected 'tiny' to have the shape 6×5×4, found 6×5×3"):
+        load_unverified(tiny)
+
+
+def test_ground_truth_of_another_size_than_the_cube_is_refused(tiny):
+    tiny.write(tiny.scene.ground_truth, tiny.ground_truth.T)
+    with pytest.raises(SceneFormatError, match=r"Tiny_gt\.mat: .*shape 6×5, found 5×6"):
+        load_unverified(tiny)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(tiny, bad):
+    cube = tiny.cube.astype(np.float32)
+    cube[2, 3, 1] = bad
+    tiny.write(tiny.scene.cube, cube)
+    with pytest.raises(SceneFormatError, match="row 2, column 3, band 1"):
+        load_unverified(tiny)
+
+
+def test_float_cube_keeps_its_dtype(tiny):
+    tiny.write(tiny.scene.cube, tiny.cube.astype(np.float32) / 7)
+    assert load_unverified(tiny).cube.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float64"])
+def test_whole_labels_of_any_type_become_uint8(tiny, dtype):
+    tiny.write(tiny.scene.ground_truth, tiny.ground_truth.astype(dtype))
+    ground_truth = load_unverified(tiny).ground_truth
+    assert ground_truth.dtype == np.uint8
+    assert ground_truth.flags.c_contiguous
+    np.testing.assert_array_equal(ground_truth, tiny.ground_truth)
+
+
+@pytest.mark.parametrize(
+    "label, complaint",
+    [
+        (1.5, "whole numbers"),
+        (np.nan, "whole numbers"),
+        (np.inf, r"labels 0\.\.3, found 0\.\.inf"),
+        (-1, r"labels 0\.\.3, found -1\.\.3"),
+        (4, r"labels 0\.\.3, found 0\.\.4"),
+        (256, r"labels 0\.\.3, found 0\.\.256"),
+    ],
+)
+def test_bad_labels_are_refused(tiny, label, complaint):
+    labels = tiny.ground_truth.astype(np.float64)
+    labels[0, 0] = label
+    tiny.write(tiny.scene.ground_truth, labels)
+    with pytest.raises(SceneFormatError, match=complaint):
+        load_unverified(tiny)
+
+
+def test_ground_truth_without_labels_is_refused(tiny):
+    tiny.write(tiny.scene.ground_truth, np.zeros((6, 5), np.uint8))
+    with pytest.raises(SceneFormatError, match="no labelled pixel"):
+        load_unverified(tiny)
+
+
+def test_web_page_in_place_of_the_cube_is_named(tiny):
+    (tiny.folder / "Tiny.mat").write_text("<!DOCTYPE html><html>Not found</html>")
+    with pytest.raises(SceneFormatError, match="web page"):
+        load_unverified(tiny)
+
+
+# the generated scene
+
+
+def test_synthetic_scene_needs_no_files(tmp_path):
+    loaded = load_scene("synthetic", data=tmp_path)
+    expected = catalogue.get_scene("synthetic")
+    assert loaded.cube.shape == (expected.height, expected.width, expected.bands)
+    assert set(np.unique(loaded.ground_truth)) <= set(range(expected.num_classes + 1))
+    assert (loaded.files, loaded.verified) == ((), False)
+    assert verify_scene("synthetic", tmp_path) == []
+
+
+# real data, where a machine has them
+
+
+def find(folders, name):
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    return pytest.skip(f"no folder of HSI_DATA holds {name}")
+
+
+@pytest.mark.parametrize("slug", ["indianpines", "pavia", "salinas", "ksc"])
+def test_official_ground_truth_has_the_catalogued_hash_and_counts(real_data, slug):
+    known = catalogue.get_scene(slug)
+    path = find(real_data, known.ground_truth.name)
+    assert scene.file_sha256(path) == known.ground_truth.sha256
+    ground_truth = scene.read_mat(path, known.ground_truth.key, (known.height, known.width))
+    assert tuple(np.bincount(ground_truth.ravel())[1:]) == known.class_counts
+
+
+def test_reconstructed_indian_pines_loads_only_when_asked_for(real_data):
+    known = catalogue.get_scene("indianpines")
+    if scene.file_sha256(find(real_data, known.cube.name)) == known.cube.sha256:
+        pytest.skip("this machine has the official cube")
+    with pytest.raises(SceneVerificationError, match="--unverified"):
+        load_scene("indianpines", data=real_data)
+    loaded = load_scene("indianpines", data=real_data, unverified=True)
+    assert not loaded.verified
+    assert [file.verified for file in loaded.files] == [False, True]
+    assert (loaded.cube.shape, loaded.cube.dtype) == ((145, 145, 200), np.uint16)
+    assert np.count_nonzero(loaded.ground_truth) == known.labelled_pixels

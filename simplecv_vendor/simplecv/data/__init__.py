@@ -1,0 +1,1 @@
+"""Data loaders by configuration, and array preprocessing."""

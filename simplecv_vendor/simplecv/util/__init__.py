@@ -1,0 +1,1 @@
+"""Helpers: registries, configuration import, logging, metrics, tensors, processes."""

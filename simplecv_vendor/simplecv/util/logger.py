@@ -1,0 +1,144 @@
+"""Log lines on the console and in a file, and curves for TensorBoard."""
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from tensorboardX import SummaryWriter
+
+_FORMAT = logging.Formatter("%(asctime)s, %(levelname)s, %(message)s", "%Y-%m-%d %H:%M:%S")
+
+
+def get_logger(name: str = "simplecv") -> logging.Logger:
+    """A standard logger that writes to the console (standard error)."""
+    logger = logging.getLogger(name)
+    if not logger.handlers:
+        logger.addHandler(_console())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    return logger
+
+
+def _console() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_FORMAT)
+    return handler
+
+
+class Logger:
+    """Console, `<time>.log` and TensorBoard events in `model_dir`; without a model_dir the console alone."""
+
+    def __init__(
+        self, name: str, model_dir: Optional[Any] = None, use_tensorboard: bool = True, level: int = logging.INFO
+    ):
+        # a logger of its own, not one shared by name: two runs in one process must not write into each other's file
+        self._logger = logging.Logger(name, level)
+        self._logger.addHandler(_console())
+        self._writer: Optional[SummaryWriter] = None
+        if model_dir is not None:
+            Path(model_dir).mkdir(parents=True, exist_ok=True)
+            file_name = time.strftime("%Y-%m-%d-%H-%M-%S") + ".log"
+            handler = logging.FileHandler(str(Path(model_dir) / file_name), encoding="utf-8")
+            handler.setFormatter(_FORMAT)
+            self._logger.addHandler(handler)
+            if use_tensorboard:
+                self._writer = SummaryWriter(logdir=str(model_dir))
+
+    def add_file(self, path: Any) -> None:
+        """Append all later lines to this file too, until `close`."""
+        handler = logging.FileHandler(str(path), encoding="utf-8")
+        handler.setFormatter(_FORMAT)
+        self._logger.addHandler(handler)
+
+    def console_level(self, level: int) -> None:
+        """Show only lines of this level or above on the console, for example beside a progress bar."""
+        self._logger.handlers[0].setLevel(level)
+
+    def on(self) -> None:
+        """Log again after `off`."""
+        self._logger.disabled = False
+
+    def off(self) -> None:
+        """Log nothing, neither lines nor curves."""
+        self._logger.disabled = True
+
+    def info(self, message: str, *args: Any) -> None:
+        self._logger.info(message, *args)
+
+    def warning(self, message: str, *args: Any) -> None:
+        self._logger.warning(message, *args)
+
+    def error(self, message: str, *args: Any) -> None:
+        self._logger.error(message, *args)
+
+    def equation(self, name: str, value: Any) -> None:
+        """`name = value` as a line."""
+        self.info("%s = %s", name, value)
+
+    def train_log(self, step: int, total: Optional[int], values: Dict[str, float], lr: float, seconds: float) -> None:
+        """One line: step, smoothed values, learning rate, seconds a step and the time left."""
+        parts = [f"[Train] step {step}" + (f"/{total}" if total else "")]
+        parts += [f"{name} = {value:.6g}" for name, value in values.items()]
+        parts += [f"lr = {lr:.6g}", f"{seconds:.3f} s/step"]
+        if total:
+            parts.append(f"ETA {_clock(seconds * max(0, total - step))}")
+        self.info("%s", ", ".join(parts))
+
+    def eval_log(self, metric_dict: Dict[str, float], step: Optional[int] = None) -> None:
+        """One line a metric, and a curve `eval/<name>` where the step is given."""
+        for name, value in metric_dict.items():
+            self.info("[Eval] %s = %s", name, value)
+            if step is not None:
+                self.scalar(f"eval/{name}", value, step)
+
+    def scalar(self, name: str, value: float, step: int) -> None:
+        """A point of a TensorBoard curve."""
+        if self._writer is not None and not self._logger.disabled:
+            self._writer.add_scalar(name, value, step)
+
+    def summary_weights(self, module: Any, step: int) -> None:
+        """Histograms of all parameters."""
+        for name, parameter in module.named_parameters():
+            self._histogram(f"weights/{name}", parameter, step)
+
+    def summary_grads(self, module: Any, step: int) -> None:
+        """Histograms of all gradients there are."""
+        for name, parameter in module.named_parameters():
+            if parameter.grad is not None:
+                self._histogram(f"grads/{name}", parameter.grad, step)
+
+    def _histogram(self, name: str, tensor: Any, step: int) -> None:
+        if self._writer is not None and not self._logger.disabled:
+            self._writer.add_histogram(name, tensor.detach().float().cpu().numpy(), step)
+
+    def flush(self) -> None:
+        """Everything logged so far is in the files."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Close the files; later lines go to the console alone."""
+        for handler in self._logger.handlers[1:]:
+            self._logger.removeHandler(handler)
+            handler.close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def eval_progress(logger: Any, current: int, total: int) -> None:
+    """`[Eval] current/total` as a line."""
+    logger.info(f"[Eval] {current}/{total}")
+
+
+def speed(logger: Any, seconds: float, unit: str = "im") -> None:
+    """`[Speed] seconds s/unit` as a line."""
+    logger.info(f"[Speed] {seconds} s/{unit}")
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}"

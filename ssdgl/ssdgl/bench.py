@@ -1,0 +1,203 @@
+"""Time and memory of one training step and one evaluation: this network against the literal one of the tests."""
+
+import argparse
+import importlib.util
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Callable, Dict, List
+
+import torch
+import torch.nn.functional as F
+
+from shared_data import environment
+from shared_data.allocator import keep_freed_memory
+from simplecv.util.device import device_name, select_device
+from ssdgl.network import SSDGL
+
+SIZES: Dict[str, Dict[str, Any]] = {  # padded sides, and the network of the configuration
+    "indianpines": {
+        "sides": (160, 160),
+        "in_channels": 200,
+        "num_classes": 16,
+        "block_channels": (128, 192, 256, 320),
+        "inner_dim": 192,
+        "attention_ratio": 24,
+    },
+    "pavia": {
+        "sides": (624, 352),
+        "in_channels": 103,
+        "num_classes": 9,
+        "block_channels": (96, 128, 192, 256),
+        "inner_dim": 128,
+        "attention_ratio": 16,
+    },
+}
+
+
+def load_literal() -> ModuleType:
+    """The equation-by-equation network of the tests, by path: it is no part of the package."""
+    path = Path(__file__).resolve().parent.parent / "tests" / "literal.py"
+    specification = importlib.util.spec_from_file_location("ssdgl_literal", str(path))
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def build(size: str, which: str, device: torch.device) -> torch.nn.Module:
+    """The network of a size, `ours` or `literal`, with the same weights."""
+    network = {key: value for key, value in SIZES[size].items() if key != "sides"}
+    torch.manual_seed(0)
+    ours = SSDGL(network).to(device)
+    if which == "ours":
+        return ours
+    ratio = network.pop("attention_ratio")
+    literal = load_literal().LiteralSSDGL(variant="v2022", attention_ratio=ratio, **network).to(device)
+    literal.load_state_dict(ours.state_dict())
+    return literal
+
+
+def logits_of(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Class logits; the literal network's forward ends with a softmax, as the release's does."""
+    return network(x) if isinstance(network, SSDGL) else network.cls_pred_conv(network.features(x))
+
+
+def training_step(network: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> Callable[[], None]:
+    """Forward, cross-entropy over all pixels, backward, clipping and SGD."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-3)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(logits_of(network, x), y).backward()
+        torch.nn.utils.clip_grad_norm_([p for p in network.parameters() if p.grad is not None], 35)
+        optimizer.step()
+
+    return step
+
+
+def evaluation(network: torch.nn.Module, x: torch.Tensor) -> Callable[[], None]:
+    """One whole-scene forward pass without gradients, to the class map."""
+
+    def evaluate() -> None:
+        with torch.no_grad():
+            logits_of(network, x).argmax(dim=1)
+
+    return evaluate
+
+
+def seconds(action: Callable[[], None], device: torch.device) -> float:
+    """Wall time of one call, waiting for the device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    action()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def alternate(actions: Dict[str, Callable[[], None]], repeats: int, device: torch.device) -> Dict[str, float]:
+    """Median seconds of each action, measured in turn after one warm-up of each."""
+    for action in actions.values():
+        action()
+    times: Dict[str, List[float]] = {name: [] for name in actions}
+    for _ in range(repeats):
+        for name, action in actions.items():
+            times[name].append(seconds(action, device))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def peak_flops(device: torch.device) -> float:
+    """FLOP/s of a large 3×3 convolution (512→512 channels on 160×160), best of five: the practical peak."""
+    x, weight = torch.randn(1, 512, 160, 160, device=device), torch.randn(512, 512, 3, 3, device=device)
+    work = 2 * 512 * 512 * 9 * 160 * 160
+    return work / min(seconds(lambda: F.conv2d(x, weight, padding=1), device) for _ in range(5))
+
+
+def step_flops(size: str) -> float:
+    """FLOP of the literal training step: three times the forward convolutions' multiply-adds, counted by hooks."""
+    total = 0
+
+    def count(module: torch.nn.Conv2d, inputs: Any, output: torch.Tensor) -> None:
+        nonlocal total
+        total += 2 * output.numel() * module.in_channels * module.kernel_size[0] * module.kernel_size[1]
+
+    network = build(size, "literal", torch.device("cpu"))
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(count)
+    sides = SIZES[size]["sides"]
+    quarter = torch.zeros(1, SIZES[size]["in_channels"], 16, 16)
+    with torch.no_grad():
+        network.features(quarter)
+        network.cls_pred_conv(quarter)
+    return 3.0 * total * sides[0] * sides[1] / 256
+
+
+def memory_of(size: str, which: str) -> float:
+    """Peak resident MB of three training steps in a process of its own."""
+    command = [sys.executable, "-m", "ssdgl", "bench", "--size", size, "--memory", which]
+    return json.loads(subprocess.check_output(command).decode())
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m ssdgl bench`."""
+    parser.add_argument("--size", choices=sorted(SIZES), action="append", help="default: all")
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--memory", choices=("ours", "literal"), help=argparse.SUPPRESS)
+
+
+def _inputs(size: str, device: torch.device):
+    generator = torch.Generator().manual_seed(0)
+    sides = SIZES[size]["sides"]
+    x = torch.randn(1, SIZES[size]["in_channels"], *sides, generator=generator)
+    y = torch.randint(0, SIZES[size]["num_classes"], (1,) + sides, generator=generator)
+    return x.to(device), y.to(device)
+
+
+def _print_memory(size: str, which: str) -> int:
+    keep_freed_memory()
+    step = training_step(build(size, which, torch.device("cpu")), *_inputs(size, torch.device("cpu")))
+    for _ in range(3):
+        step()
+    print(json.dumps(environment.peak_memory_mb()))
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the comparison for every size."""
+    sizes = arguments.size or sorted(SIZES)
+    if arguments.memory:
+        return _print_memory(sizes[0], arguments.memory)
+    device = select_device(arguments.device)
+    tuned = keep_freed_memory()
+    hardware = device_name(device) or "%s, %d cores" % (environment.cpu_name(), environment.usable_cores())
+    peak = peak_flops(device)
+    print("%s; PyTorch %s; a large convolution reaches %.0f GFLOP/s" % (hardware, torch.__version__, peak / 1e9))
+    print("freed memory is %s" % ("kept for both networks" if tuned else "returned to the system"))
+    for size in sizes:
+        x, y = _inputs(size, device)
+        networks = {name: build(size, name, device) for name in ("literal", "ours")}
+        steps = alternate({n: training_step(net, x, y) for n, net in networks.items()}, arguments.repeats, device)
+        forward = alternate({n: evaluation(net, x) for n, net in networks.items()}, arguments.repeats, device)
+        work = step_flops(size)
+        print(
+            "\n%s (%d×%d, %d bands), median of %d" % ((size,) + SIZES[size]["sides"] + (x.shape[1], arguments.repeats))
+        )
+        print("  the literal training step is %.0f GFLOP, at that rate %.2f s" % (work / 1e9, work / peak))
+        for name in ("literal", "ours"):
+            line = "  %-8s training step %.3f s (%.0f %% of the peak on the literal count), evaluation %.3f s" % (
+                name, steps[name], 100 * work / peak / steps[name], forward[name])  # fmt: skip
+            if device.type == "cpu":
+                line += ", peak memory %.0f MB" % memory_of(size, name)
+            print(line)
+        print(
+            "  ratio    %.2f training, %.2f evaluation"
+            % (steps["literal"] / steps["ours"], forward["literal"] / forward["ours"])
+        )
+    return 0

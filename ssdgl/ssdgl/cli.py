@@ -1,0 +1,29 @@
+"""python -m ssdgl: reproduce, predict, bench, list."""
+
+from typing import List, Optional
+
+from shared_data.configs import describe, experiment_names
+from shared_data.paper_cli import Paper
+from shared_data.paper_cli import main as run_paper
+from simplecv.errors import SimpleCVError
+from ssdgl import bench, training
+from ssdgl.decisions import PROTOCOLS
+
+PAPER = Paper(
+    slug="ssdgl",
+    title="SSDGL (Zhu et al., IEEE Transactions on Cybernetics 2021): reproduce, predict, bench.",
+    experiments=lambda: experiment_names(training.CONFIGS),
+    describe=lambda name: describe(training.CONFIGS, name),
+    protocols=tuple(PROTOCOLS),
+    reproduce=training.reproduce,
+    predict=training.predict,
+    bench=bench.run,
+    add_bench_options=bench.add_options,
+    default_seed=2333,
+    errors=(SimpleCVError,),
+)
+
+
+def main(words: Optional[List[str]] = None) -> int:
+    """Entry point; returns the exit code."""
+    return run_paper(PAPER, words)

@@ -1,0 +1,78 @@
+"""What a protocol decides, as data. Code reads the choices, never the protocol's name.
+
+The release trains three networks with three losses, so `released` has one row per network variant. Everything that
+differs between `released` and `paper` is visible here, in one place, with its evidence.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Dict
+
+from shared_data.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The named choices of one protocol for one network.
+
+    loss: a key of `ssdgl.loss.OBJECTIVES`.
+    training_labels: the labels training can reach: those of `train` pixels, or of `train and test` pixels.
+    class_counts: counts behind the class weights, `none` where the loss has no weights.
+    weights_kept: which step's weights are reported; always the `last` (the release selects nothing).
+    accuracy_shown: pixels whose accuracy is shown while training.
+    normalisation: pixels whose spectra give the band means and deviations; labels play no part.
+    split: `release`, the class-wise random draw of the official code.
+    """
+
+    loss: str
+    training_labels: str
+    class_counts: str
+    accuracy_shown: str
+    weights_kept: str = "last"
+    normalisation: str = "scene"
+    split: str = "release"
+
+
+# v2022: the multiplication by the training indicator is commented out, so test labels enter every step's loss
+_RELEASED_2022 = Decisions("all_labelled", "train and test", "none", "test")
+# v2021: the first-step losses of the official log (0.2379 and 0.0497) equal ln(K)·Σ n_c·w_c/pixels over ALL labels
+_RELEASED_2021 = Decisions("weighted_all_labelled", "train and test", "train and test", "test")
+# Houston: this network's loss is masked; the release is clean here
+_RELEASED_HOUSTON = Decisions("sampled_with_reconstruction", "train", "none", "test")
+
+# the text: cross-entropy over the sampled training pixels; the line existed in the release for two commits of 2022
+_PAPER = Decisions("sampled", "train", "none", "sampled train")
+_PAPER_HOUSTON = Decisions("sampled_with_reconstruction", "train", "none", "sampled train")
+
+PROTOCOLS: Dict[str, Dict[str, Decisions]] = {
+    "released": {
+        "v2022": _RELEASED_2022,
+        "v2022-fewshot": _RELEASED_2022,
+        "v2021": _RELEASED_2021,
+        "houston": _RELEASED_HOUSTON,
+    },
+    "paper": {"v2022": _PAPER, "v2022-fewshot": _PAPER, "v2021": _PAPER, "houston": _PAPER_HOUSTON},
+}
+
+
+def decide(protocol: str, variant: str) -> Decisions:
+    """The decisions of a protocol for a network variant. Raises: UnknownNameError listing what there is."""
+    for kind, name, known in (("protocol", protocol, PROTOCOLS), ("variant", variant, PROTOCOLS["paper"])):
+        if name not in known:
+            raise UnknownNameError("unknown %s '%s'; there are: %s." % (kind, name, ", ".join(known)))
+    return PROTOCOLS[protocol][variant]
+
+
+def as_dict(decisions: Decisions) -> Dict[str, Any]:
+    """The choices as the run record holds them."""
+    return asdict(decisions)
+
+
+def protocol_table() -> str:
+    """All protocols and networks as a Markdown table, for the README."""
+    names = list(asdict(_PAPER))
+    lines = ["| protocol | network | " + " | ".join(names) + " |", "|" + "---|" * (len(names) + 2)]
+    for protocol, variants in PROTOCOLS.items():
+        for variant, decisions in variants.items():
+            values = asdict(decisions)
+            lines.append("| %s | %s | %s |" % (protocol, variant, " | ".join(values[name] for name in names)))
+    return "\n".join(lines)

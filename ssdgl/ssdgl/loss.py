@@ -1,0 +1,82 @@
+"""The losses of SSDGL: what the text describes, and what the two states of the release compute.
+
+All take logits (N, K, H, W), the label map y (N, H, W) with 0 = unlabelled, and w (N, H, W), the indicator of the
+sampled training pixels. Cross-entropy is evaluated at the pixels a loss looks at, not on the whole map.
+"""
+
+from typing import Callable, Dict, NamedTuple, Optional, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def pixel_cross_entropy(logits: Tensor, y: Tensor, chosen: Tensor) -> Tensor:
+    """Cross-entropy (M,) of the M pixels with chosen (N, H, W) bool, in C order."""
+    return F.cross_entropy(logits.permute(0, 2, 3, 1)[chosen], y[chosen].long() - 1, reduction="none")
+
+
+def sampled_cross_entropy(logits: Tensor, y: Tensor, w: Tensor) -> Tensor:
+    """The text: mean cross-entropy over the sampled training pixels."""
+    return pixel_cross_entropy(logits, y, w > 0).mean()
+
+
+def all_labelled_cross_entropy(logits: Tensor, y: Tensor, w: Tensor) -> Tensor:
+    """v2022 as released: ALL labelled pixels of y, divided by the number of sampled ones.
+
+    Evidence: the line that multiplied by the training indicator is commented out in the release.
+    """
+    return pixel_cross_entropy(logits, y, y > 0).sum() / w.sum()
+
+
+def weighted_all_labelled_cross_entropy(logits: Tensor, y: Tensor, class_weights: Tensor) -> Tensor:
+    """v2021 as released: class-weighted, ALL labelled pixels of y, divided by the H·W pixels of the padded image.
+
+    Evidence: the first-step losses of the official log fit this sum and not one over training pixels (README).
+    """
+    labelled = y > 0
+    return (pixel_cross_entropy(logits, y, labelled) * class_weights[y[labelled].long() - 1]).sum() / y.numel()
+
+
+def reconstruction(features: Tensor, x: Tensor) -> Tensor:
+    """Houston's regulariser: 0.1 · mean squared error between ReLU(last fuse output) and the padded input."""
+    return 0.1 * F.mse_loss(F.relu(features), x)
+
+
+def effective_number_weights(counts: Sequence[int], beta: float = 0.9999) -> Tensor:
+    """w_c = (1 − β)/(1 − β^n_c), normalised to sum K; computed in float64, returned in float32, shape (K,)."""
+    weights = (1 - beta) / (1 - beta ** np.asarray(counts, np.float64))
+    return torch.from_numpy((weights / weights.sum() * len(weights)).astype(np.float32))
+
+
+class Objective(NamedTuple):
+    """A loss by name: whether it needs class weights or the last feature map, and its function."""
+
+    function: Callable
+    weighted: bool = False
+    reconstructs: bool = False
+
+
+OBJECTIVES: Dict[str, Objective] = {
+    "sampled": Objective(sampled_cross_entropy),
+    "all_labelled": Objective(all_labelled_cross_entropy),
+    "weighted_all_labelled": Objective(weighted_all_labelled_cross_entropy, weighted=True),
+    "sampled_with_reconstruction": Objective(sampled_cross_entropy, reconstructs=True),
+}
+
+
+def evaluate_objective(
+    network: torch.nn.Module,
+    objective: Objective,
+    x: Tensor,
+    y: Tensor,
+    w: Tensor,
+    class_weights: Optional[Tensor] = None,
+):
+    """Loss of one mini-batch (x (N, B, H, W), y, w) and the logits (N, K, H, W)."""
+    if objective.reconstructs:
+        logits, features = network.forward_with_features(x)
+        return objective.function(logits, y, w) + reconstruction(features, x), logits
+    logits = network(x)
+    return objective.function(logits, y, class_weights if objective.weighted else w), logits

@@ -1,0 +1,122 @@
+"""Agreement with the official networks: names, sizes, probabilities, losses, gradients."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from conftest import VARIANTS, fill_by_rule, golden_inputs, read_golden
+from literal import LiteralSSDGL
+
+from ssdgl.loss import OBJECTIVES, effective_number_weights, evaluate_objective
+
+NOISE = 1e-5  # golden gradient norms below this are rounding around an exact zero
+
+
+def test_state_dict_has_the_official_names_shapes_and_order(golden):
+    _, content, _, network = golden
+    ours = [[name, list(tensor.shape)] for name, tensor in network.state_dict().items()]
+    assert ours == content["state_dict"]
+    assert sum(parameter.numel() for parameter in network.parameters()) == content["n_params"]
+
+
+def test_probabilities(golden):
+    _, content, probability, network = golden
+    x, _, _ = golden_inputs(content["config"]["in_channels"], content["config"]["num_classes"])
+    with torch.no_grad():
+        ours = torch.softmax(network.eval()(x), dim=1).numpy()
+    assert np.abs(ours - probability).max() < 1e-5
+
+
+def test_loss_and_gradient_norms_as_released(golden):
+    name, content, _, network = golden
+    x, y, w = golden_inputs(content["config"]["in_channels"], content["config"]["num_classes"])
+    weights = effective_number_weights(read_golden("splits")["pavia_university"]["class_counts"])
+    loss, _ = evaluate_objective(network, OBJECTIVES[VARIANTS[name][2]], x, y, w, weights)
+    assert float(loss.detach()) == pytest.approx(content["loss"]["cls_loss"], rel=1e-4)
+
+    loss.backward()
+    ours = {key: p.grad.norm().item() for key, p in network.named_parameters() if p.grad is not None}
+    assert set(ours) == set(content["grad_norm"])  # a module that takes no part has no gradient
+    for key, norm in content["grad_norm"].items():
+        if norm < NOISE:
+            assert ours[key] < NOISE, key
+        else:
+            assert ours[key] == pytest.approx(norm, rel=1e-3), key
+
+
+def test_paper_loss_differs_from_the_released_one_by_the_test_pixels(golden):
+    name, content, _, network = golden
+    x, y, w = golden_inputs(content["config"]["in_channels"], content["config"]["num_classes"])
+    hidden = y * w.to(torch.uint8)  # the label map without the pixels that are not sampled
+    weights = effective_number_weights(read_golden("splits")["pavia_university"]["class_counts"])
+    with torch.no_grad():
+        released, paper = OBJECTIVES[VARIANTS[name][2]], OBJECTIVES["sampled"]
+        leaks = float(evaluate_objective(network, released, x, y, w, weights)[0])
+        masked = float(evaluate_objective(network, released, x, hidden, w, weights)[0])
+        assert float(evaluate_objective(network, paper, x, y, w)[0]) == pytest.approx(
+            float(evaluate_objective(network, paper, x, hidden, w)[0]), rel=1e-6
+        )
+    if name == "ssdgl_hos":
+        assert leaks == pytest.approx(masked, rel=1e-6)  # the one released loss that does not see test labels
+    else:
+        assert abs(leaks - masked) > 0.1 * masked
+
+
+@pytest.mark.parametrize("name", ["ssdgl_ip", "ssdgl_hos"])
+def test_three_training_steps_equal_the_literal_network(name):
+    from ssdgl.network import SSDGL
+
+    variant = VARIANTS[name][0]
+    sizes = {"in_channels": 24, "num_classes": 5, "block_channels": [32, 48, 64, 80], "inner_dim": 24}
+    ours = SSDGL(dict(sizes, attention_ratio=2, variant=variant))
+    literal = LiteralSSDGL(variant=variant.replace("-", "_"), attention_ratio=2, **sizes)
+    fill_by_rule(ours)
+    literal.load_state_dict(copy.deepcopy(ours.state_dict()))
+    x, y, _ = golden_inputs(24, 5)
+    target = y.long().clamp(min=1) - 1
+    for network in (ours, literal):
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-3)
+        for _ in range(3):
+            optimizer.zero_grad()
+            logits = network(x) if network is ours else network.cls_pred_conv(network.features(x))
+            torch.nn.functional.cross_entropy(logits, target).backward()
+            optimizer.step()
+    for (key, mine), reference in zip(ours.state_dict().items(), literal.state_dict().values()):
+        assert (mine - reference).abs().max() < 1e-5, key
+
+
+def test_batches_of_several_scenes_equal_one_at_a_time():
+    from ssdgl.network import SSDGL
+
+    network = SSDGL({"in_channels": 20, "num_classes": 5, "block_channels": [32, 48, 64, 80], "inner_dim": 24,
+                     "attention_ratio": 2})  # fmt: skip
+    x = torch.randn(2, 20, 16, 32)
+    with torch.no_grad():
+        together = network(x)
+        assert torch.allclose(together[1:], network(x[1:]), atol=1e-5)
+        assert torch.allclose(together[:1], network(x[:1]), atol=1e-5)
+
+
+def test_recurrence_gradients_by_finite_differences():
+    from ssdgl.conv_lstm import ConvLSTMRecurrence
+
+    torch.manual_seed(0)
+    x = torch.randn(3, 2, 2, 4, 5, dtype=torch.float64, requires_grad=True)
+    weight = (0.3 * torch.randn(12, 5, 3, 3, dtype=torch.float64)).requires_grad_()
+    bias = torch.randn(12, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(ConvLSTMRecurrence.apply, (x, weight, bias))
+
+
+def test_sides_that_are_no_multiple_of_16_are_refused():
+    from ssdgl.network import SSDGL
+
+    with pytest.raises(ValueError, match="multiples of 16, not 145 × 145"):
+        SSDGL({"in_channels": 4})(torch.zeros(1, 4, 145, 145))
+
+
+def test_unknown_variant_is_refused():
+    from ssdgl.network import SSDGL
+
+    with pytest.raises(ValueError, match="unknown network variant 'v2030'; there are: v2022"):
+        SSDGL({"variant": "v2030"})

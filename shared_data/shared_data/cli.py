@@ -12,7 +12,7 @@ from shared_data.fetch import fetch_scene
 from shared_data.published import load_published
 from shared_data.records import collect, find_records
 from shared_data.scene import data_folders, verify_scene
-from shared_data.tables import update_tables
+from shared_data.tables import report_tables
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -76,10 +76,7 @@ def _record(arguments: argparse.Namespace) -> int:
 
 
 def _tables(arguments: argparse.Namespace) -> int:
-    stale = update_tables(arguments.files, arguments.records, write=not arguments.check)
-    for path in stale:
-        print("%s: %s" % (path, "tables differ from records; run 'make tables'" if arguments.check else "updated"))
-    return 1 if stale and arguments.check else 0
+    return report_tables(arguments.files, arguments.records, arguments.check)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The command line every paper offers: reproduce, predict, bench, list. Papers bring functions, not options."""
+"""The command line every paper offers: reproduce, predict, bench, list, tables. Papers bring functions, not options."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 from shared_data.diff import as_text, compare
 from shared_data.errors import SharedDataError, UnknownNameError
 from shared_data.published import load_published
+from shared_data.tables import report_tables
 
 STOPPED = 143  # exit code of a run that a signal stopped after saving its state
 
@@ -43,6 +44,8 @@ class Paper(NamedTuple):
     experiments: Callable[[], Sequence[str]]
     describe: Callable[[str], str]  # first comment lines of an experiment's configuration
     protocols: Sequence[str]
+    protocol_table: Callable[[], str]  # Markdown, generated from the paper's decisions
+    readme: Path
     reproduce: Callable[[Request], Outcome]
     predict: Callable[[Request, Path], Outcome]
     bench: Callable[[argparse.Namespace], int]
@@ -98,6 +101,11 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
 
     listing = commands.add_parser("list", help="list the configurations")
     listing.set_defaults(run=_list)
+
+    tables = commands.add_parser("tables", help="write the tables of the README from decisions and records")
+    tables.add_argument("--records", default="records")
+    tables.add_argument("--check", action="store_true", help="change nothing; exit with 1 where a table is stale")
+    tables.set_defaults(run=_tables)
     return parser
 
 
@@ -157,6 +165,11 @@ def _list(paper: Paper, arguments: argparse.Namespace) -> int:
     for name in paper.experiments():
         print("%s\n    %s" % (name, paper.describe(name).replace("\n", "\n    ")))
     return 0
+
+
+def _tables(paper: Paper, arguments: argparse.Namespace) -> int:
+    own_kinds = {"protocols": lambda _slug, _records: paper.protocol_table()}
+    return report_tables([paper.readme], arguments.records, arguments.check, own_kinds)
 
 
 def main(paper: Paper, words: Optional[List[str]] = None) -> int:

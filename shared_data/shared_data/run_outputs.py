@@ -26,6 +26,7 @@ def write_prediction(folder: Any, prediction: np.ndarray, loaded: LoadedScene, s
     train_mask = np.zeros(truth.size, bool)
     train_mask[np.concatenate([split.train, split.val])] = True
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(folder / "prediction.npy") as temporary:
             np.save(temporary, prediction)
         save_split(folder / "split.npz", split)

@@ -4,12 +4,13 @@
     ... replaced ...
     <!-- end table -->
 
-Kinds: `results` (accuracies per experiment and protocol) and `costs` (time and memory).
+Kinds: `results` (accuracies per experiment and protocol) and `costs` (time and memory) from the records, and what a
+paper brings itself, such as its table of protocols.
 """
 
 import re
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from shared_data.atomic import write_text
 from shared_data.diff import as_markdown, compare, doubt
@@ -55,30 +56,44 @@ def costs_table(paper: str, records: List[Dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-_KINDS: Dict[str, Callable[[str, List[Dict[str, Any]]], str]] = {"results": results_table, "costs": costs_table}
+Table = Callable[[str, List[Dict[str, Any]]], str]
+_KINDS: Dict[str, Table] = {"results": results_table, "costs": costs_table}
 
 
-def render(text: str, records: List[Dict[str, Any]]) -> str:
+def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[str, Table]] = None) -> str:
     """`text` with the content of every table block generated anew. Raises: RecordError for an unknown kind."""
+    kinds = dict(_KINDS, **(own_kinds or {}))
 
     def block(match: Any) -> str:
         start, kind, paper, _, end = match.groups()
-        if kind not in _KINDS:
-            raise RecordError("unknown table kind '%s'; there are: %s" % (kind, ", ".join(sorted(_KINDS))))
-        return start + _KINDS[kind](paper, [r for r in records if r["paper"] == paper]) + "\n" + end
+        if kind not in kinds:
+            raise RecordError("unknown table kind '%s'; there are: %s." % (kind, ", ".join(sorted(kinds))))
+        return start + kinds[kind](paper, [r for r in records if r["paper"] == paper]) + "\n" + end
 
     return _BLOCK.sub(block, text)
 
 
-def update_tables(files: Iterable[Path], records_folder: Any, write: bool) -> List[Path]:
+def update_tables(
+    files: Iterable[Path], records_folder: Any, write: bool, own_kinds: Optional[Dict[str, Table]] = None
+) -> List[Path]:
     """Files whose tables differ from the records; with `write` they are brought up to date."""
     records = list(find_records(records_folder))
     stale = []
     for path in files:
         old = Path(path).read_text(encoding="utf-8")
-        new = render(old, records)
+        new = render(old, records, own_kinds)
         if new != old:
             stale.append(path)
             if write:
                 write_text(path, new)
     return stale
+
+
+def report_tables(
+    files: Iterable[Path], records_folder: Any, check: bool, own_kinds: Optional[Dict[str, Table]] = None
+) -> int:
+    """The `tables` command: update the files, or with `check` only say which are stale (exit code 1)."""
+    stale = update_tables(files, records_folder, write=not check, own_kinds=own_kinds)
+    for path in stale:
+        print("%s: %s" % (path, "tables are stale; run 'make tables'" if check else "tables updated"))
+    return 1 if stale and check else 0

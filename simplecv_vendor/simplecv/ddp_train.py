@@ -52,7 +52,10 @@ def run(
 
     dist.init_process_group("gloo" if cpu_mode else "nccl", init_method="env://")
     try:
-        return execute(config, model_dir, device, wrap, after_construct_launcher_callbacks, strict_config)
+        result = execute(config, model_dir, device, wrap, after_construct_launcher_callbacks, strict_config)
+        result["launcher"].leave_process_group()
+        dist.barrier()
+        return result
     finally:
         dist.destroy_process_group()
 

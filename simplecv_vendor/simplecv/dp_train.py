@@ -13,7 +13,7 @@ from typing import Any, Dict, Optional, Sequence
 import torch
 from torch import nn
 
-from simplecv.core.parallel import CPUParallel
+from simplecv.core.parallel import SingleDevice
 from simplecv.core.run import Callback, execute, load_config, make_parser
 
 parser = make_parser()
@@ -42,7 +42,7 @@ def run(
         warnings.warn("No GPU is available: training on the CPU (--cpu says that this is meant).", stacklevel=2)
         cpu_mode = True
     device = torch.device("cpu" if cpu_mode else "cuda")
-    wrap = CPUParallel if cpu_mode else nn.DataParallel
+    wrap = SingleDevice if cpu_mode else nn.DataParallel
     return execute(config, model_dir, device, wrap, after_construct_launcher_callbacks, strict_config)
 
 

@@ -7,6 +7,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: the tensors are t
 import pytest
 import torch
 
+from simplecv.core.trainer import Launcher
+
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
@@ -14,6 +16,22 @@ def no_waiting_for_the_disk(monkeypatch):
     flushed = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.readlink(f"/proc/self/fd/{descriptor}")))
     return flushed
+
+
+@pytest.fixture(autouse=True)
+def launchers_are_closed(monkeypatch):
+    """Each launcher has the thread of its TensorBoard writer; hundreds of them would slow the tests down."""
+    launchers = []
+    original = Launcher.__init__
+
+    def remember(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        launchers.append(self)
+
+    monkeypatch.setattr(Launcher, "__init__", remember)
+    yield
+    for launcher in launchers:
+        launcher.close()
 
 
 @pytest.fixture(autouse=True)

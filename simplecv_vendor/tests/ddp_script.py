@@ -3,11 +3,12 @@
 import os
 
 import torch
+from torch import nn
+
 from simplecv import ddp_train as train
 from simplecv.interface import CVModule
 from simplecv.registry import DATALOADER, MODEL
 from simplecv.util import dist
-from torch import nn
 
 
 @MODEL.register("Linear")

@@ -5,6 +5,7 @@ import json
 import pickle
 
 import pytest
+
 from simplecv.core._misc import merge_dict
 from simplecv.core.config import AttrDict
 from simplecv.errors import ConfigError, UnreadConfigError

@@ -3,8 +3,10 @@
 import importlib
 
 import pytest
-import simplecv.module as scm
 import torch
+from tiny import TinyModel
+
+import simplecv.module as scm
 from simplecv import registry
 from simplecv.core.config import AttrDict
 from simplecv.data.data_loader import make_dataloader
@@ -14,7 +16,6 @@ from simplecv.module.model_builder import make_model
 from simplecv.opt.learning_rate import make_learningrate
 from simplecv.opt.optimizer import grad_clip_of, make_optimizer
 from simplecv.util import registry as util_registry
-from tiny import TinyModel
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
+import ddp_script
 import pytest
 import torch
-from simplecv import ddp_train
+
+from simplecv import ddp_train, dp_train
 from simplecv.errors import ConfigError
 
-SCRIPT = Path(__file__).with_name("ddp_script.py")
 # PyTorch 1.8 has `launch` alone, which gives every script an argument --local_rank
 MODULE = "torch.distributed.run" if importlib.util.find_spec("torch.distributed.run") else "torch.distributed.launch"
 
@@ -23,7 +23,7 @@ def start(model_dir, processes, *opts):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", MODULE, f"--nproc_per_node={processes}", "--master_addr", "127.0.0.1"]
-    command += ["--master_port", str(port), str(SCRIPT), f"--model_dir={model_dir}", *opts]
+    command += ["--master_port", str(port), ddp_script.__file__, f"--model_dir={model_dir}", *opts]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
     outcome = subprocess.run(
         command, env=environment, timeout=120, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
@@ -32,28 +32,45 @@ def start(model_dir, processes, *opts):
     return [torch.load(f"{model_dir}-rank{rank}.pth") for rank in range(processes)]
 
 
+def initial_weight(seed):
+    torch.manual_seed(seed)
+    return ddp_script.Linear({}).layer.weight.detach()
+
+
 def equal(first, second):
     return all(torch.equal(first["weights"][name], second["weights"][name]) for name in first["weights"])
 
 
-def test_two_processes_equal_one_on_the_same_global_batches(tmp_path):
-    one = start(tmp_path / "one", 1)[0]
-    two = start(tmp_path / "two", 2)
-    assert equal(*two) and [state["step"] for state in two] == [6, 6]
-    for name, value in one["weights"].items():
-        assert torch.allclose(value, two[0]["weights"][name], atol=1e-6)
-    names = sorted(path.suffix for path in (tmp_path / "two").iterdir() if not path.name.startswith("events"))
-    assert names == [".json", ".log", ".pth", ".pth", ".pth"], "rank 1 wrote files too"
-    log = next((tmp_path / "two").glob("*.log")).read_text()
-    assert log.count("[Train] step 6/6") == 1
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """The folder of an uninterrupted run of two processes, and what they ended with."""
+    folder = tmp_path_factory.mktemp("ddp") / "two"
+    return folder, start(folder, 2)
 
 
-def test_a_stop_asked_for_by_one_process_stops_all_and_both_resume(tmp_path):
-    whole = start(tmp_path / "whole", 2)
+def test_two_processes_equal_one_on_the_same_global_batches(two, tmp_path):
+    torch.manual_seed(0)
+    alone = dp_train.run(ddp_script.CONFIG, tmp_path, cpu_mode=True)["launcher"].model.module.state_dict()
+    first, second = two[1]
+    assert equal(first, second) and (first["step"], second["step"]) == (6, 6)
+    for name, value in alone.items():
+        assert torch.allclose(value, first["weights"][name], atol=1e-6)
+    assert not torch.equal(first["weights"]["layer.weight"], initial_weight(0))
+
+
+def test_only_the_first_process_writes(two):
+    folder = two[0]
+    suffixes = sorted(path.suffix for path in folder.iterdir() if not path.name.startswith("events"))
+    assert suffixes == [".json", ".log", ".pth", ".pth", ".pth"]
+    assert len(list(folder.glob("events*"))) == 1
+    assert next(folder.glob("*.log")).read_text().count("[Train] step 6/6") == 1
+
+
+def test_a_stop_asked_for_by_one_process_stops_all_and_both_resume(two, tmp_path):
     stopped = start(tmp_path / "parts", 2, "2")
     assert [state["step"] for state in stopped] == [2, 2]
     resumed = start(tmp_path / "parts", 2)
-    assert equal(*resumed) and equal(whole[0], resumed[0])
+    assert equal(*resumed) and equal(two[1][0], resumed[0])
 
 
 def test_without_torchrun_the_missing_variables_are_named(tmp_path, monkeypatch):

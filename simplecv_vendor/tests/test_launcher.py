@@ -5,13 +5,14 @@ import warnings
 
 import pytest
 import torch
-from simplecv.core.parallel import CPUParallel
+from tiny import TinyModel, assert_same_weights, make_launcher, make_loader, weights
+from torch import nn
+
+from simplecv.core.parallel import SingleDevice
 from simplecv.core.trainer import Launcher
 from simplecv.errors import ConfigError, LoaderError, ModelOutputError, UnknownConfigKeyError
 from simplecv.opt.learning_rate import PolyLearningRate
 from simplecv.opt.optimizer import make_optimizer
-from tiny import TinyModel, assert_same_weights, make_launcher, make_loader, weights
-from torch import nn
 
 QUIET = {"log_interval_step": 1000, "save_ckpt_interval_epoch": 1000}
 
@@ -258,7 +259,7 @@ def test_log_lines_and_curves(tmp_path):
     config = {"num_iters": 4, "log_interval_step": 2, "tensorboard_interval_step": 2}
     launcher.train_by_config(make_loader(), {**config, "summary_grads": True, "summary_weights": True})
     launcher.logger.eval_log(metric_dict={"OA": 0.5}, step=launcher.checkpoint.global_step)
-    launcher.logger.close()
+    launcher.close()
     launcher.logger.info("after closing")
     lines = next(tmp_path.glob("*.log")).read_text().splitlines()
     train = [line for line in lines if "[Train]" in line]
@@ -302,6 +303,6 @@ def test_logger_off_and_on(tmp_path):
 
 def test_scripts_reach_the_bare_model(tmp_path):
     launcher = make_launcher(tmp_path)
-    assert isinstance(launcher.model, CPUParallel) and isinstance(launcher._model.module, TinyModel)
+    assert isinstance(launcher.model, SingleDevice) and isinstance(launcher._model.module, TinyModel)
     assert launcher._model.module.config.dropout == 0.5
     assert launcher._logger is launcher.logger and launcher.device == torch.device("cpu")

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from simplecv.util import metric
 from sklearn import metrics
+
+from simplecv.util import metric
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 It uses nothing but the import paths and names such scripts use, including the calls that only make sense on a GPU.
 """
 
+# ruff: noqa: C408
 import argparse
 import sys
 import textwrap
@@ -11,8 +12,13 @@ import warnings
 
 import numpy as np
 import pytest
-import simplecv.module as scm
 import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.sampler import Sampler
+
+import simplecv.module as scm
 from simplecv import dp_train as train
 from simplecv import registry
 from simplecv.data import preprocess
@@ -20,10 +26,6 @@ from simplecv.errors import ConfigError, UnknownConfigKeyError, UnreadConfigErro
 from simplecv.interface import CVModule
 from simplecv.util import metric
 from simplecv.util.logger import eval_progress, speed
-from torch import nn
-from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
-from torch.utils.data.sampler import Sampler
 
 SEED = 2333
 
@@ -238,6 +240,7 @@ def test_the_calls_to_cuda_are_put_back(configs, tmp_path):
     assert "cuda" not in vars(torch.Tensor)
 
 
+@pytest.mark.filterwarnings("ignore:Nothing read")
 def test_a_misspelt_override_is_warned_about(configs, tmp_path):
     with pytest.warns(UserWarning, match="Unknown keys in the section 'train': num_itres"):
         run_script(tmp_path / "log", "train.num_itres", "3", "train.num_iters", "1")
@@ -264,6 +267,7 @@ def test_strict_runs_leave_cuda_alone(configs, tmp_path):
         run_script(tmp_path / "log", "train.num_iters", "1", strict_config=True)
 
 
+@pytest.mark.filterwarnings("ignore:Nothing read")
 def test_without_a_gpu_the_cpu_is_used(configs, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.warns(UserWarning, match="No GPU is available: training on the CPU"):

@@ -5,6 +5,7 @@ import collections
 import numpy as np
 import pytest
 import torch
+
 from simplecv.data.preprocess import channel_last_to_first, divisible_pad, mean_std_normalize
 from simplecv.util.tensor_util import to_device
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from simplecv.errors import LoaderError
 from tiny import assert_same_weights, make_dataset, make_launcher, make_loader, weights
 from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
 from torch.utils.data.sampler import Sampler
+
+from simplecv.errors import LoaderError
 
 STEPS = 13
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import torch
-from simplecv.core.parallel import CPUParallel
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from simplecv.core.parallel import SingleDevice
 from simplecv.core.trainer import Launcher
 from simplecv.interface import CVModule
 from simplecv.opt.learning_rate import make_learningrate
 from simplecv.opt.optimizer import make_optimizer
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
 
 class TinyModel(CVModule):
@@ -41,7 +42,7 @@ def make_loader(**kwargs):
 
 def make_launcher(model_dir, seed=0, base_lr=0.1, max_iters=20, optimizer=None):
     torch.manual_seed(seed)
-    model = CPUParallel(TinyModel({}))
+    model = SingleDevice(TinyModel({}))
     schedule = make_learningrate({"type": "poly", "params": {"base_lr": base_lr, "power": 0.9, "max_iters": max_iters}})
     config = optimizer or {"type": "sgd", "params": {"momentum": 0.9, "weight_decay": 0.001}}
     config["params"]["lr"] = schedule.base_lr

@@ -1,4 +1,4 @@
-"""python -m ssdgl: reproduce, predict, bench, list."""
+"""python -m ssdgl: reproduce, predict, bench, list, tables."""
 
 from typing import List, Optional
 
@@ -7,7 +7,7 @@ from shared_data.paper_cli import Paper
 from shared_data.paper_cli import main as run_paper
 from simplecv.errors import SimpleCVError
 from ssdgl import bench, training
-from ssdgl.decisions import PROTOCOLS
+from ssdgl.decisions import PROTOCOLS, protocol_table
 
 PAPER = Paper(
     slug="ssdgl",
@@ -15,6 +15,8 @@ PAPER = Paper(
     experiments=lambda: experiment_names(training.CONFIGS),
     describe=lambda name: describe(training.CONFIGS, name),
     protocols=tuple(PROTOCOLS),
+    protocol_table=protocol_table,
+    readme=training.CONFIGS.parent / "README.md",
     reproduce=training.reproduce,
     predict=training.predict,
     bench=bench.run,

@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 import torch
@@ -23,8 +23,9 @@ from shared_data.scene import LoadedScene, load_scene
 from shared_data.splits import Split, draw_per_class, training_counts
 from simplecv.core.checkpoint_file import load_model_state_dict_from_ckpt
 from simplecv.core.config import AttrDict
-from simplecv.core.parallel import CPUParallel
+from simplecv.core.parallel import SingleDevice
 from simplecv.core.trainer import Launcher
+from simplecv.errors import CheckpointError
 from simplecv.module.model_builder import make_model
 from simplecv.opt.learning_rate import make_learningrate
 from simplecv.opt.optimizer import make_optimizer
@@ -39,7 +40,7 @@ PAPER = "ssdgl"
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
-class Trainable(CPUParallel):
+class Trainable(SingleDevice):
     """The network with its loss: what the trainer calls. The network is `.module`, as under DataParallel."""
 
     def __init__(self, network: SSDGL, loss: str, class_weights: torch.Tensor) -> None:
@@ -104,14 +105,16 @@ def seed_everything(seed: int) -> None:
 
 
 class Run:
-    """Everything one run builds before its first step; `train` and `finish` use it."""
+    """Everything one run builds before its first step. `split`: another one than the release's draw."""
 
-    def __init__(self, request: Request, config: AttrDict, loaded: LoadedScene) -> None:
+    def __init__(
+        self, request: Request, config: AttrDict, loaded: LoadedScene, split: Optional[Split] = None
+    ) -> None:
         self.request, self.config, self.loaded = request, config, loaded
         self.device = select_device(request.device)
         config["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
         self.decisions = decide(request.protocol, dict.get(config["model"]["params"], "variant", "v2022"))
-        self.split = draw_split(config, loaded, request.seed)
+        self.split = split or draw_split(config, loaded, request.seed)
         seed_everything(request.seed)
         network = make_model(config["model"], strict=True).to(self.device)
         visible = training_labels(self.decisions, loaded.ground_truth, self.split)
@@ -159,7 +162,7 @@ class Run:
             self._observe(launcher, progress)
             with stop_on_signals(launcher.request_stop):
                 launcher.train_by_config(self.stream, self.config["train"], strict=True)
-        launcher.logger.close()
+        launcher.close()
         return launcher.stop_reason is None
 
     def _observe(self, launcher: Launcher, progress: TrainingProgress) -> None:
@@ -268,10 +271,15 @@ def predict(request: Request, weights: Path) -> Outcome:
     """
     config = resolve_config(request)
     run = Run(request, config, load_scene(config.scene, request.data, request.unverified))
-    run.model.module.load_state_dict(load_model_state_dict_from_ckpt(weights))
+    try:
+        run.model.module.load_state_dict(load_model_state_dict_from_ckpt(weights))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(
+            "%s does not fit the network of %s: %s" % (weights, request.experiment, reason)
+        ) from error
     prediction = run.predict()
     folder = request.out / PAPER / request.experiment / "predictions" / weights.stem
-    folder.mkdir(parents=True, exist_ok=True)
     title = "SSDGL · %s · %s" % (run.loaded.scene.title, weights.name)
     write_prediction(folder, prediction, run.loaded, run.split, title)
     return Outcome(folder, None)

@@ -2,7 +2,7 @@
 
 A loader that offers state_dict/load_state_dict is asked for its position. Its contract: between two batches
 `state_dict()` describes the position after all the batches handed out, and `iter()` after `load_state_dict` goes on
-there.
+there. Every epoch's iterator is run to its end, so code after the last batch (the next epoch's seed) is executed.
 
 For any other loader the walk keeps the random states at the epoch's start and counts batches. Taking it up again means:
 let the index sampler run through the finished epochs (some samplers draw from a list of seeds), restore the random

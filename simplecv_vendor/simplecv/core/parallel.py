@@ -5,8 +5,8 @@ from typing import Any
 from torch import nn
 
 
-class CPUParallel(nn.Module):
-    """What DataParallel is on GPUs, for one CPU: scripts reach the model as `.module`."""
+class SingleDevice(nn.Module):
+    """What DataParallel is on several GPUs, for one device: scripts reach the model as `.module`."""
 
     def __init__(self, module: nn.Module):
         super().__init__()
@@ -16,7 +16,7 @@ class CPUParallel(nn.Module):
         return self.module(*args, **kwargs)
 
 
-_WRAPPERS = (CPUParallel, nn.DataParallel, nn.parallel.DistributedDataParallel)
+_WRAPPERS = (SingleDevice, nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 def unwrap(model: nn.Module) -> nn.Module:

@@ -8,6 +8,7 @@ two change is in the checkpoint, and a resumed run continues as the uninterrupte
 the end of its epoch only when the next batch is asked for.
 """
 
+import gc
 import time
 import types
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 from simplecv.core._misc import merge_dict
 from simplecv.core.checkpoint import CheckPoint
 from simplecv.core.loader_position import LoaderPosition
+from simplecv.core.parallel import SingleDevice, unwrap
 from simplecv.core.random_state import set_random_state
 from simplecv.core.smoothing import MovingAverages
 from simplecv.core.train_config import TrainSettings
@@ -155,6 +157,16 @@ class Launcher:
             self._position.load_state_dict(position)
             set_random_state(random_state)
         return self._position
+
+    def close(self) -> None:
+        """Close the log files and end the loader's worker processes, where a process trains several models in turn."""
+        self._logger.close()
+        self._position = None
+
+    def leave_process_group(self) -> None:
+        """Training in a group of processes is over: keep the bare model, which works alone."""
+        self._model = SingleDevice(unwrap(self._model))
+        gc.collect()  # DistributedDataParallel holds the group in a cycle; the group must go before the process ends
 
     # training
 

@@ -1,0 +1,111 @@
+# Everything is reached from here: `make help` lists the targets.
+# Environments are made on first use from each folder's pinned requirement file (.ci/make_env.py).
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+PROTOCOL ?= paper
+DEVICE ?= auto
+OUT ?= results
+CONFIGS_ssdgl := $(basename $(notdir $(wildcard ssdgl/configs/*.toml)))
+SCENES := indianpines pavia salinas ksc houston
+
+# one line per paper: slug, folder, interpreter of its own time
+PAPERS := ssdgl
+FOLDER_ssdgl := ssdgl
+ERA_PYTHON_ssdgl := 3.8
+
+MAKE_ENV := $(PYTHON) .ci/make_env.py
+SHARED := .venvs/shared-modern/bin/python -m shared_data
+PAPER_SOURCES = shared_data simplecv_vendor $(FOLDER_$*)
+
+# options of a run, from the variables a user may set
+RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out $(OUT) \
+	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)") \
+	$(if $(ITERS),--iters $(ITERS)) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) \
+	$(if $(filter 1 yes true,$(FORCE)),--force) $(foreach pair,$(SET),--set "$(pair)")
+
+.PHONY: help demo test lint format data diff record tables clean env-shared env-shared-era
+
+help: ## show this list
+	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
+	@grep -hE '^[a-z%<>-]+:.*##|^## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/##/' | \
+		awk -F '## ' '/^## /{printf "  %-36s %s\n", $$2, $$3; next} {printf "  %-36s %s\n", $$1, $$2}'
+	@echo
+	@echo "Papers: $(PAPERS)"
+	@echo "Configurations of ssdgl: $(CONFIGS_ssdgl)"
+	@echo "Variables of a run: PROTOCOL (paper, released), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
+	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\""
+
+## reproduce-<paper>-<configuration> ## train, evaluate, draw maps and compare, e.g. reproduce-ssdgl-pavia
+## data-<scene> ## fetch and verify one scene, e.g. data-pavia
+## bench-<paper> ## time a training step against the literal network
+
+demo: env-shared env-ssdgl ## the main job on the generated scene: both protocols, maps, comparison (minutes)
+	@echo "demo: SSDGL on the generated scene, the text's protocol and the release's"
+	@.venvs/ssdgl-modern/bin/python -m ssdgl reproduce synthetic --protocol paper --device $(DEVICE) --out $(OUT)/demo --force
+	@.venvs/ssdgl-modern/bin/python -m ssdgl reproduce synthetic --protocol released --device $(DEVICE) --out $(OUT)/demo --force
+	@echo; echo "demo: what the released loss gains by seeing test labels:"; echo
+	@$(SHARED) diff $(OUT)/demo --paper ssdgl --experiment synthetic
+	@echo; echo "maps:"; find $(OUT)/demo -name '*.png' | sort | sed 's/^/  /'
+
+test: env-shared env-shared-era env-ssdgl env-ssdgl-era ## every test; stacks of the papers' time where their interpreter is found
+	@.ci/test
+
+lint: env-shared env-ssdgl ## ruff (style and format) and the generated tables of the README files
+	.venvs/shared-modern/bin/ruff check .
+	.venvs/shared-modern/bin/ruff format --check .
+	@$(SHARED) tables --check README.md
+	@.venvs/ssdgl-modern/bin/python -m ssdgl tables --check
+
+format: env-shared ## let ruff rewrite what it can
+	.venvs/shared-modern/bin/ruff check --fix .
+	.venvs/shared-modern/bin/ruff format .
+
+data: env-shared ## fetch and verify every downloadable scene into shared_data/raw
+	$(SHARED) fetch
+
+data-%: env-shared
+	$(SHARED) fetch $*
+
+reproduce-%: FORCE_TARGET
+	@paper=$$(echo '$*' | sed -E 's/^(da-imrn|[a-z0-9]+)-.*$$/\1/'); \
+	case " $(PAPERS) " in *" $$paper "*) ;; *) \
+		echo "error: '$@': there is no paper '$$paper'; there are: $(PAPERS). Write reproduce-<paper>-<configuration>." >&2; exit 2;; \
+	esac; $(MAKE) --no-print-directory run-$$paper CONFIGURATION="$$(echo '$*' | sed -E "s/^$$paper-//")"
+
+run-%: env-% FORCE_TARGET
+	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION) $(RUN_OPTIONS)
+
+bench-%: env-% FORCE_TARGET
+	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) bench --device $(DEVICE)
+
+diff: env-shared ## every run and kept record against the published numbers (STRICT=1: fail where one falls below)
+	@$(SHARED) diff $(wildcard $(OUT)) records $(if $(filter 1 yes true,$(STRICT)),--strict) $(if $(FORMAT),--format $(FORMAT))
+
+record: env-shared ## keep the record of a finished run: make record RUN=<run directory>
+	@$(SHARED) record "$(RUN)"
+
+tables: env-shared env-ssdgl ## write the tables of the README files from records/ and the papers' decisions
+	@$(SHARED) tables README.md
+	@.venvs/ssdgl-modern/bin/python -m ssdgl tables
+
+env-shared:
+	@$(MAKE_ENV) shared-modern shared_data/requirements/modern.txt --sources shared_data
+
+env-shared-era:
+	@$(MAKE_ENV) shared-era shared_data/requirements/era.txt --python 3.6 --sources shared_data || [ $$? -eq 3 ]
+
+env-%-era: FORCE_TARGET
+	@$(MAKE_ENV) $*-era $(FOLDER_$*)/requirements/era.txt --python $(ERA_PYTHON_$*) --sources $(PAPER_SOURCES) || [ $$? -eq 3 ]
+
+env-%: FORCE_TARGET
+	@$(MAKE_ENV) $*-modern $(FOLDER_$*)/requirements/modern.txt --sources $(PAPER_SOURCES)
+
+clean: ## remove environments, results and caches (data in shared_data/raw and records stay)
+	rm -rf .venvs results .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: FORCE_TARGET
+FORCE_TARGET:

@@ -88,16 +88,16 @@ def build_parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download scenes and check their hashes")
     fetch.add_argument("scenes", nargs="*", help="scene slugs (default: every downloadable scene)")
     fetch.add_argument("--folder", help="where to put the files (default: the first data folder)")
-    fetch.set_defaults(run=_fetch)
+    fetch.set_defaults(handler=_fetch)
 
     verify = commands.add_parser("verify", help="check the hashes of the scene files that are here")
     verify.add_argument("scenes", nargs="*", help="scene slugs (default: all with files)")
     verify.add_argument("--data", help="data folder(s), separated like PATH")
-    verify.set_defaults(run=_verify)
+    verify.set_defaults(handler=_verify)
 
     listing = commands.add_parser("list", help="list the scenes of the catalogue")
     listing.add_argument("--data", help="data folder(s), separated like PATH")
-    listing.set_defaults(run=_list)
+    listing.set_defaults(handler=_list)
 
     diff = commands.add_parser("diff", help="compare runs with the published numbers")
     diff.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")
@@ -106,18 +106,18 @@ def build_parser() -> argparse.ArgumentParser:
     diff.add_argument("--protocol")
     diff.add_argument("--format", choices=("text", "markdown", "json"), default="text")
     diff.add_argument("--strict", action="store_true", help="exit with 1 where a row falls below")
-    diff.set_defaults(run=_diff)
+    diff.set_defaults(handler=_diff)
 
     record = commands.add_parser("record", help="keep a finished run's record")
     record.add_argument("run", help="run directory")
     record.add_argument("--records", default="records", help="folder of the kept records")
-    record.set_defaults(run=_record)
+    record.set_defaults(handler=_record)
 
     tables = commands.add_parser("tables", help="write the tables of README files from the records")
     tables.add_argument("files", nargs="+", type=Path)
     tables.add_argument("--records", default="records")
     tables.add_argument("--check", action="store_true", help="change nothing; exit with 1 where a table is stale")
-    tables.set_defaults(run=_tables)
+    tables.set_defaults(handler=_tables)
     return parser
 
 
@@ -125,7 +125,7 @@ def main(words: Optional[List[str]] = None) -> int:
     """Run one command; errors a user can mend are printed as one sentence and give exit code 1."""
     arguments = build_parser().parse_args(words)
     try:
-        return arguments.run(arguments)
+        return arguments.handler(arguments)
     except SharedDataError as error:
         print("error: %s" % error, file=sys.stderr)
         return 1

@@ -88,24 +88,24 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     _add_scene_options(reproduce, paper)
     reproduce.add_argument("--seeds", type=int, nargs="+", help="several runs, one after the other")
     reproduce.add_argument("--iters", type=int, help="stop after this many iterations (marks the run as modified)")
-    reproduce.set_defaults(run=_reproduce)
+    reproduce.set_defaults(handler=_reproduce)
 
     predict = commands.add_parser("predict", help="classify a scene with stored weights, official ones too")
     _add_scene_options(predict, paper)
     predict.add_argument("--weights", type=Path, required=True, help="checkpoint (.pth)")
-    predict.set_defaults(run=_predict)
+    predict.set_defaults(handler=_predict)
 
     bench = commands.add_parser("bench", help="time a training step against the literal network")
     paper.add_bench_options(bench)
-    bench.set_defaults(run=lambda paper, arguments: paper.bench(arguments))
+    bench.set_defaults(handler=lambda paper, arguments: paper.bench(arguments))
 
     listing = commands.add_parser("list", help="list the configurations")
-    listing.set_defaults(run=_list)
+    listing.set_defaults(handler=_list)
 
     tables = commands.add_parser("tables", help="write the tables of the README from decisions and records")
     tables.add_argument("--records", default="records")
     tables.add_argument("--check", action="store_true", help="change nothing; exit with 1 where a table is stale")
-    tables.set_defaults(run=_tables)
+    tables.set_defaults(handler=_tables)
     return parser
 
 
@@ -176,7 +176,7 @@ def main(paper: Paper, words: Optional[List[str]] = None) -> int:
     """Run one command; errors a user can mend are printed as one sentence and give exit code 1."""
     arguments = build_parser(paper).parse_args(words)
     try:
-        return arguments.run(paper, arguments)
+        return arguments.handler(paper, arguments)
     except (SharedDataError,) + paper.errors as error:
         print("error: %s" % error, file=sys.stderr)
         return 1

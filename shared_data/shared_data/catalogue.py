@@ -8,12 +8,8 @@ import re
 from pathlib import Path
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
-from .errors import CatalogueError, UnknownNameError
-
-try:
-    import tomllib
-except ImportError:  # Python older than 3.11
-    import tomli as tomllib
+from shared_data.errors import CatalogueError, SharedDataError, UnknownNameError
+from shared_data.toml_file import load_toml
 
 CATALOGUE_PATH = Path(__file__).with_name("scenes.toml")
 
@@ -90,8 +86,12 @@ def read_catalogue(path: Any) -> Dict[str, Scene]:
     a value of the wrong type, a malformed hash or colour, class counts that do not add up.
     """
     try:
-        return _parse_catalogue(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, CatalogueError) as error:
+        document = load_toml(path)
+    except SharedDataError as error:
+        raise CatalogueError(str(error)) from error
+    try:
+        return _parse_catalogue(document)
+    except CatalogueError as error:
         raise CatalogueError(f"{path}: {error}") from error
 
 

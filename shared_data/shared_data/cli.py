@@ -7,6 +7,7 @@ from typing import List, Optional
 
 from shared_data import diff as comparison
 from shared_data.catalogue import scenes
+from shared_data.console import print_text, run_command
 from shared_data.errors import SharedDataError
 from shared_data.fetch import fetch_scene
 from shared_data.published import load_published
@@ -64,9 +65,11 @@ def _diff(arguments: argparse.Namespace) -> int:
         for result in load_published()
         if arguments.paper in (None, result.paper) and arguments.experiment in (None, result.experiment)
     ]
-    rows = comparison.compare(records, published)
+    rows = [
+        row for row in comparison.compare(records, published) if arguments.protocol in (None, row.protocol)
+    ]
     shape = {"text": comparison.as_text, "markdown": comparison.as_markdown, "json": comparison.as_json}
-    print(shape[arguments.format](rows))
+    print_text(shape[arguments.format](rows))
     return 1 if arguments.strict and comparison.falls_below(rows) else 0
 
 
@@ -124,8 +127,4 @@ def build_parser() -> argparse.ArgumentParser:
 def main(words: Optional[List[str]] = None) -> int:
     """Run one command; errors a user can mend are printed as one sentence and give exit code 1."""
     arguments = build_parser().parse_args(words)
-    try:
-        return arguments.handler(arguments)
-    except SharedDataError as error:
-        print("error: %s" % error, file=sys.stderr)
-        return 1
+    return run_command(lambda: arguments.handler(arguments))

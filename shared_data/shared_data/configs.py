@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-from shared_data.errors import UnknownNameError
+from shared_data.errors import SharedDataError, UnknownNameError
 from shared_data.toml_file import load_toml
 
 
@@ -27,7 +27,7 @@ def load_config(folder: Any, name: str, overrides: Sequence[str] = ()) -> Dict[s
     """Read one configuration and apply overrides "dotted.key=value" (values are Python literals, else strings).
 
     Raises: UnknownNameError for an unknown configuration, an override without '=', or one whose key the
-    configuration does not have.
+    configuration does not have; SharedDataError for a value of another kind than the configuration's.
     """
     known = experiment_names(folder)
     if name not in known:
@@ -46,7 +46,21 @@ def _apply(config: Dict[str, Any], override: str) -> None:
         section = section.get(part) if isinstance(section, dict) else None
     if not separator or not isinstance(section, dict) or last not in section:
         raise UnknownNameError("override '%s': the configuration has no key '%s'." % (override, dotted.strip()))
+    value = _literal(text.strip())
+    if _kind(value) is not _kind(section[last]):
+        raise SharedDataError(
+            "override '%s': expected a value of the same kind as %r, found %r." % (override, section[last], value)
+        )
+    section[last] = value
+
+
+def _literal(text: str) -> Any:
     try:
-        section[last] = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError):
-        section[last] = text.strip()
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError):
+        return text
+
+
+def _kind(value: Any) -> type:
+    """The value's type, float for every number: 0 may become 0.05, but False may not become the string 'false'."""
+    return float if type(value) is int else type(value)

@@ -83,13 +83,14 @@ def compare(records: Iterable[Dict[str, Any]], published: List[PublishedResult])
     """Rows for every group of runs (paper, experiment, protocol) and for every published result without a run.
 
     A published number is set beside the runs of every protocol: under `paper` and `disjoint` the question is whether
-    it survives when test labels stay hidden.
+    it survives when test labels stay hidden. Where two sources give numbers, the runs are set beside each.
     """
     groups = _group(records)
-    results = {(result.paper, result.experiment): result for result in published}
     rows = []
     for key, members in groups.items():
-        rows += [_row(key, members, metric, results.get(key[:2])) for metric in METRICS]
+        results = [result for result in published if (result.paper, result.experiment) == key[:2]]
+        for result in results or [None]:
+            rows += [_row(key, members, metric, result) for metric in METRICS]
     for result in published:
         if not any(key[:2] == (result.paper, result.experiment) for key in groups):
             rows += [

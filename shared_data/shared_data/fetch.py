@@ -17,11 +17,11 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from .atomic import write_text
-from .catalogue import SceneFile, get_scene
-from .errors import DownloadError
-from .matfile import looks_like_html
-from .scene import data_folders, file_sha256
+from shared_data.atomic import write_text
+from shared_data.catalogue import SceneFile, get_scene
+from shared_data.errors import DownloadError
+from shared_data.matfile import looks_like_html
+from shared_data.scene import data_folders, file_sha256
 
 # A source may break off; what arrived is kept, and the rest is asked for again at once, at most this often.
 TRIES_PER_SOURCE = 3

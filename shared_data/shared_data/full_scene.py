@@ -18,9 +18,9 @@ def standardise_and_pad(cube: np.ndarray, multiple: int) -> np.ndarray:
     image = np.zeros((bands, padded_side(height, multiple), padded_side(width, multiple)), np.float32)
     for band in range(bands):
         values = cube[:, :, band].astype(np.float64)
-        spread = values.std()
-        if spread > 0:
-            image[band, :height, :width] = (values - values.mean()) / spread
+        # the spread of a constant band may be rounding noise instead of 0
+        if values.min() < values.max():
+            image[band, :height, :width] = (values - values.mean()) / values.std()
     return image
 
 

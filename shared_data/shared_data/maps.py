@@ -17,9 +17,9 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.transforms import IdentityTransform
 
-from .atomic import atomic_path
-from .catalogue import Scene
-from .errors import SceneFormatError
+from shared_data.atomic import atomic_path
+from shared_data.catalogue import Scene
+from shared_data.errors import SceneFormatError
 
 BACKGROUND = "#f2f2f2"
 # Told apart by lightness alone, whatever the reader's colour vision.

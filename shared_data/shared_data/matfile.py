@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Dict, Iterator, NamedTuple, Optional, Tuple
 import numpy as np
 import scipy.io
 
-from .errors import SceneFormatError
+from shared_data.errors import SceneFormatError
 
 # MATLAB level 5 (save -v6, -v7): 128 bytes, of which the last four hold version and byte order; then elements, each
 # a tag (type, number of bytes) and its content; a compressed element is a zlib stream with one array element inside

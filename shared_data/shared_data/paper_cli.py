@@ -1,13 +1,13 @@
 """The command line every paper offers: reproduce, predict, bench, list, tables. Papers bring functions, not options."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from shared_data.console import print_text, run_command
 from shared_data.diff import as_text, compare
-from shared_data.errors import SharedDataError, UnknownNameError
+from shared_data.errors import UnknownNameError
 from shared_data.published import load_published
 from shared_data.tables import report_tables
 
@@ -65,10 +65,25 @@ def check_name(kind: str, name: str, known: Sequence[str]) -> None:
         raise UnknownNameError("unknown %s '%s'; there are: %s." % (kind, name, ", ".join(known)))
 
 
+def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
+    """An argparse type."""
+
+    def parse(text: str) -> int:
+        if not text.isdigit() or not lowest <= int(text) <= highest:
+            raise argparse.ArgumentTypeError("expected a whole number %d..%d, found '%s'" % (lowest, highest, text))
+        return int(text)
+
+    return parse
+
+
+_SEED = _whole_number(0, 2**32 - 1)  # what numpy's RandomState takes
+_ITERATIONS = _whole_number(1, 2**31 - 1)
+
+
 def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
     parser.add_argument("experiment", help="configuration, usually a scene: %s" % ", ".join(paper.experiments()))
     parser.add_argument("--protocol", default="paper", help="%s (default: paper)" % ", ".join(paper.protocols))
-    parser.add_argument("--seed", type=int, default=paper.default_seed, help="default: %(default)d, the release's")
+    parser.add_argument("--seed", type=_SEED, default=paper.default_seed, help="default: %(default)d, the release's")
     parser.add_argument("--data", help="data folder(s), separated like PATH (default: HSI_DATA, shared_data/raw)")
     parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
@@ -86,8 +101,8 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
 
     reproduce = commands.add_parser("reproduce", help="train, evaluate, write the record and the maps")
     _add_scene_options(reproduce, paper)
-    reproduce.add_argument("--seeds", type=int, nargs="+", help="several runs, one after the other")
-    reproduce.add_argument("--iters", type=int, help="stop after this many iterations (marks the run as modified)")
+    reproduce.add_argument("--seeds", type=_SEED, nargs="+", help="several runs, one after the other")
+    reproduce.add_argument("--iters", type=_ITERATIONS, help="stop after this many iterations (marks the run as modified)")
     reproduce.set_defaults(handler=_reproduce)
 
     predict = commands.add_parser("predict", help="classify a scene with stored weights, official ones too")
@@ -151,7 +166,7 @@ def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
     published = [
         result for result in load_published() if (result.paper, result.experiment) == (paper.slug, arguments.experiment)
     ]
-    print("\n" + as_text(compare(records, published)))
+    print_text("\n" + as_text(compare(records, published)))
     return 0
 
 
@@ -163,7 +178,7 @@ def _predict(paper: Paper, arguments: argparse.Namespace) -> int:
 
 def _list(paper: Paper, arguments: argparse.Namespace) -> int:
     for name in paper.experiments():
-        print("%s\n    %s" % (name, paper.describe(name).replace("\n", "\n    ")))
+        print_text("%s\n    %s" % (name, paper.describe(name).replace("\n", "\n    ")))
     return 0
 
 
@@ -175,11 +190,4 @@ def _tables(paper: Paper, arguments: argparse.Namespace) -> int:
 def main(paper: Paper, words: Optional[List[str]] = None) -> int:
     """Run one command; errors a user can mend are printed as one sentence and give exit code 1."""
     arguments = build_parser(paper).parse_args(words)
-    try:
-        return arguments.handler(paper, arguments)
-    except (SharedDataError,) + paper.errors as error:
-        print("error: %s" % error, file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return run_command(lambda: arguments.handler(paper, arguments), paper.errors)

@@ -32,7 +32,8 @@ class PublishedResult(NamedTuple):
 
 
 def _number(entry: Dict[str, Any], place: str) -> PublishedNumber:
-    if set(entry) - {"value", "std", "unit", "definition"} or entry.get("unit") not in _UNITS:
+    keys = set(entry) if isinstance(entry, dict) else set()
+    if not {"value", "unit"} <= keys <= {"value", "std", "unit", "definition"} or entry["unit"] not in _UNITS:
         raise RecordError(
             "%s: expected value, unit ('percent' or 'fraction'), std, definition; found %s." % (place, entry)
         )
@@ -41,15 +42,20 @@ def _number(entry: Dict[str, Any], place: str) -> PublishedNumber:
 
 
 def load_published(path: Any = None) -> List[PublishedResult]:
-    """All results of published.toml in file order. Raises: RecordError naming the entry with a wrong or missing key."""
+    """All results of published.toml in file order. Raises: RecordError naming the entry that is wrong."""
     path = Path(path or Path(__file__).with_name("published.toml"))
+    document = load_toml(path)
+    if set(document) != {"result"}:
+        raise RecordError("%s: expected [[result]] entries alone, found: %s." % (path.name, ", ".join(document)))
     results = []
-    for index, entry in enumerate(load_toml(path).get("result", []), start=1):
+    for index, entry in enumerate(document["result"], start=1):
         place = "%s, result %d" % (path.name, index)
         missing = {"paper", "experiment", "protocol", "kind", "n", "source"} - set(entry)
         if missing or set(entry) - _KEYS:
             wrong = sorted(missing) or sorted(set(entry) - _KEYS)
             raise RecordError("%s: missing or unknown key: %s." % (place, ", ".join(wrong)))
+        if not isinstance(entry["n"], int) or entry["n"] < 1:
+            raise RecordError("%s: expected the number of runs as n, found %s." % (place, entry["n"]))
         results.append(
             PublishedResult(
                 paper=entry["paper"],

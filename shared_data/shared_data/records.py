@@ -1,7 +1,6 @@
 """Run records: one JSON file says what ran, on what, and what came out. It is written last, validated and atomic."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
@@ -46,10 +45,9 @@ def read_record(path: Any) -> Dict[str, Any]:
         if Path(path).stat().st_size > _LARGEST_RECORD:
             raise RecordError("%s is larger than a run record can be (%d bytes)." % (path, _LARGEST_RECORD))
         with open(str(path), encoding="utf-8") as file:
-            record = json.load(file, parse_constant=_refuse)
+            return validate_record(json.load(file, parse_constant=_refuse), str(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError("%s cannot be read as a run record: %s." % (path, error)) from error
-    return validate_record(record, str(path))
 
 
 def find_records(*folders: Any) -> Iterator[Dict[str, Any]]:
@@ -71,7 +69,7 @@ def find_records(*folders: Any) -> Iterator[Dict[str, Any]]:
 def collect(run_directory: Any, records_folder: Any) -> Path:
     """Copy a finished run's record to records/<paper>/<experiment>/<protocol>/seed-<n>.json; return that path.
 
-    Raises: RecordError where the directory holds no finished run.
+    Raises: RecordError where the directory holds no finished run, or the folder cannot be written.
     """
     source = Path(run_directory) / "run.json"
     if not source.exists():
@@ -86,8 +84,9 @@ def collect(run_directory: Any, records_folder: Any) -> Path:
         / record["protocol"]
         / ("seed-%d.json" % record["seed"])
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".json.new")
-    shutil.copyfile(str(source), str(temporary))
-    temporary.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_record(target, record)
+    except OSError as error:
+        raise RecordError("%s cannot be written: %s." % (target, error.strerror or error)) from error
     return target

@@ -80,7 +80,7 @@ class RunDirectory:
 
     def _check_settings(self) -> None:
         if self.force:
-            self._empty()
+            self._write(self._empty)
         stored = self.path / _SETTINGS
         if not stored.exists():
             self._write(lambda: write_text(stored, json.dumps(self.settings, indent=1, sort_keys=True) + "\n"))
@@ -91,11 +91,14 @@ class RunDirectory:
             raise RunDirectoryError(
                 "%s cannot be read (%s); start over with FORCE=1 or --force." % (stored, error)
             ) from error
-        for place, before, now in _differences(old, self.settings):
+        changes = [
+            "%s was %s and is now %s" % (place or "all", json.dumps(before), json.dumps(now))
+            for place, before, now in _differences(old, self.settings)
+        ]
+        if changes:
             raise RunDirectoryError(
-                "%s holds a run with other settings: %s was %s and is now %s. Choose another folder with OUT= or "
-                "--out, or start over with FORCE=1 or --force."
-                % (self.path, place, json.dumps(before), json.dumps(now))
+                "%s holds a run with other settings: %s. Choose another folder with OUT= or --out, or start over with "
+                "FORCE=1 or --force." % (self.path, ", ".join(changes))
             )
 
     def _empty(self) -> None:

@@ -7,9 +7,9 @@ from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from .catalogue import Scene, SceneFile, get_scene
-from .errors import SceneFormatError, SceneNotFoundError, SceneVerificationError
-from .matfile import read_mat
+from shared_data.catalogue import Scene, SceneFile, get_scene
+from shared_data.errors import SceneFormatError, SceneNotFoundError, SceneVerificationError
+from shared_data.matfile import read_mat
 
 DATA_VARIABLE = "HSI_DATA"
 
@@ -109,7 +109,7 @@ def _default_folder() -> Path:
 
 
 def _generated(scene: Scene) -> LoadedScene:
-    from .synthetic import generate  # not needed, and not loaded, for measured scenes
+    from shared_data.synthetic import generate  # not needed, and not loaded, for measured scenes
 
     cube, ground_truth = generate()
     place = f"the generated scene '{scene.slug}'"

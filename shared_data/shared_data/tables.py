@@ -18,7 +18,8 @@ from shared_data.errors import RecordError
 from shared_data.published import load_published
 from shared_data.records import find_records
 
-_BLOCK = re.compile(r"(<!-- table: (\w+) paper=([\w-]+) -->\n)(.*?)(<!-- end table -->)", re.S)
+_START = re.compile(r"^<!-- table:", re.M)
+_BLOCK = re.compile(r"^(<!-- table: (\w+) paper=([\w-]+) -->\n)(.*?)(<!-- end table -->)", re.M | re.S)
 
 
 def results_table(paper: str, records: List[Dict[str, Any]]) -> str:
@@ -61,7 +62,10 @@ _KINDS: Dict[str, Table] = {"results": results_table, "costs": costs_table}
 
 
 def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[str, Table]] = None) -> str:
-    """`text` with the content of every table block generated anew. Raises: RecordError for an unknown kind."""
+    """`text` with the content of every table block generated anew.
+
+    Raises: RecordError for an unknown kind, a malformed start, or a block without an end.
+    """
     kinds = dict(_KINDS, **(own_kinds or {}))
 
     def block(match: Any) -> str:
@@ -70,22 +74,33 @@ def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[st
             raise RecordError("unknown table kind '%s'; there are: %s." % (kind, ", ".join(sorted(kinds))))
         return start + kinds[kind](paper, [r for r in records if r["paper"] == paper]) + "\n" + end
 
+    # without this check a block without an end would reach to the next one's, and take the text between with it
+    if len(_START.findall(text)) != len(_BLOCK.findall(text)):
+        raise RecordError(
+            "a table block is malformed; expected '<!-- table: KIND paper=SLUG -->', the table, '<!-- end table -->'."
+        )
     return _BLOCK.sub(block, text)
 
 
 def update_tables(
     files: Iterable[Path], records_folder: Any, write: bool, own_kinds: Optional[Dict[str, Table]] = None
 ) -> List[Path]:
-    """Files whose tables differ from the records; with `write` they are brought up to date."""
+    """Files whose tables differ from the records; with `write` they are brought up to date.
+
+    Raises: RecordError naming the file that cannot be read, rendered or written.
+    """
     records = list(find_records(records_folder))
     stale = []
     for path in files:
-        old = Path(path).read_text(encoding="utf-8")
-        new = render(old, records, own_kinds)
-        if new != old:
-            stale.append(path)
-            if write:
-                write_text(path, new)
+        try:
+            old = Path(path).read_text(encoding="utf-8")
+            new = render(old, records, own_kinds)
+            if new != old:
+                stale.append(path)
+                if write:
+                    write_text(path, new)
+        except (OSError, ValueError, RecordError) as error:
+            raise RecordError("%s: its tables cannot be generated: %s" % (path, error)) from error
     return stale
 
 

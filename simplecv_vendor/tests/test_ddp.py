@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -25,10 +26,20 @@ def start(model_dir, processes, *opts):
     command = [sys.executable, "-m", MODULE, f"--nproc_per_node={processes}", "--master_addr", "127.0.0.1"]
     command += ["--master_port", str(port), ddp_script.__file__, f"--model_dir={model_dir}", *opts]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
-    outcome = subprocess.run(
-        command, env=environment, timeout=120, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        start_new_session=True,
     )
-    assert outcome.returncode == 0, outcome.stdout
+    try:
+        output = process.communicate(timeout=240)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # the launcher and the processes it started
+        pytest.fail("no end after 240 s: " + process.communicate()[0])
+    assert process.returncode == 0, output
     return [torch.load(f"{model_dir}-rank{rank}.pth") for rank in range(processes)]
 
 

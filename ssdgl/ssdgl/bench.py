@@ -119,23 +119,26 @@ def peak_flops(device: torch.device) -> float:
 
 
 def step_flops(size: str) -> float:
-    """FLOP of the literal training step: three times the forward convolutions' multiply-adds, counted by hooks."""
+    """FLOP of the literal training step's convolutions: forward, gradient of the kernel, gradient of the input.
+
+    The scene itself needs no gradient, so the stem counts twice and every other convolution three times.
+    """
+    network = build(size, "literal", torch.device("cpu"))
+    stem = network.feature_ops[0][0]
     total = 0
 
     def count(module: torch.nn.Conv2d, inputs: Any, output: torch.Tensor) -> None:
         nonlocal total
-        total += 2 * output.numel() * module.in_channels * module.kernel_size[0] * module.kernel_size[1]
+        forward = 2 * output.numel() * module.in_channels * module.kernel_size[0] * module.kernel_size[1]
+        total += forward * (2 if module is stem else 3)
 
-    network = build(size, "literal", torch.device("cpu"))
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.register_forward_hook(count)
-    sides = SIZES[size]["sides"]
-    quarter = torch.zeros(1, SIZES[size]["in_channels"], 16, 16)
+    sides, tile = SIZES[size]["sides"], torch.zeros(1, SIZES[size]["in_channels"], 16, 16)
     with torch.no_grad():
-        network.features(quarter)
-        network.cls_pred_conv(quarter)
-    return 3.0 * total * sides[0] * sides[1] / 256
+        network.cls_pred_conv(network.features(tile))
+    return float(total) * sides[0] * sides[1] / (16 * 16)
 
 
 def memory_of(size: str, which: str) -> float:

@@ -4,9 +4,9 @@
     c' = f∘c + i∘tanh(Wxc∗x + Whc∗h)                     h' = o∘tanh(c')
 
 Written literally this is eight thin convolutions a step and a dozen element-wise results kept for the backward pass.
-Here the eight kernels are one kernel over [x, h] (Wx and Wh side by side, the four gates one below the other), so a
-step is one convolution; the first step, whose h is zero, convolves x alone. The backward pass is written out, so
-only the gates, c and [x, h] are kept, and it uses contiguous channel slices instead of copies.
+Here the four gates are the rows of one kernel Wx and one kernel Wh, so a step is two convolutions, the first step,
+whose h is zero, only one. The backward pass is written out: beside x and the hidden states, which exist anyway, only
+the gates and c are kept, and it works on contiguous channel slices instead of copies.
 
 The peephole terms of the paper's equations exist in the release as constant zeros and drop out.
 """
@@ -26,68 +26,60 @@ except (AttributeError, RuntimeError):  # PyTorch before 1.11 offers no such cal
 GATES = "ifoc"  # order of the fused kernel: the three sigmoid gates first, so that one call serves them
 
 
-def convolution_gradients(grad: Tensor, x: Tensor, weight: Tensor, padding: int) -> Tuple[Tensor, Tensor, Tensor]:
-    """Gradients of conv2d(x, weight, bias) with respect to x, weight and bias, in one call where PyTorch has it."""
+def convolution_gradients(grad: Tensor, x: Tensor, weight: Tensor) -> Tuple[Tensor, Tensor]:
+    """Gradients of a bias-free, same-size conv2d(x, weight) with respect to x and weight, in one call if possible."""
+    padding = weight.shape[2] // 2
     if convolution_backward is not None:
         return convolution_backward(
-            grad, x, weight, [weight.shape[0]], [1, 1], [padding] * 2, [1, 1], False, [0, 0], 1, [True, True, True]
-        )
+            grad, x, weight, None, [1, 1], [padding] * 2, [1, 1], False, [0, 0], 1, [True, True, False]
+        )[:2]
     with torch.enable_grad():  # differentiate a second forward pass
         x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
         output = F.conv2d(x, weight, padding=padding)
-    grad_x, grad_weight = torch.autograd.grad(output, (x, weight), grad)
-    return grad_x, grad_weight, grad.sum(dim=(0, 2, 3))
+    return torch.autograd.grad(output, (x, weight), grad)
 
 
 class ConvLSTMRecurrence(torch.autograd.Function):
     """T steps of one cell from h = c = 0.
 
-    Inputs: x (T, N, I, H, W); weight (4·D, I + D, k, k), rows i, f, o, c and columns [x, h]; bias (4·D).
+    Inputs: x (T, N, I, H, W); weight_x (4·D, I, k, k), weight_h (4·D, D, k, k), bias (4·D), rows i, f, o, c.
     Output: the hidden states (T, N, D, H, W).
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        steps, batch, inputs = x.shape[:3]
-        hidden = weight.shape[0] // 4
-        padding = weight.shape[2] // 2
-        # signals[t] is [x_t, h_{t-1}]: the step writes its h straight into the next step's place
-        signals = x.new_empty((steps + 1, batch, inputs + hidden) + x.shape[3:])
-        signals[:steps, :, :inputs] = x
-        gates = x.new_empty((steps, batch, 4 * hidden) + x.shape[3:])
-        cells = x.new_empty((steps, batch, hidden) + x.shape[3:])
-        for t in range(steps):
-            if t == 0:
-                z = F.conv2d(signals[0, :, :inputs], weight[:, :inputs], bias, padding=padding)
-            else:
-                z = F.conv2d(signals[t], weight, bias, padding=padding)
+    def forward(ctx, x: Tensor, weight_x: Tensor, weight_h: Tensor, bias: Tensor) -> Tensor:
+        hidden, padding = weight_h.shape[1], weight_h.shape[2] // 2
+        gates = x.new_empty(x.shape[:2] + (4 * hidden,) + x.shape[3:])
+        cells = x.new_empty(x.shape[:2] + (hidden,) + x.shape[3:])
+        states = torch.empty_like(cells)
+        for t in range(x.shape[0]):
+            z = F.conv2d(x[t], weight_x, bias, padding=padding)
+            if t > 0:
+                z += F.conv2d(states[t - 1], weight_h, padding=padding)
             torch.sigmoid(z[:, : 3 * hidden], out=gates[t, :, : 3 * hidden])
             torch.tanh(z[:, 3 * hidden :], out=gates[t, :, 3 * hidden :])
             i, f, o, g = gates[t].split(hidden, dim=1)
             c = torch.mul(i, g, out=cells[t])
             if t > 0:
                 c.addcmul_(f, cells[t - 1])
-            torch.mul(o, torch.tanh(c), out=signals[t + 1, :, inputs:])
-        ctx.save_for_backward(signals, gates, cells, weight)
-        return signals[1:, :, inputs:].clone()
+            torch.mul(o, torch.tanh(c), out=states[t])
+        ctx.save_for_backward(x, weight_x, weight_h, gates, cells, states)
+        return states
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_hidden: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
-        signals, gates, cells, weight = ctx.saved_tensors
-        steps, batch, channels = gates.shape[:3]
-        hidden = channels // 4
-        inputs = signals.shape[2] - hidden
-        padding = weight.shape[2] // 2
-        grad_x = signals.new_empty((steps, batch, inputs) + signals.shape[3:])
-        grad_weight, grad_bias = torch.zeros_like(weight), weight.new_zeros(channels)
-        grad_z = torch.empty_like(gates[0])
+    def backward(ctx, grad_states: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+        x, weight_x, weight_h, gates, cells, states = ctx.saved_tensors
+        hidden = weight_h.shape[1]
+        grad_x, grad_z = torch.empty_like(x), torch.empty_like(gates[0])
+        grad_weight_x, grad_weight_h = torch.zeros_like(weight_x), torch.zeros_like(weight_h)
+        grad_bias = weight_x.new_zeros(4 * hidden)
         grad_h: Optional[Tensor] = None  # what reaches h_t from step t + 1
         grad_c: Optional[Tensor] = None  # what reaches c_t from step t + 1
-        for t in range(steps - 1, -1, -1):
+        for t in range(x.shape[0] - 1, -1, -1):
             i, f, o, g = gates[t].split(hidden, dim=1)
             grad_i, grad_f, grad_o, grad_g = grad_z.split(hidden, dim=1)
-            dh = grad_hidden[t] if grad_h is None else grad_hidden[t] + grad_h
+            dh = grad_states[t] if grad_h is None else grad_states[t] + grad_h
             tanh_c = torch.tanh(cells[t])
             dc = torch.ops.aten.tanh_backward(dh * o, tanh_c)
             if grad_c is not None:
@@ -97,22 +89,19 @@ class ConvLSTMRecurrence(torch.autograd.Function):
             torch.mul(dc, i, out=grad_g)
             if t > 0:
                 torch.mul(dc, cells[t - 1], out=grad_f)
-                grad_c = dc * f
+                grad_c = dc.mul_(f)
             else:
                 grad_f.zero_()
             sigmoids = grad_z[:, : 3 * hidden]
             sigmoids.copy_(torch.ops.aten.sigmoid_backward(sigmoids, gates[t, :, : 3 * hidden]))
             grad_g.copy_(torch.ops.aten.tanh_backward(grad_g, g))
+            grad_x[t], dw = convolution_gradients(grad_z, x[t], weight_x)
+            grad_weight_x += dw
+            grad_bias += grad_z.sum(dim=(0, 2, 3))
             if t > 0:
-                grad_signal, dw, db = convolution_gradients(grad_z, signals[t], weight, padding)
-                grad_weight += dw
-                grad_h = grad_signal[:, inputs:]
-                grad_x[t] = grad_signal[:, :inputs]
-            else:
-                grad_x[0], dw, db = convolution_gradients(grad_z, signals[0, :, :inputs], weight[:, :inputs], padding)
-                grad_weight[:, :inputs] += dw
-            grad_bias += db
-        return grad_x, grad_weight, grad_bias
+                grad_h, dw = convolution_gradients(grad_z, states[t - 1], weight_h)
+                grad_weight_h += dw
+        return grad_x, grad_weight_x, grad_weight_h, grad_bias
 
 
 class ConvLSTMCell(nn.Module):
@@ -130,10 +119,10 @@ class ConvLSTMCell(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(T, N, I, H, W) signals to the (T, N, D, H, W) hidden states."""
-        of_x = torch.cat([kernel.weight for kernel in self._kernels("x")])
-        of_h = torch.cat([kernel.weight for kernel in self._kernels("h")])
+        weight_x = torch.cat([kernel.weight for kernel in self._kernels("x")])
+        weight_h = torch.cat([kernel.weight for kernel in self._kernels("h")])
         bias = torch.cat([kernel.bias for kernel in self._kernels("x")])
-        return ConvLSTMRecurrence.apply(x, torch.cat([of_x, of_h], dim=1), bias)
+        return ConvLSTMRecurrence.apply(x, weight_x, weight_h, bias)
 
 
 class GlobalConvLSTM(nn.Module):

@@ -136,9 +136,10 @@ def test_recurrence_gradients_by_finite_differences():
 
     torch.manual_seed(0)
     x = torch.randn(3, 2, 2, 4, 5, dtype=torch.float64, requires_grad=True)
-    weight = (0.3 * torch.randn(12, 5, 3, 3, dtype=torch.float64)).requires_grad_()
+    weight_x = (0.3 * torch.randn(12, 2, 3, 3, dtype=torch.float64)).requires_grad_()
+    weight_h = (0.3 * torch.randn(12, 3, 3, 3, dtype=torch.float64)).requires_grad_()
     bias = torch.randn(12, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(ConvLSTMRecurrence.apply, (x, weight, bias))
+    assert torch.autograd.gradcheck(ConvLSTMRecurrence.apply, (x, weight_x, weight_h, bias))
 
 
 def test_sides_that_are_no_multiple_of_16_are_refused():

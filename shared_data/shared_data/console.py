@@ -1,0 +1,27 @@
+"""What both command lines share: errors as one sentence, and output that any terminal or pipe can take."""
+
+import os
+import sys
+from typing import Callable, Tuple
+
+from shared_data.errors import SharedDataError
+
+
+def run_command(command: Callable[[], int], errors: Tuple[type, ...] = ()) -> int:
+    """The command's exit code; a SharedDataError, or one of `errors`, is printed as one sentence and gives 1."""
+    try:
+        code = command()
+        sys.stdout.flush()  # a reader that has gone away is noticed here, not when the interpreter ends
+        return code
+    except (SharedDataError,) + errors as error:
+        print("error: %s" % error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def print_text(text: str) -> None:
+    """Print; characters that the output's encoding lacks (ASCII in the C locale of Python 3.6) become '?'."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))

@@ -106,7 +106,10 @@ def main():
         if os.path.exists(stamp_path) and open(stamp_path).read() == stamp:
             return 0
         packages = len(re.findall(r"^[A-Za-z]", open(requirements).read(), re.M))
-        print("%s: installing %d pinned packages (Python %d.%d), once ..." % ((arguments.name, packages) + version_of(python)))
+        print(
+            "%s: installing %d pinned packages (Python %d.%d), once ..."
+            % ((arguments.name, packages) + version_of(python))
+        )
         sys.stdout.flush()
         try:
             install(folder, python, requirements, sources)

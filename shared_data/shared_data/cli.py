@@ -65,9 +65,7 @@ def _diff(arguments: argparse.Namespace) -> int:
         for result in load_published()
         if arguments.paper in (None, result.paper) and arguments.experiment in (None, result.experiment)
     ]
-    rows = [
-        row for row in comparison.compare(records, published) if arguments.protocol in (None, row.protocol)
-    ]
+    rows = [row for row in comparison.compare(records, published) if arguments.protocol in (None, row.protocol)]
     shape = {"text": comparison.as_text, "markdown": comparison.as_markdown, "json": comparison.as_json}
     print_text(shape[arguments.format](rows))
     return 1 if arguments.strict and comparison.falls_below(rows) else 0

@@ -69,7 +69,7 @@ def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     """An argparse type."""
 
     def parse(text: str) -> int:
-        if not text.isdigit() or not lowest <= int(text) <= highest:
+        if not text.isdecimal() or not lowest <= int(text) <= highest:
             raise argparse.ArgumentTypeError("expected a whole number %d..%d, found '%s'" % (lowest, highest, text))
         return int(text)
 
@@ -102,7 +102,9 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     reproduce = commands.add_parser("reproduce", help="train, evaluate, write the record and the maps")
     _add_scene_options(reproduce, paper)
     reproduce.add_argument("--seeds", type=_SEED, nargs="+", help="several runs, one after the other")
-    reproduce.add_argument("--iters", type=_ITERATIONS, help="stop after this many iterations (marks the run as modified)")
+    reproduce.add_argument(
+        "--iters", type=_ITERATIONS, help="stop after this many iterations (marks the run as modified)"
+    )
     reproduce.set_defaults(handler=_reproduce)
 
     predict = commands.add_parser("predict", help="classify a scene with stored weights, official ones too")

@@ -3,14 +3,14 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
 import pytest
 import scipy.io
-from shared_data.catalogue import Scene, SceneFile
 
 from shared_data import catalogue
+from shared_data.catalogue import Scene, SceneFile
 
 
 class TinyScene(NamedTuple):
@@ -80,3 +80,40 @@ def real_data() -> List[Path]:
     if not os.environ.get("HSI_DATA"):
         pytest.skip("HSI_DATA names no folder with real scene files")
     return [Path(folder) for folder in os.environ["HSI_DATA"].split(os.pathsep)]
+
+
+@pytest.fixture
+def record() -> Dict[str, Any]:
+    """A minimal valid run record: SSDGL on PaviaU, seed 1, two classes with two test pixels each."""
+    pixels = {"size": 4, "sha256": "0" * 64, "per_class": [2, 2]}
+    return {
+        "schema_version": 1,
+        "paper": "ssdgl",
+        "experiment": "pavia-v2021",
+        "scene": "pavia",
+        "protocol": "released",
+        "seed": 1,
+        "status": "finished",
+        "modified": [],
+        "metrics": {"oa": 0.75, "aa": 0.75, "kappa": 0.5, "per_class": [0.5, 1.0], "confusion": [[1, 1], [0, 2]]},
+        "selection": {"step": 10, "on": "last"},
+        "split": {"train": pixels, "val": dict(pixels, size=0, per_class=[0, 0]), "test": pixels},
+        "data": [{"name": "PaviaU.mat", "sha256": "a" * 64, "expected_sha256": "a" * 64, "verified": True}],
+        "data_verified": True,
+        "config": {"train": {"num_iters": 10}},
+        "decisions": {"loss": "all_labelled"},
+        "environment": {
+            "framework": "PyTorch",
+            "framework_version": "1.8.1",
+            "python": "3.8.1",
+            "system": "Linux",
+            "cpu": "Some processor",
+            "cores": 2,
+            "gpu": None,
+        },
+        "times": {"train_s": 1.5, "step_s": 0.125, "evaluation_s": 0.25},
+        "memory": {"peak_rss_mb": 100.0, "peak_gpu_mb": None},
+        "revision": {"git": None, "dirty": None},
+        "history": [{"step": 10, "loss": 0.5}],
+        "finished_at": "2021-03-04T05:06:07Z",
+    }

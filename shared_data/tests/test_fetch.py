@@ -13,11 +13,11 @@ from socketserver import ThreadingMixIn
 
 import numpy as np
 import pytest
+
+from shared_data import fetch
 from shared_data.catalogue import SceneFile
 from shared_data.errors import DownloadError
 from shared_data.fetch import fetch_file, fetch_scene
-
-from shared_data import fetch
 
 # large against the blocks in which bodies are received, small for a test
 CONTENT = np.random.RandomState(0).bytes(400000)

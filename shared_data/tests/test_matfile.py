@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 import scipy.io
+
 from shared_data.errors import SceneFormatError, SharedDataError
 from shared_data.matfile import looks_like_html, read_mat
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shared_data.errors import SceneFormatError, SceneNotFoundError, SceneVerificationError, UnknownNameError
-from shared_data.scene import data_folders, load_scene, verify_scene
 
 from shared_data import catalogue, scene
+from shared_data.errors import SceneFormatError, SceneNotFoundError, SceneVerificationError, UnknownNameError
+from shared_data.scene import data_folders, load_scene, verify_scene
 
 
 def test_verified_scene_is_loaded_as_stored(tiny):

@@ -4,8 +4,8 @@
     c' = f∘c + i∘tanh(Wxc∗x + Whc∗h)                     h' = o∘tanh(c')
 
 Written literally this is eight thin convolutions a step and a dozen element-wise results kept for the backward pass.
-Here the four gates are the rows of one kernel Wx and one kernel Wh, so a step is two convolutions, the first step,
-whose h is zero, only one. The backward pass is written out: beside x and the hidden states, which exist anyway, only
+Here the four gates are the rows of one kernel Wx and one kernel Wh; Wx convolves the signals of all steps at once, Wh
+every hidden state but the first, which is zero. The backward pass is written out: beside x and the hidden states, only
 the gates and c are kept, and it works on contiguous channel slices instead of copies.
 
 The peephole terms of the paper's equations exist in the release as constant zeros and drop out.
@@ -49,15 +49,16 @@ class ConvLSTMRecurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight_x: Tensor, weight_h: Tensor, bias: Tensor) -> Tensor:
         hidden, padding = weight_h.shape[1], weight_h.shape[2] // 2
-        gates = x.new_empty(x.shape[:2] + (4 * hidden,) + x.shape[3:])
+        # the input convolution of all steps; its output becomes the gates in place
+        gates = F.conv2d(x.flatten(0, 1), weight_x, bias, padding=padding)
+        gates = gates.view(x.shape[:2] + gates.shape[1:])
         cells = x.new_empty(x.shape[:2] + (hidden,) + x.shape[3:])
         states = torch.empty_like(cells)
         for t in range(x.shape[0]):
-            z = F.conv2d(x[t], weight_x, bias, padding=padding)
             if t > 0:
-                z += F.conv2d(states[t - 1], weight_h, padding=padding)
-            torch.sigmoid(z[:, : 3 * hidden], out=gates[t, :, : 3 * hidden])
-            torch.tanh(z[:, 3 * hidden :], out=gates[t, :, 3 * hidden :])
+                gates[t] += F.conv2d(states[t - 1], weight_h, padding=padding)
+            gates[t, :, : 3 * hidden].sigmoid_()
+            gates[t, :, 3 * hidden :].tanh_()
             i, f, o, g = gates[t].split(hidden, dim=1)
             c = torch.mul(i, g, out=cells[t])
             if t > 0:

@@ -107,9 +107,9 @@ def seed_everything(seed: int) -> None:
 class Run:
     """Everything one run builds before its first step. `split`: another one than the release's draw."""
 
-    def __init__(
-        self, request: Request, config: AttrDict, loaded: LoadedScene, split: Optional[Split] = None
-    ) -> None:
+    def __init__(self, request: Request, config: AttrDict, loaded: LoadedScene, split: Optional[Split] = None) -> None:
+        if loaded.scene.slug != config.scene:
+            raise ValueError("the configuration is for %s, the scene is %s" % (config.scene, loaded.scene.slug))
         self.request, self.config, self.loaded = request, config, loaded
         self.device = select_device(request.device)
         config["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)

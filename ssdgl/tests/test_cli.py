@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
+
 from shared_data.run_directory import RunDirectory
 from ssdgl import training
 from ssdgl.bench import SIZES, step_flops

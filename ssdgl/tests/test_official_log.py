@@ -4,6 +4,7 @@ import math
 
 import pytest
 from conftest import read_golden
+
 from ssdgl.loss import effective_number_weights
 
 HOUSTON = [1251, 1254, 697, 1244, 1242, 325, 1268, 1244, 1252, 1227, 1235, 1233, 469, 428, 660]

@@ -11,11 +11,12 @@ import time
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
+
 from shared_data.paper_cli import Request
 from shared_data.records import read_record
 from shared_data.scene import LoadedScene, load_scene
 from shared_data.splits import load_split
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
 from ssdgl import training
 
 SHORT = ("minibatch.images=4",)  # epochs of four steps, so that a short run has several checkpoints
@@ -75,9 +76,7 @@ def test_whether_test_labels_reach_the_weights(tmp_path, protocol, reaches):
     loaded = load_scene("synthetic")
     split = training.draw_split(training.resolve_config(request_for(None)), loaded, 2333)
     true = weights_after_training(tmp_path / "true", protocol, loaded, split)
-    permuted = weights_after_training(
-        tmp_path / "permuted", protocol, permuted_among_test_pixels(loaded, 2333), split
-    )
+    permuted = weights_after_training(tmp_path / "permuted", protocol, permuted_among_test_pixels(loaded, 2333), split)
     assert torch.equal(true, permuted) is not reaches
 
 
@@ -155,7 +154,10 @@ def test_few_shot_and_v2021_configurations_train(tmp_path):
             folder = tmp_path / changes[0].replace("'", "") / protocol
             request = request_for(folder, protocol, iterations=2, overrides=SHORT + changes)
             record = training.reproduce(request).record
-            assert record["decisions"]["loss"] == training.decide(protocol, record["config"]["model"]["params"]["variant"]).loss
+            assert (
+                record["decisions"]["loss"]
+                == training.decide(protocol, record["config"]["model"]["params"]["variant"]).loss
+            )
 
 
 def test_memory_of_a_step_does_not_hold_the_test_labels(tmp_path):

@@ -1,0 +1,267 @@
+"""The command lines: `python -m shared_data`, and the one that every paper fills in."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from shared_data import paper_cli
+from shared_data.cli import main
+from shared_data.paper_cli import STOPPED, Outcome, Paper
+from shared_data.records import write_record
+
+
+def fails(capsys, code, *expected):
+    """The command ended with 1 and one sentence on stderr that holds all the expected parts."""
+    message = capsys.readouterr().err
+    assert code == 1
+    assert message.startswith("error: ") and message.count("\n") == 1 and "Traceback" not in message
+    for part in expected:
+        assert part in message, message
+
+
+@pytest.fixture
+def kept(tmp_path, record):
+    """A records folder with one verified run, far below its published numbers."""
+    (tmp_path / "kept").mkdir()
+    write_record(tmp_path / "kept" / "seed-1.json", record)
+    return tmp_path / "kept"
+
+
+# python -m shared_data
+
+
+def test_as_a_module():
+    answer = subprocess.run([sys.executable, "-m", "shared_data", "list"], stdout=subprocess.PIPE, check=True)
+    lines = answer.stdout.decode().splitlines()
+    assert [line.split()[0] for line in lines[1:7]] == [
+        "indianpines", "pavia", "salinas", "ksc", "houston", "synthetic"
+    ]  # fmt: skip
+
+
+def test_list_names_the_data_folders(capsys, tmp_path):
+    assert main(["list", "--data", os.pathsep.join([str(tmp_path), "elsewhere"])]) == 0
+    out = capsys.readouterr().out
+    assert "145x145x200" in out
+    assert out.endswith("data folders: %s, elsewhere\n" % tmp_path)
+
+
+@pytest.mark.parametrize("words", [[], ["paint"], ["diff", "--format", "pdf"]])
+def test_a_wrong_command_line_shows_the_usage(capsys, words):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert "usage: shared_data" in capsys.readouterr().err
+
+
+def test_verify(capsys, tiny):
+    assert main(["verify", "tiny", "--data", str(tiny.folder)]) == 0
+    assert capsys.readouterr().out.count(": verified") == 2
+    found = tiny.write(tiny.scene.cube, tiny.cube + 1)
+    assert main(["verify", "tiny", "--data", str(tiny.folder)]) == 1
+    assert "Tiny.mat: NOT the catalogue's file (sha256 %s)" % found in capsys.readouterr().out
+    assert main(["verify", "tiny", "--data", str(tiny.folder / "absent")]) == 1
+    assert "Tiny.mat" in capsys.readouterr().out
+
+
+def test_fetch_leaves_a_complete_scene_alone(capsys, tiny):
+    assert main(["fetch", "tiny", "--folder", str(tiny.folder)]) == 0
+    assert capsys.readouterr().out.count("is complete and verified") == 2
+
+
+def test_fetch_says_what_cannot_be_downloaded(capsys, tmp_path):
+    fails(capsys, main(["fetch", "houston", "--folder", str(tmp_path)]), "houston: there is no download", "GRSS")
+    fails(capsys, main(["fetch", "paris", "--folder", str(tmp_path)]), "no scene named 'paris'", "indianpines")
+
+
+def test_diff_pairs_runs_with_published_numbers(capsys, kept):
+    assert main(["diff", str(kept), "--paper", "ssdgl"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split() == ["ssdgl", "pavia-v2021", "released", "oa", "99.96", "(log)", "75.00", "1", "-24.96",
+                                "below"]  # fmt: skip
+    assert any("houston-v2021" in line and "not run" in line for line in lines)
+
+
+def test_diff_speaks_json_and_markdown(capsys, kept):
+    words = ["diff", str(kept), "--experiment", "pavia-v2021", "--format"]
+    assert main(words + ["json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["metric"], row["reproduced"]) for row in rows] == [("oa", 0.75), ("aa", 0.75), ("kappa", 0.5)]
+    assert main(words + ["markdown"]) == 0
+    assert capsys.readouterr().out.count("| ssdgl | pavia-v2021 |") == 3
+
+
+def test_diff_of_one_protocol_says_nothing_of_the_others(capsys, kept):
+    assert main(["diff", str(kept), "--protocol", "paper", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_strict_fails_where_a_row_is_below_and_only_there(capsys, kept, tmp_path, record):
+    assert main(["diff", str(kept), "--strict"]) == 1
+    assert main(["diff", str(kept), "--strict", "--experiment", "houston-v2021"]) == 0
+    assert main(["diff", str(tmp_path / "absent"), "--strict"]) == 0
+    write_record(kept / "seed-1.json", dict(record, data_verified=False))
+    assert main(["diff", str(kept), "--strict"]) == 0
+    assert "unverified data" in capsys.readouterr().out
+
+
+def test_diff_names_a_damaged_record(capsys, kept):
+    (kept / "seed-2.json").write_text("{")
+    fails(capsys, main(["diff", str(kept)]), str(kept / "seed-2.json"), "cannot be read as a run record")
+
+
+def test_record_keeps_a_finished_run(capsys, tmp_path, record):
+    (tmp_path / "run").mkdir()
+    words = ["record", str(tmp_path / "run"), "--records", str(tmp_path / "records")]
+    fails(capsys, main(words), str(tmp_path / "run"), "not finished")
+    write_record(tmp_path / "run" / "run.json", record)
+    assert main(words) == 0
+    kept = tmp_path / "records" / "ssdgl" / "pavia-v2021" / "released" / "seed-1.json"
+    assert kept.exists() and str(kept) in capsys.readouterr().out
+
+
+def test_tables_are_written_or_only_checked(capsys, tmp_path, kept):
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- table: results paper=ssdgl -->\n<!-- end table -->\n")
+    words = ["tables", str(readme), "--records", str(kept)]
+    assert main(words + ["--check"]) == 1
+    assert main(words) == 0
+    assert main(words + ["--check"]) == 0
+    assert "75.00" in readme.read_text(encoding="utf-8")
+    capsys.readouterr()
+    fails(capsys, main(["tables", str(tmp_path / "absent.md")]), "absent.md")
+
+
+def test_output_in_an_encoding_without_the_characters(monkeypatch, kept):
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert main(["diff", str(kept)]) == 0
+    assert b"? points" in stdout.buffer.getvalue()
+
+
+def test_a_reader_that_has_gone_away_is_no_traceback(monkeypatch, capfd):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main(["list"]) == 1
+    assert capfd.readouterr().err == ""
+
+
+# the command line of a paper
+
+
+class Mistake(Exception):
+    """An exception of a paper's own whose message is for the user."""
+
+
+@pytest.fixture
+def paper(tmp_path, record):
+    """A paper whose runs give `record` with the requested seed, and the list of what it was asked for."""
+    requests = []
+
+    def reproduce(request):
+        requests.append(request)
+        if request.device == "broken":
+            raise Mistake("the device is broken")
+        directory = paper_cli.run_directory_of("ssdgl", request)
+        if request.iterations == 1:
+            return Outcome(directory, None)
+        directory.mkdir(parents=True)
+        answer = dict(record, protocol=request.protocol, seed=request.seed)
+        write_record(directory / "run.json", answer)
+        return Outcome(directory, answer)
+
+    def predict(request, weights):
+        requests.append(weights)
+        return Outcome(request.out, None)
+
+    (tmp_path / "README.md").write_text("<!-- table: protocols paper=ssdgl -->\n<!-- end table -->\n")
+    return Paper(
+        slug="ssdgl",
+        title="A paper.",
+        experiments=lambda: ["pavia-v2021", "salinas"],
+        describe=lambda name: "About %s.\nMore." % name,
+        protocols=("paper", "released"),
+        protocol_table=lambda: "| protocols |",
+        readme=tmp_path / "README.md",
+        reproduce=reproduce,
+        predict=predict,
+        bench=lambda arguments: arguments.repeat,
+        add_bench_options=lambda parser: parser.add_argument("--repeat", type=int),
+        default_seed=2333,
+        errors=(Mistake,),
+    ), requests
+
+
+def test_reproduce_prints_metrics_files_and_the_comparison(capsys, tmp_path, paper):
+    assert paper_cli.main(paper[0], ["reproduce", "pavia-v2021", "--protocol", "released", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert ("ssdgl pavia-v2021, protocol released, seed 2333: OA 75.00 %, AA 75.00 %, kappa 0.5000 (4 test pixels)"
+            in out)  # fmt: skip
+    assert str(tmp_path / "ssdgl" / "pavia-v2021" / "released" / "seed-2333" / "run.json") in out
+    assert "99.96 (log)" in out and "-24.96" in out and "below" in out
+
+
+def test_the_request_holds_what_was_asked_for(tmp_path, paper):
+    words = ["reproduce", "salinas", "--seed", "7", "--data", "a:b", "--unverified", "--device", "cpu", "--iters", "5",
+             "--set", "a=1", "--set", "b.c=x", "--out", str(tmp_path), "--force"]  # fmt: skip
+    assert paper_cli.main(paper[0], words) == 0
+    (request,) = paper[1]
+    assert request == ("salinas", "paper", 7, "a:b", True, "cpu", 5, ("a=1", "b.c=x"), tmp_path, True)
+
+
+def test_several_seeds_are_several_runs_in_one_comparison(capsys, tmp_path, paper):
+    assert paper_cli.main(paper[0], ["reproduce", "pavia-v2021", "--seeds", "1", "2", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert [request.seed for request in paper[1]] == [1, 2]
+    assert "seed 1:" in out and "seed 2:" in out
+    assert "75.00 ± 0.00" in out
+
+
+def test_a_stopped_run_ends_the_command(capsys, tmp_path, paper):
+    words = ["reproduce", "pavia-v2021", "--seeds", "1", "2", "--iters", "1", "--out", str(tmp_path)]
+    assert paper_cli.main(paper[0], words) == STOPPED == 143
+    assert "resumes the run in %s" % (tmp_path / "ssdgl" / "pavia-v2021") in capsys.readouterr().err
+    assert len(paper[1]) == 1
+
+
+def test_unknown_names_list_those_that_exist(capsys, paper):
+    fails(capsys, paper_cli.main(paper[0], ["reproduce", "mars"]), "configuration 'mars'", "pavia-v2021, salinas")
+    words = ["reproduce", "salinas", "--protocol", "hope"]
+    fails(capsys, paper_cli.main(paper[0], words), "unknown protocol 'hope'", "paper, released")
+    words = ["predict", "mars", "--weights", "w.pth"]
+    fails(capsys, paper_cli.main(paper[0], words), "configuration 'mars'")
+
+
+def test_errors_of_the_paper_are_sentences_too(capsys, paper):
+    fails(capsys, paper_cli.main(paper[0], ["reproduce", "salinas", "--device", "broken"]), "the device is broken")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--seed", "-1"], ["--seed", "4294967296"], ["--seeds", "1", "x"], ["--iters", "0"], ["--iters", "1.5"]],
+)
+def test_numbers_that_no_run_can_have(capsys, paper, words):
+    with pytest.raises(SystemExit) as stopped:
+        paper_cli.main(paper[0], ["reproduce", "salinas"] + words)
+    assert stopped.value.code == 2
+    assert "expected a whole number" in capsys.readouterr().err
+    assert paper[1] == []
+
+
+def test_predict_list_bench_and_tables(capsys, tmp_path, paper):
+    words = ["predict", "salinas", "--weights", "w.pth", "--out", str(tmp_path)]
+    assert paper_cli.main(paper[0], words) == 0
+    assert [str(weights) for weights in paper[1]] == ["w.pth"]
+    assert "written to %s" % tmp_path in capsys.readouterr().out
+    assert paper_cli.main(paper[0], ["list"]) == 0
+    assert capsys.readouterr().out.startswith("pavia-v2021\n    About pavia-v2021.\n    More.\nsalinas\n")
+    assert paper_cli.main(paper[0], ["bench", "--repeat", "3"]) == 3
+    words = ["tables", "--records", str(tmp_path / "records")]
+    assert paper_cli.main(paper[0], words + ["--check"]) == 1
+    assert paper_cli.main(paper[0], words) == 0
+    assert "\n| protocols |\n" in (tmp_path / "README.md").read_text()

@@ -1,0 +1,138 @@
+"""Run directories: one process at a time, one run per directory, and clear words for everything else."""
+
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from shared_data.errors import RunDirectoryError
+from shared_data.run_directory import RunDirectory
+
+SETTINGS = {"config": {"train": {"num_iters": 10, "lr": 0.1}}, "data": ["abc"]}
+
+HOLDER = """
+import sys, time
+from shared_data.run_directory import RunDirectory
+with RunDirectory(sys.argv[1], {}):
+    print("held", flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds tmp_path/run."""
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path / "run")], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_second_process_is_refused_until_the_first_is_gone_however_it_ended(tmp_path, holder):
+    with pytest.raises(RunDirectoryError) as error, RunDirectory(tmp_path / "run", {}, force=True):
+        pass
+    assert "in use by process %d on %s" % (holder.pid, socket.gethostname()) in str(error.value)
+    assert str(tmp_path / "run") in str(error.value)
+    assert (tmp_path / "run" / "settings.json").exists()  # not even force empties what another process holds
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with RunDirectory(tmp_path / "run", {}) as run:
+        assert run.record() is None
+
+
+def test_the_directory_is_free_after_a_failure_inside(tmp_path):
+    with pytest.raises(ZeroDivisionError), RunDirectory(tmp_path / "run", SETTINGS):
+        raise ZeroDivisionError
+    with RunDirectory(tmp_path / "run", SETTINGS):
+        pass
+
+
+def test_the_directory_is_free_after_a_refusal(tmp_path):
+    with RunDirectory(tmp_path / "run", SETTINGS):
+        pass
+    with pytest.raises(RunDirectoryError), RunDirectory(tmp_path / "run", {}):
+        pass
+    with RunDirectory(tmp_path / "run", SETTINGS):
+        pass
+
+
+def test_other_settings_are_named_key_by_key(tmp_path):
+    with RunDirectory(tmp_path / "run", SETTINGS):
+        pass
+    other = {"config": {"train": {"num_iters": 20, "lr": 0.1}}, "data": ["abc"], "seed": 3}
+    with pytest.raises(RunDirectoryError) as error, RunDirectory(tmp_path / "run", other):
+        pass
+    message = str(error.value)
+    assert "config.train.num_iters was 10 and is now 20, seed was null and is now 3." in message
+    assert "lr" not in message and "abc" not in message
+    assert "FORCE=1" in message
+
+
+def test_settings_are_compared_as_json(tmp_path):
+    with RunDirectory(tmp_path / "run", {"sizes": (1, 2), "names": {1: "a"}}):
+        pass
+    with RunDirectory(tmp_path / "run", {"sizes": [1, 2], "names": {"1": "a"}}):
+        pass
+
+
+def test_force_starts_over(tmp_path, record):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "keep.txt").write_text("")
+    with RunDirectory(tmp_path / "run", SETTINGS) as run:
+        run.finish(record)
+        (run.path / "checkpoints").mkdir()
+        (run.path / "checkpoints" / "1.pth").write_text("")
+        (run.path / "link").symlink_to(outside)
+    with RunDirectory(tmp_path / "run", {}, force=True) as run:
+        assert run.record() is None
+        assert sorted(path.name for path in run.path.iterdir()) == [".lock", "settings.json"]
+    assert (outside / "keep.txt").exists()
+
+
+def test_a_finished_run_returns_its_record(tmp_path, record):
+    with RunDirectory(tmp_path / "run", SETTINGS) as run:
+        assert run.record() is None
+        run.finish(record)
+    with RunDirectory(tmp_path / "run", SETTINGS) as run:
+        assert run.record() == record
+
+
+@pytest.mark.parametrize("below", ["", "deeper/run"])
+def test_a_file_in_place_of_the_folder(tmp_path, below):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(RunDirectoryError, match=r"file.* cannot be written .*OUT= or --out"):
+        with RunDirectory(tmp_path / "file" / below, SETTINGS):
+            pass
+
+
+@pytest.mark.parametrize("content", [b"", b'{"config": ', b"\xff\xfe"])
+def test_damaged_settings(tmp_path, content):
+    with RunDirectory(tmp_path / "run", SETTINGS):
+        pass
+    (tmp_path / "run" / "settings.json").write_bytes(content)
+    with pytest.raises(RunDirectoryError, match=r"settings\.json cannot be read .*FORCE=1 or --force"):
+        with RunDirectory(tmp_path / "run", SETTINGS):
+            pass
+    with RunDirectory(tmp_path / "run", SETTINGS, force=True):
+        pass
+
+
+def test_settings_of_another_kind(tmp_path):
+    (tmp_path / "settings.json").write_text("[]")
+    with pytest.raises(RunDirectoryError, match=r"other settings: all was \[\] and is now"):
+        with RunDirectory(tmp_path, SETTINGS):
+            pass
+
+
+def test_a_record_that_cannot_be_written(tmp_path, record):
+    with RunDirectory(tmp_path / "run", SETTINGS) as run:
+        (run.path / "run.json").mkdir()
+        with pytest.raises(RunDirectoryError, match="run cannot be written"):
+            run.finish(record)

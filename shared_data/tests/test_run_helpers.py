@@ -1,0 +1,196 @@
+"""What runs are made of: the scene as one image, signals, history, progress, environment, and the end of a run."""
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from shared_data import allocator, environment
+from shared_data.errors import RunDirectoryError
+from shared_data.full_scene import pad_labels, standardise_and_pad
+from shared_data.history import History
+from shared_data.interrupts import stop_on_signals
+from shared_data.paper_cli import Request, run_directory_of
+from shared_data.progress import TrainingProgress
+from shared_data.records import read_record
+from shared_data.run_directory import RunDirectory
+from shared_data.run_outputs import finish_run, write_prediction
+from shared_data.scene import load_scene
+from shared_data.splits import Split, load_split
+
+# the scene as one image
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32])
+@pytest.mark.parametrize("shape, padded", [((6, 5, 3), (8, 8)), ((8, 16, 3), (8, 16)), ((9, 8, 1), (16, 8))])
+def test_bands_are_standardised_over_the_whole_scene_and_padded_below_and_right(dtype, shape, padded):
+    cube = np.asfortranarray(np.random.RandomState(0).randint(0, 9000, shape).astype(dtype))
+    image = standardise_and_pad(cube, 8)
+    assert image.shape == (shape[2],) + padded and image.dtype == np.float32
+    values = cube.astype(np.float64)
+    expected = (values - values.mean(axis=(0, 1))) / np.sqrt(values.var(axis=(0, 1)))
+    np.testing.assert_allclose(image[:, : shape[0], : shape[1]], expected.transpose(2, 0, 1), rtol=1e-5, atol=1e-6)
+    assert not image[:, shape[0] :].any() and not image[:, :, shape[1] :].any()
+
+
+@pytest.mark.parametrize("constant", [0, 7, 0.3])
+def test_a_constant_band_becomes_zero(constant):
+    cube = np.random.RandomState(0).random_sample((61, 34, 2))
+    cube[:, :, 1] = constant  # of 0.3 the standard deviation is 1e-16, not 0
+    image = standardise_and_pad(cube, 1)
+    assert image[0].any() and not image[1].any()
+
+
+def test_labels_are_padded_like_the_scene():
+    labels = np.arange(1, 31, dtype=np.uint8).reshape(6, 5)
+    padded = pad_labels(labels, 4)
+    assert padded.shape == (8, 8) and padded.dtype == np.uint8
+    np.testing.assert_array_equal(padded[:6, :5], labels)
+    assert padded.sum() == labels.sum()
+    np.testing.assert_array_equal(pad_labels(labels, 1), labels)
+
+
+# signals
+
+
+@pytest.fixture
+def outer():
+    """Signals that reach the handlers installed before the block, as a list."""
+    reached = []
+    before = {which: signal.signal(which, lambda number, _: reached.append(number)) for which in
+              (signal.SIGINT, signal.SIGTERM)}  # fmt: skip
+    yield reached
+    for which, handler in before.items():
+        signal.signal(which, handler)
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_asks_to_stop_and_the_second_acts_as_usual(outer, first, second):
+    reasons = []
+    with stop_on_signals(reasons.append):
+        os.kill(os.getpid(), first)
+        assert (reasons, outer) == (["received " + first.name], [])
+        os.kill(os.getpid(), second)
+        assert (len(reasons), outer) == (1, [second])
+
+
+def test_handlers_are_restored_after_the_block(outer):
+    reasons = []
+    handlers = [signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(ZeroDivisionError), stop_on_signals(reasons.append):
+        raise ZeroDivisionError
+    assert [signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)] == handlers
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert (reasons, outer) == ([], [signal.SIGTERM])
+
+
+# history and progress
+
+
+def test_history_survives_a_checkpoint():
+    history = History()
+    assert history.median_step() == 0
+    for seconds in (5, 1, 2):
+        history.add_step(seconds)
+    history.add_entry(np.int64(3), loss=np.float32(0.5))
+    state = history.state_dict()
+    resumed = History()
+    resumed.load_state_dict(state)
+    resumed.add_entry(4, loss=0.25)
+    assert resumed.median_step() == 2
+    assert resumed.entries == [{"step": 3, "loss": 0.5}, {"step": 4, "loss": 0.25}]
+    assert [type(value) for value in resumed.entries[0].values()] == [int, float]
+    assert history.entries == state["entries"] == [{"step": 3, "loss": 0.5}]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_drawn_on_terminals_alone(monkeypatch, capsys, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    with TrainingProgress(total=10, done=4) as progress:
+        assert progress.visible == terminal
+        progress.update(loss="0.5")
+    shown = capsys.readouterr().err
+    assert ("5/10" in shown and "loss=0.5" in shown) if terminal else shown == ""
+
+
+# environment
+
+
+def test_environment_describes_this_process():
+    described = environment.describe("PyTorch", "1.8.1", None)
+    assert described["python"] == platform.python_version()
+    assert described["cpu"] and described["cores"] >= 1
+    block = np.ones(20 * 10**6, np.uint8)
+    assert environment.peak_memory_mb() > block.nbytes / 1e6
+
+
+def test_revision_is_unknown_without_git(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert environment.revision() == {"git": None, "dirty": None}
+
+
+def test_revision_names_the_commit_and_whether_the_tree_differs(monkeypatch):
+    answers = {"rev-parse": b"abc\n", "status": b" M file\n"}
+    monkeypatch.setattr(subprocess, "check_output", lambda words, **_: answers[words[3]])
+    assert environment.revision() == {"git": "abc", "dirty": True}
+    answers["status"] = b""
+    assert environment.revision() == {"git": "abc", "dirty": False}
+
+
+def test_freed_memory_is_kept_where_the_allocator_can(monkeypatch):
+    if platform.libc_ver()[0] == "glibc":
+        code = "import sys; from shared_data.allocator import keep_freed_memory; sys.exit(not keep_freed_memory())"
+        assert subprocess.call([sys.executable, "-c", code]) == 0
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: object())
+    assert allocator.keep_freed_memory() is False
+
+
+# the end of a run
+
+
+@pytest.fixture
+def loaded(tiny):
+    return load_scene("tiny", data=tiny.folder)
+
+
+def split_of(truth):
+    labelled = np.flatnonzero(truth)
+    return Split(labelled[:6], labelled[6:8], labelled[8:])
+
+
+def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_path, loaded, record):
+    truth = loaded.ground_truth
+    split = split_of(truth)
+    prediction = np.full(truth.shape, 1, np.uint8)
+    prediction.ravel()[split.train] = truth.ravel()[split.train]  # right where it was trained: must not count
+    request = Request("pavia-v2021", "paper", 3, None, False, "cpu", None, (), tmp_path, False)
+    history = History()
+    history.add_entry(10, loss=0.5)
+    parts = {name: record[name] for name in
+             ("config", "decisions", "selection", "environment", "times", "memory", "revision")}  # fmt: skip
+    with RunDirectory(run_directory_of("ssdgl", request), {}) as run:
+        finished = finish_run(run, "ssdgl", request, loaded, split, prediction, history, modified=["b", "a"],
+                              extra_metrics={"aa_released": 0.5}, **parts)  # fmt: skip
+    folder = tmp_path / "ssdgl" / "pavia-v2021" / "paper" / "seed-3"
+    assert finished == read_record(folder / "run.json")
+    assert finished["metrics"]["oa"] == pytest.approx(np.mean(truth.ravel()[split.test] == 1))
+    assert finished["metrics"]["aa_released"] == 0.5
+    assert (finished["scene"], finished["seed"], finished["modified"]) == ("tiny", 3, ["a", "b"])
+    assert finished["split"]["test"]["size"] == split.test.size
+    assert finished["data_verified"] and len(finished["data"]) == 2
+    np.testing.assert_array_equal(np.load(str(folder / "prediction.npy")), prediction)
+    np.testing.assert_array_equal(load_split(folder / "split.npz").test, split.test)
+    assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
+        "errors.png", "map.png", "map_full.png", "prediction.npy", "run.json", "settings.json", "split.npz"
+    ]  # fmt: skip
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, loaded):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(RunDirectoryError, match="file cannot be written"):
+        write_prediction(tmp_path / "file", loaded.ground_truth, loaded, split_of(loaded.ground_truth), "title")

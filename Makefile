@@ -103,8 +103,8 @@ env-%-era: FORCE_TARGET
 env-%: FORCE_TARGET
 	@$(MAKE_ENV) $*-modern $(FOLDER_$*)/requirements/modern.txt --sources $(PAPER_SOURCES)
 
-clean: ## remove environments, results and caches (data in shared_data/raw and records stay)
-	rm -rf .venvs results .ruff_cache .pytest_cache
+clean: ## remove environments and caches (results, records and shared_data/raw stay)
+	rm -rf .venvs .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: FORCE_TARGET

@@ -24,6 +24,7 @@ class TrainingProgress:
         return not self._bar.disable
 
     def update(self, **shown: str) -> None:
-        """One step further, with these values beside the bar."""
-        self._bar.set_postfix(shown, refresh=False)
+        """One step further; values given stand beside the bar until the next ones."""
+        if shown:
+            self._bar.set_postfix(shown, refresh=False)
         self._bar.update()

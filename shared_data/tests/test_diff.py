@@ -165,8 +165,12 @@ def test_units_are_brought_together():
         ("value = 96.73", "mean = 96.73", "result 3: expected value, unit"),
         ('unit = "percent"', 'unit = "permille"', "result 3: expected value, unit"),
         ("oa = { value = 96.73", "oa = 96.73 # {", "result 3: expected value, unit"),
-        ("[[result]]", "[[results]]", r"published\.toml: expected \[\[result\]\] entries alone, found: results"),
-        ("[[result]]", "[[result]", r"published\.toml: it cannot be read as TOML"),
+        (
+            "\n[[result]]\n",
+            "\n[[results]]\n",
+            r"toml: expected \[\[result\]\] entries alone, found: results",
+        ),
+        ("\n[[result]]\n", "\n[[result]\n", r"published\.toml: it cannot be read as TOML"),
     ],
 )
 def test_a_mistake_in_the_published_numbers_is_named(tmp_path, old, new, complaint):

@@ -160,7 +160,7 @@ def test_no_record_can_name_a_path_outside_the_records_folder(tmp_path, record):
 def test_a_records_folder_that_cannot_be_written(tmp_path, record):
     placed(tmp_path / "run", record)
     (tmp_path / "records").write_text("a file")
-    with pytest.raises(RecordError, match="records.* cannot be written"):
+    with pytest.raises(RecordError, match=r"records.* cannot be written"):
         collect(tmp_path / "run", tmp_path / "records")
 
 

@@ -56,7 +56,8 @@ def test_the_directory_is_free_after_a_failure_inside(tmp_path):
 def test_the_directory_is_free_after_a_refusal(tmp_path):
     with RunDirectory(tmp_path / "run", SETTINGS):
         pass
-    with pytest.raises(RunDirectoryError), RunDirectory(tmp_path / "run", {}):
+    refused = RunDirectory(tmp_path / "run", {})  # kept: the lock must not wait for the object to be forgotten
+    with pytest.raises(RunDirectoryError), refused:
         pass
     with RunDirectory(tmp_path / "run", SETTINGS):
         pass
@@ -107,9 +108,9 @@ def test_a_finished_run_returns_its_record(tmp_path, record):
 @pytest.mark.parametrize("below", ["", "deeper/run"])
 def test_a_file_in_place_of_the_folder(tmp_path, below):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(RunDirectoryError, match=r"file.* cannot be written .*OUT= or --out"):
-        with RunDirectory(tmp_path / "file" / below, SETTINGS):
-            pass
+    expected = r"file.* cannot be written .*OUT= or --out"
+    with pytest.raises(RunDirectoryError, match=expected), RunDirectory(tmp_path / "file" / below, SETTINGS):
+        pass
 
 
 @pytest.mark.parametrize("content", [b"", b'{"config": ', b"\xff\xfe"])
@@ -117,18 +118,18 @@ def test_damaged_settings(tmp_path, content):
     with RunDirectory(tmp_path / "run", SETTINGS):
         pass
     (tmp_path / "run" / "settings.json").write_bytes(content)
-    with pytest.raises(RunDirectoryError, match=r"settings\.json cannot be read .*FORCE=1 or --force"):
-        with RunDirectory(tmp_path / "run", SETTINGS):
-            pass
+    expected = r"settings\.json cannot be read .*FORCE=1 or --force"
+    with pytest.raises(RunDirectoryError, match=expected), RunDirectory(tmp_path / "run", SETTINGS):
+        pass
     with RunDirectory(tmp_path / "run", SETTINGS, force=True):
         pass
 
 
 def test_settings_of_another_kind(tmp_path):
     (tmp_path / "settings.json").write_text("[]")
-    with pytest.raises(RunDirectoryError, match=r"other settings: all was \[\] and is now"):
-        with RunDirectory(tmp_path, SETTINGS):
-            pass
+    expected = r"other settings: all was \[\] and is now"
+    with pytest.raises(RunDirectoryError, match=expected), RunDirectory(tmp_path, SETTINGS):
+        pass
 
 
 def test_a_record_that_cannot_be_written(tmp_path, record):

@@ -37,7 +37,9 @@ from ssdgl.prediction import predict_scene
 from ssdgl.sampling import MinibatchStream
 
 PAPER = "ssdgl"
-CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+_HERE = Path(__file__).resolve().parent
+CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
+_SHOWN_EVERY = 5  # steps between two numbers beside the progress bar
 
 
 class Trainable(SingleDevice):
@@ -171,13 +173,14 @@ class Run:
         def after_step(_launcher: Launcher, info: Dict[str, Any]) -> None:
             latest.update(info)
             self.history.add_step(info["seconds"])
-            if progress.visible:
-                accuracy = float(info["metrics"]["sampled_accuracy"])
-                progress.update(
-                    loss="%.4f" % float(info["losses"]["cls_loss"]),
-                    lr="%.2e" % info["lr"],
-                    train_acc="%.1f%%" % (100 * accuracy),
-                )
+            shown = {}
+            if progress.visible and info["step"] % _SHOWN_EVERY == 0:  # reading a number waits for the device
+                shown = {
+                    "loss": "%.4f" % float(info["losses"]["cls_loss"]),
+                    "lr": "%.2e" % info["lr"],
+                    "train_acc": "%.1f%%" % (100 * float(info["metrics"]["sampled_accuracy"])),
+                }
+            progress.update(**shown)
 
         def after_epoch(_launcher: Launcher, epoch: int) -> None:
             numbers = {
@@ -187,7 +190,7 @@ class Run:
             }
             if self.decisions.accuracy_shown == "test":
                 numbers["test_oa"] = self._test_accuracy()
-                launcher.logger.info("epoch %d: OA on test pixels %.4f", epoch, numbers["test_oa"])
+                launcher.logger.eval_log({"test_oa": numbers["test_oa"]}, latest["step"])
             self.history.add_entry(latest["step"], **numbers)
 
         launcher.add_step_callback(after_step)

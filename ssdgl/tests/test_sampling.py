@@ -66,6 +66,15 @@ def test_minibatches_of_two_epochs():
         assert hashlib.sha256(unordered.tobytes()).hexdigest() == expected["sha256_uint8_C_before_ordering"]
 
 
+def test_minibatches_are_the_same_where_only_training_labels_are_known():
+    ground_truth = load_scene("synthetic").ground_truth
+    split = draw_per_class(ground_truth, training_counts(ground_truth, 0.05, 5), 2333)
+    train = np.zeros(ground_truth.shape, bool)
+    train.ravel()[split.train] = True
+    known, hidden = epoch_indices(ground_truth, train, 10, 3, 5), epoch_indices(ground_truth * train, train, 10, 3, 5)
+    assert all(np.array_equal(a, b) for a, b in zip(known, hidden))
+
+
 def test_position_inside_an_epoch_is_restored():
     ground_truth, through = load_scene("synthetic").ground_truth, []
     whole, broken, resumed = stream_of(ground_truth), stream_of(ground_truth), stream_of(ground_truth)

@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import torch
@@ -107,16 +107,15 @@ def seed_everything(seed: int) -> None:
 
 
 class Run:
-    """Everything one run builds before its first step. `split`: another one than the release's draw."""
+    """Everything one run builds before its first step; `train` and `predict` use it."""
 
-    def __init__(self, request: Request, config: AttrDict, loaded: LoadedScene, split: Optional[Split] = None) -> None:
+    def __init__(self, request: Request, config: AttrDict, loaded: LoadedScene, split: Split) -> None:
         if loaded.scene.slug != config.scene:
             raise ValueError("the configuration is for %s, the scene is %s" % (config.scene, loaded.scene.slug))
-        self.request, self.config, self.loaded = request, config, loaded
+        self.request, self.config, self.loaded, self.split = request, config, loaded, split
         self.device = select_device(request.device)
         config["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
         self.decisions = decide(request.protocol, dict.get(config["model"]["params"], "variant", "v2022"))
-        self.split = split or draw_split(config, loaded, request.seed)
         seed_everything(request.seed)
         network = make_model(config["model"], strict=True).to(self.device)
         visible = training_labels(self.decisions, loaded.ground_truth, self.split)
@@ -227,7 +226,7 @@ def reproduce(request: Request) -> Outcome:
             print("%s is finished already; --force or FORCE=1 runs it again" % folder)
             return Outcome(folder, finished)
         keep_freed_memory()
-        run = Run(request, config, loaded)
+        run = Run(request, config, loaded, draw_split(config, loaded, request.seed))
         if run.device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # as in the release
             torch.cuda.reset_peak_memory_stats(run.device)
@@ -273,7 +272,8 @@ def predict(request: Request, weights: Path) -> Outcome:
     Checkpoints of the release load too. Writes results/<paper>/<experiment>/predictions/<name of the weights>/.
     """
     config = resolve_config(request)
-    run = Run(request, config, load_scene(config.scene, request.data, request.unverified))
+    loaded = load_scene(config.scene, request.data, request.unverified)
+    run = Run(request, config, loaded, draw_split(config, loaded, request.seed))
     try:
         run.model.module.load_state_dict(load_model_state_dict_from_ckpt(weights))
     except RuntimeError as error:

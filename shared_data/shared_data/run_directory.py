@@ -33,7 +33,7 @@ class RunDirectory:
     """Context manager that creates, locks and checks a run directory.
 
     settings: everything that decides the run's result (resolved configuration, hashes of the data), JSON values.
-    force: forget what the directory holds and start over.
+    force: forget what the directory holds and start over (at `begin`).
     Raises RunDirectoryError where the folder cannot be written, another process holds it, or it holds a run with
     other settings.
     """
@@ -54,7 +54,8 @@ class RunDirectory:
             ) from error
         try:
             self._acquire()
-            self._check_settings()
+            if not self.force:
+                self._check_settings()
         except BaseException:
             self._lock.close()
             raise
@@ -78,12 +79,19 @@ class RunDirectory:
         self._lock.write("process %d on %s\n" % (os.getpid(), socket.gethostname()))
         self._lock.flush()
 
-    def _check_settings(self) -> None:
+    def begin(self) -> None:
+        """From here on the directory holds this run; with `force`, what it held before is gone only now.
+
+        Call it when everything that can be wrong with the input has been found out.
+        """
         if self.force:
             self._write(self._empty)
+        text = json.dumps(self.settings, indent=1, sort_keys=True) + "\n"
+        self._write(lambda: write_text(self.path / _SETTINGS, text))
+
+    def _check_settings(self) -> None:
         stored = self.path / _SETTINGS
         if not stored.exists():
-            self._write(lambda: write_text(stored, json.dumps(self.settings, indent=1, sort_keys=True) + "\n"))
             return
         try:
             old = json.loads(stored.read_text(encoding="utf-8"))
@@ -117,9 +125,9 @@ class RunDirectory:
             raise RunDirectoryError("%s cannot be written: %s." % (self.path, error.strerror or error)) from error
 
     def record(self) -> Optional[Dict[str, Any]]:
-        """The record of a finished run, None of an unfinished one."""
+        """The record of a finished run; None of an unfinished one, and of one that `force` is to replace."""
         path = self.path / _RECORD
-        return read_record(path) if path.exists() else None
+        return read_record(path) if path.exists() and not self.force else None
 
     def finish(self, record: Dict[str, Any]) -> None:
         """Write run.json: from here on the run is finished."""

@@ -15,10 +15,17 @@ SETTINGS = {"config": {"train": {"num_iters": 10, "lr": 0.1}}, "data": ["abc"]}
 HOLDER = """
 import sys, time
 from shared_data.run_directory import RunDirectory
-with RunDirectory(sys.argv[1], {}):
+with RunDirectory(sys.argv[1], {}) as run:
+    run.begin()
     print("held", flush=True)
     time.sleep(100)
 """
+
+
+def begun(path, settings):
+    """A directory that holds an unfinished run."""
+    with RunDirectory(path, settings) as run:
+        run.begin()
 
 
 @pytest.fixture
@@ -54,8 +61,7 @@ def test_the_directory_is_free_after_a_failure_inside(tmp_path):
 
 
 def test_the_directory_is_free_after_a_refusal(tmp_path):
-    with RunDirectory(tmp_path / "run", SETTINGS):
-        pass
+    begun(tmp_path / "run", SETTINGS)
     refused = RunDirectory(tmp_path / "run", {})  # kept: the lock must not wait for the object to be forgotten
     with pytest.raises(RunDirectoryError), refused:
         pass
@@ -64,8 +70,7 @@ def test_the_directory_is_free_after_a_refusal(tmp_path):
 
 
 def test_other_settings_are_named_key_by_key(tmp_path):
-    with RunDirectory(tmp_path / "run", SETTINGS):
-        pass
+    begun(tmp_path / "run", SETTINGS)
     other = {"config": {"train": {"num_iters": 20, "lr": 0.1}}, "data": ["abc"], "seed": 3}
     with pytest.raises(RunDirectoryError) as error, RunDirectory(tmp_path / "run", other):
         pass
@@ -76,8 +81,7 @@ def test_other_settings_are_named_key_by_key(tmp_path):
 
 
 def test_settings_are_compared_as_json(tmp_path):
-    with RunDirectory(tmp_path / "run", {"sizes": (1, 2), "names": {1: "a"}}):
-        pass
+    begun(tmp_path / "run", {"sizes": (1, 2), "names": {1: "a"}})
     with RunDirectory(tmp_path / "run", {"sizes": [1, 2], "names": {"1": "a"}}):
         pass
 
@@ -87,14 +91,24 @@ def test_force_starts_over(tmp_path, record):
     outside.mkdir()
     (outside / "keep.txt").write_text("")
     with RunDirectory(tmp_path / "run", SETTINGS) as run:
+        run.begin()
         run.finish(record)
         (run.path / "checkpoints").mkdir()
         (run.path / "checkpoints" / "1.pth").write_text("")
         (run.path / "link").symlink_to(outside)
     with RunDirectory(tmp_path / "run", {}, force=True) as run:
         assert run.record() is None
+        assert (run.path / "run.json").exists()  # nothing is gone before the new run begins
+        run.begin()
         assert sorted(path.name for path in run.path.iterdir()) == [".lock", "settings.json"]
     assert (outside / "keep.txt").exists()
+
+
+def test_a_run_that_fails_before_it_begins_leaves_no_settings(tmp_path):
+    with pytest.raises(ZeroDivisionError), RunDirectory(tmp_path / "run", SETTINGS):
+        raise ZeroDivisionError
+    with RunDirectory(tmp_path / "run", {"other": 1}) as run:
+        run.begin()
 
 
 def test_a_finished_run_returns_its_record(tmp_path, record):
@@ -115,8 +129,7 @@ def test_a_file_in_place_of_the_folder(tmp_path, below):
 
 @pytest.mark.parametrize("content", [b"", b'{"config": ', b"\xff\xfe"])
 def test_damaged_settings(tmp_path, content):
-    with RunDirectory(tmp_path / "run", SETTINGS):
-        pass
+    begun(tmp_path / "run", SETTINGS)
     (tmp_path / "run" / "settings.json").write_bytes(content)
     expected = r"settings\.json cannot be read .*FORCE=1 or --force"
     with pytest.raises(RunDirectoryError, match=expected), RunDirectory(tmp_path / "run", SETTINGS):

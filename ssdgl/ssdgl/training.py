@@ -230,6 +230,7 @@ def reproduce(request: Request) -> Outcome:
         if run.device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # as in the release
             torch.cuda.reset_peak_memory_stats(run.device)
+        directory.begin()
         if not run.train(folder):
             return Outcome(folder, None)
         return Outcome(folder, _finish(run, directory))

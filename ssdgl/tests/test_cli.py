@@ -119,6 +119,7 @@ def test_unwritable_output_folder(tmp_path, capsys):
 def test_cuda_without_a_cuda_device(tmp_path, capsys):
     words = ["reproduce", "synthetic", "--out", str(tmp_path), "--device", "cuda"]
     fails(capsys, words, "Device 'cuda'", "sees 0 CUDA devices", "DEVICE=cpu")
+    assert not list(tmp_path.glob("**/settings.json"))  # the same folder may now take any run
 
 
 def test_weights_that_are_no_checkpoint(tmp_path, capsys):

@@ -12,6 +12,7 @@ import torch
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
 from shared_data.configs import load_config
+from shared_data.errors import RunDirectoryError
 from shared_data.full_scene import pad_labels, standardise_and_pad
 from shared_data.history import History
 from shared_data.interrupts import stop_on_signals
@@ -115,7 +116,7 @@ class Run:
         self.request, self.config, self.loaded, self.split = request, config, loaded, split
         self.device = select_device(request.device)
         config["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
-        self.decisions = decide(request.protocol, dict.get(config["model"]["params"], "variant", "v2022"))
+        self.decisions = decide(request.protocol, config.model.params.get("variant", "v2022"))
         seed_everything(request.seed)
         network = make_model(config["model"], strict=True).to(self.device)
         visible = training_labels(self.decisions, loaded.ground_truth, self.split)
@@ -152,7 +153,19 @@ class Run:
         return predict_scene(self.model.module, self.x, *self.loaded.ground_truth.shape)
 
     def train(self, folder: Path) -> bool:
-        """Train from the newest checkpoint in the folder to the end; False where a signal stopped it."""
+        """Train from the newest checkpoint in the folder to the end; False where a signal stopped it.
+
+        Raises: RunDirectoryError where a checkpoint or a log cannot be written, for example on a full disk.
+        """
+        try:
+            return self._train(folder)
+        except OSError as error:
+            raise RunDirectoryError(
+                "%s cannot be written: %s. The checkpoints written before are intact; the same command resumes the run."
+                % (folder, error.strerror or error)
+            ) from error
+
+    def _train(self, folder: Path) -> bool:
         launcher = Launcher(str(folder / "checkpoints"), self.model, self.optimizer, self.schedule)
         launcher.logger.add_file(folder / "log.txt")
         launcher.checkpoint.register("history", self.history)
@@ -171,7 +184,7 @@ class Run:
 
         def after_step(_launcher: Launcher, info: Dict[str, Any]) -> None:
             latest.update(info)
-            self.history.add_step(info["seconds"])
+            self.history.add_step(info["seconds"] + self._wait_for_device())
             shown = {}
             if progress.visible and info["step"] % _SHOWN_EVERY == 0:  # reading a number waits for the device
                 shown = {
@@ -194,6 +207,13 @@ class Run:
 
         launcher.add_step_callback(after_step)
         launcher.add_epoch_callback(after_epoch)
+
+    def _wait_for_device(self) -> float:
+        """Seconds until a GPU has done what it was given; a step's time is not known before."""
+        start = time.perf_counter()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter() - start
 
     def _test_accuracy(self) -> float:
         """OA on the test pixels, which the release computes after every epoch; nothing is selected by it."""

@@ -1,5 +1,6 @@
 """One run as a whole: what it leaves, what reaches training, and that nothing is lost when it is killed."""
 
+import errno
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
 
+from shared_data.errors import RunDirectoryError
 from shared_data.paper_cli import Request
 from shared_data.records import read_record
 from shared_data.scene import LoadedScene, load_scene
@@ -121,6 +123,18 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path, number):
         results.append((record["metrics"], record["history"], np.load(str(folder / "prediction.npy")).tobytes()))
     assert results[0] == results[1]
     assert "resumed from" in (unfinished / "log.txt").read_text()
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_resumes(tmp_path, monkeypatch):
+    def full(*_arguments, **_options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    request = request_for(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr(torch, "save", full)
+        with pytest.raises(RunDirectoryError, match="seed-2333 cannot be written: No space left on device"):
+            training.reproduce(request)
+    assert training.reproduce(request).record["status"] == "finished"
 
 
 def test_same_seed_same_prediction_other_seed_other_split(tmp_path):

@@ -174,6 +174,7 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     parts = {name: record[name] for name in
              ("config", "decisions", "selection", "environment", "times", "memory", "revision")}  # fmt: skip
     with RunDirectory(run_directory_of("ssdgl", request), {}) as run:
+        run.begin()
         finished = finish_run(run, "ssdgl", request, loaded, split, prediction, history, modified=["b", "a"],
                               extra_metrics={"aa_released": 0.5}, **parts)  # fmt: skip
     folder = tmp_path / "ssdgl" / "pavia-v2021" / "paper" / "seed-3"

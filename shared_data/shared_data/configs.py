@@ -2,10 +2,16 @@
 
 import ast
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, Iterable, List, Sequence
 
 from shared_data.errors import SharedDataError, UnknownNameError
 from shared_data.toml_file import load_toml
+
+
+def check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    """Raises UnknownNameError listing what there is."""
+    if name not in known:
+        raise UnknownNameError("unknown %s '%s'; there are: %s." % (kind, name, ", ".join(known)))
 
 
 def experiment_names(folder: Any) -> List[str]:
@@ -30,8 +36,7 @@ def load_config(folder: Any, name: str, overrides: Sequence[str] = ()) -> Dict[s
     configuration does not have; SharedDataError for a value of another kind than the configuration's.
     """
     known = experiment_names(folder)
-    if name not in known:
-        raise UnknownNameError("unknown configuration '%s'; there are: %s." % (name, ", ".join(known)))
+    check_name("configuration", name, known)
     config = load_toml(Path(folder) / (name + ".toml"))
     for override in overrides:
         _apply(config, override)

@@ -39,7 +39,3 @@ class RunDirectoryError(SharedDataError):
 
 class RecordError(SharedDataError):
     """A run record or a published number does not follow its schema."""
-
-
-class DeviceError(SharedDataError):
-    """The requested device does not exist on this machine."""

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from shared_data.configs import check_name
 from shared_data.console import print_text, run_command
 from shared_data.diff import as_text, compare
-from shared_data.errors import UnknownNameError
 from shared_data.published import load_published
 from shared_data.tables import report_tables
 
@@ -57,12 +57,6 @@ class Paper(NamedTuple):
 def run_directory_of(paper: str, request: Request) -> Path:
     """results/<paper>/<experiment>/<protocol>/seed-<n>."""
     return request.out / paper / request.experiment / request.protocol / ("seed-%d" % request.seed)
-
-
-def check_name(kind: str, name: str, known: Sequence[str]) -> None:
-    """Raises UnknownNameError listing what there is."""
-    if name not in known:
-        raise UnknownNameError("unknown %s '%s'; there are: %s." % (kind, name, ", ".join(known)))
 
 
 def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:

@@ -9,34 +9,34 @@ import sys
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 import torch
 import torch.nn.functional as F
 
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
+from shared_data.catalogue import get_scene
+from shared_data.configs import load_config
+from shared_data.full_scene import padded_side
 from simplecv.util.device import device_name, select_device
 from ssdgl.network import SSDGL
+from ssdgl.training import CONFIGS
 
-SIZES: Dict[str, Dict[str, Any]] = {  # padded sides, and the network of the configuration
-    "indianpines": {
-        "sides": (160, 160),
-        "in_channels": 200,
-        "num_classes": 16,
-        "block_channels": (128, 192, 256, 320),
-        "inner_dim": 192,
-        "attention_ratio": 24,
-    },
-    "pavia": {
-        "sides": (624, 352),
-        "in_channels": 103,
-        "num_classes": 9,
-        "block_channels": (96, 128, 192, 256),
-        "inner_dim": 128,
-        "attention_ratio": 16,
-    },
-}
+SIZES = ("indianpines", "pavia")  # configurations whose network and scene size are timed
+
+
+def network_of(size: str) -> Dict[str, Any]:
+    """The network of a configuration, as `SSDGL` takes it."""
+    scene = get_scene(size)
+    params = load_config(CONFIGS, size)["model"]["params"]
+    return dict(params, in_channels=scene.bands, num_classes=scene.num_classes)
+
+
+def padded_sides(size: str) -> Tuple[int, int]:
+    """Height and width of the scene as the network sees it."""
+    scene = get_scene(size)
+    return padded_side(scene.height, SSDGL.STRIDE), padded_side(scene.width, SSDGL.STRIDE)
 
 
 def load_literal() -> ModuleType:
@@ -50,13 +50,12 @@ def load_literal() -> ModuleType:
 
 def build(size: str, which: str, device: torch.device) -> torch.nn.Module:
     """The network of a size, `ours` or `literal`, with the same weights."""
-    network = {key: value for key, value in SIZES[size].items() if key != "sides"}
+    network = network_of(size)
     torch.manual_seed(0)
     ours = SSDGL(network).to(device)
     if which == "ours":
         return ours
-    ratio = network.pop("attention_ratio")
-    literal = load_literal().LiteralSSDGL(variant="v2022", attention_ratio=ratio, **network).to(device)
+    literal = load_literal().LiteralSSDGL(**network).to(device)
     literal.load_state_dict(ours.state_dict())
     return literal
 
@@ -135,7 +134,7 @@ def step_flops(size: str) -> float:
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.register_forward_hook(count)
-    sides, tile = SIZES[size]["sides"], torch.zeros(1, SIZES[size]["in_channels"], 16, 16)
+    sides, tile = padded_sides(size), torch.zeros(1, stem.in_channels, 16, 16)
     with torch.no_grad():
         network.cls_pred_conv(network.features(tile))
     return float(total) * sides[0] * sides[1] / (16 * 16)
@@ -149,7 +148,7 @@ def memory_of(size: str, which: str) -> float:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m ssdgl bench`."""
-    parser.add_argument("--size", choices=sorted(SIZES), action="append", help="default: all")
+    parser.add_argument("--size", choices=SIZES, action="append", help="default: all")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--memory", choices=("ours", "literal"), help=argparse.SUPPRESS)
@@ -157,9 +156,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _inputs(size: str, device: torch.device):
     generator = torch.Generator().manual_seed(0)
-    sides = SIZES[size]["sides"]
-    x = torch.randn(1, SIZES[size]["in_channels"], *sides, generator=generator)
-    y = torch.randint(0, SIZES[size]["num_classes"], (1,) + sides, generator=generator)
+    sides, network = padded_sides(size), network_of(size)
+    x = torch.randn(1, network["in_channels"], *sides, generator=generator)
+    y = torch.randint(0, network["num_classes"], (1,) + sides, generator=generator)
     return x.to(device), y.to(device)
 
 
@@ -174,7 +173,7 @@ def _print_memory(size: str, which: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the comparison for every size."""
-    sizes = arguments.size or sorted(SIZES)
+    sizes = arguments.size or SIZES
     if arguments.memory:
         return _print_memory(sizes[0], arguments.memory)
     device = select_device(arguments.device)
@@ -189,9 +188,7 @@ def run(arguments: argparse.Namespace) -> int:
         steps = alternate({n: training_step(net, x, y) for n, net in networks.items()}, arguments.repeats, device)
         forward = alternate({n: evaluation(net, x) for n, net in networks.items()}, arguments.repeats, device)
         work = step_flops(size)
-        print(
-            "\n%s (%d×%d, %d bands), median of %d" % ((size,) + SIZES[size]["sides"] + (x.shape[1], arguments.repeats))
-        )
+        print("\n%s (%d×%d, %d bands), median of %d" % ((size,) + padded_sides(size) + (x.shape[1], arguments.repeats)))
         print("  the literal training step is %.0f GFLOP, at that rate %.2f s" % (work / 1e9, work / peak))
         for name in ("literal", "ours"):
             line = "  %-8s training step %.3f s (%.0f %% of the peak on the literal count), evaluation %.3f s" % (

@@ -7,7 +7,7 @@ differs between `released` and `paper` is visible here, in one place, with its e
 from dataclasses import asdict, dataclass
 from typing import Any, Dict
 
-from shared_data.errors import UnknownNameError
+from shared_data.configs import check_name
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,8 @@ PROTOCOLS: Dict[str, Dict[str, Decisions]] = {
 
 def decide(protocol: str, variant: str) -> Decisions:
     """The decisions of a protocol for a network variant. Raises: UnknownNameError listing what there is."""
-    for kind, name, known in (("protocol", protocol, PROTOCOLS), ("variant", variant, PROTOCOLS["paper"])):
-        if name not in known:
-            raise UnknownNameError("unknown %s '%s'; there are: %s." % (kind, name, ", ".join(known)))
+    check_name("protocol", protocol, PROTOCOLS)
+    check_name("variant", variant, PROTOCOLS[protocol])
     return PROTOCOLS[protocol][variant]
 
 

@@ -8,17 +8,20 @@ PYTHON ?= python3
 PROTOCOL ?= paper
 DEVICE ?= auto
 OUT ?= results
-CONFIGS_ssdgl := $(basename $(notdir $(wildcard ssdgl/configs/*.toml)))
 SCENES := indianpines pavia salinas ksc houston
 
-# one line per paper: slug, folder, interpreter of its own time
-PAPERS := ssdgl
+# per paper: slug, folder (also the package), interpreter of its own time, folders on its path
+PAPERS := ssdgl rssgl
 FOLDER_ssdgl := ssdgl
 ERA_PYTHON_ssdgl := 3.8
+SOURCES_ssdgl := shared_data simplecv_vendor ssdgl
+FOLDER_rssgl := rssgl
+ERA_PYTHON_rssgl := 3.8
+SOURCES_rssgl := shared_data simplecv_vendor rssgl
 
+configurations = $(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml)))
 MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
-PAPER_SOURCES = shared_data simplecv_vendor $(FOLDER_$*)
 
 # options of a run, from the variables a user may set
 RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out $(OUT) \
@@ -34,7 +37,7 @@ help: ## show this list
 		awk -F '## ' '/^## /{printf "  %-36s %s\n", $$2, $$3; next} {printf "  %-36s %s\n", $$1, $$2}'
 	@echo
 	@echo "Papers: $(PAPERS)"
-	@echo "Configurations of ssdgl: $(CONFIGS_ssdgl)"
+	@$(foreach paper,$(PAPERS),echo "Configurations of $(paper): $(call configurations,$(paper))";)
 	@echo "Variables of a run: PROTOCOL (paper, released), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
 	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\""
 
@@ -50,14 +53,14 @@ demo: env-shared env-ssdgl ## the main job on the generated scene: both protocol
 	@$(SHARED) diff $(OUT)/demo --paper ssdgl --experiment synthetic
 	@echo; echo "maps:"; find $(OUT)/demo -name '*.png' | sort | sed 's/^/  /'
 
-test: env-shared env-shared-era env-ssdgl env-ssdgl-era ## every test; stacks of the papers' time where their interpreter is found
+test: env-shared env-shared-era $(PAPERS:%=env-%) $(PAPERS:%=env-%-era) ## every test; stacks of the papers' time where their interpreter is found
 	@.ci/test
 
-lint: env-shared env-ssdgl ## ruff (style and format) and the generated tables of the README files
+lint: env-shared $(PAPERS:%=env-%) ## ruff (style and format) and the generated tables of the README files
 	.venvs/shared-modern/bin/ruff check .
 	.venvs/shared-modern/bin/ruff format --check .
 	@$(SHARED) tables --check README.md
-	@.venvs/ssdgl-modern/bin/python -m ssdgl tables --check
+	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables --check &&) true
 
 format: env-shared ## let ruff rewrite what it can
 	.venvs/shared-modern/bin/ruff check --fix .
@@ -87,9 +90,9 @@ diff: env-shared ## every run and kept record against the published numbers (STR
 record: env-shared ## keep the record of a finished run: make record RUN=<run directory>
 	@$(SHARED) record "$(RUN)"
 
-tables: env-shared env-ssdgl ## write the tables of the README files from records/ and the papers' decisions
+tables: env-shared $(PAPERS:%=env-%) ## write the tables of the README files from records/ and the papers' decisions
 	@$(SHARED) tables README.md
-	@.venvs/ssdgl-modern/bin/python -m ssdgl tables
+	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables &&) true
 
 env-shared:
 	@$(MAKE_ENV) shared-modern shared_data/requirements/modern.txt --sources shared_data
@@ -98,10 +101,10 @@ env-shared-era:
 	@$(MAKE_ENV) shared-era shared_data/requirements/era.txt --python 3.6 --sources shared_data || [ $$? -eq 3 ]
 
 env-%-era: FORCE_TARGET
-	@$(MAKE_ENV) $*-era $(FOLDER_$*)/requirements/era.txt --python $(ERA_PYTHON_$*) --sources $(PAPER_SOURCES) || [ $$? -eq 3 ]
+	@$(MAKE_ENV) $*-era $(FOLDER_$*)/requirements/era.txt --python $(ERA_PYTHON_$*) --sources $(SOURCES_$*) || [ $$? -eq 3 ]
 
 env-%: FORCE_TARGET
-	@$(MAKE_ENV) $*-modern $(FOLDER_$*)/requirements/modern.txt --sources $(PAPER_SOURCES)
+	@$(MAKE_ENV) $*-modern $(FOLDER_$*)/requirements/modern.txt --sources $(SOURCES_$*)
 
 clean: ## remove environments and caches (results, records and shared_data/raw stay)
 	rm -rf .venvs .ruff_cache .pytest_cache

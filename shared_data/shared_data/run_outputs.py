@@ -1,11 +1,11 @@
 """The end of every run: prediction, split, maps and, last, the record."""
 
 import time
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from shared_data import maps
+from shared_data import environment, maps
 from shared_data.atomic import atomic_path
 from shared_data.errors import RunDirectoryError
 from shared_data.history import History
@@ -15,6 +15,20 @@ from shared_data.records import SCHEMA_VERSION
 from shared_data.run_directory import RunDirectory
 from shared_data.scene import LoadedScene
 from shared_data.splits import Split, describe, save_split
+
+
+class Results(NamedTuple):
+    """What a trained run hands over for its record."""
+
+    split: Split
+    prediction: np.ndarray  # (H, W) uint8, classes 1..K
+    history: History
+    decisions: Dict[str, Any]
+    selection: Dict[str, Any]  # which step's weights were kept, and on what
+    environment: Dict[str, Any]
+    times: Dict[str, float]
+    memory: Dict[str, Optional[float]]
+    extra_metrics: Dict[str, float] = {}
 
 
 def write_prediction(folder: Any, prediction: np.ndarray, loaded: LoadedScene, split: Split, title: str) -> None:
@@ -49,28 +63,20 @@ def finish_run(
     paper: str,
     request: Request,
     loaded: LoadedScene,
-    split: Split,
-    prediction: np.ndarray,
-    history: History,
     config: Dict[str, Any],
-    decisions: Dict[str, Any],
-    selection: Dict[str, Any],
-    environment: Dict[str, Any],
-    times: Dict[str, float],
-    memory: Dict[str, Optional[float]],
-    revision: Dict[str, Any],
+    results: Results,
     modified: Sequence[str],
-    extra_metrics: Optional[Dict[str, float]] = None,
 ) -> Dict[str, Any]:
-    """Evaluate the prediction (H, W) on the test pixels, write everything, return the record.
+    """Evaluate the prediction on the test pixels, write everything, return the record.
 
     This is where test labels are read; under the protocols that hide them, for the first time.
     """
     title = "%s · %s · %s · seed %d" % (paper.upper(), loaded.scene.title, request.protocol, request.seed)
-    write_prediction(run.path, prediction, loaded, split, title)
+    split = results.split
+    write_prediction(run.path, results.prediction, loaded, split, title)
     truth = loaded.ground_truth.ravel()[split.test]
-    metrics = evaluate(truth, prediction.ravel()[split.test], loaded.scene.num_classes)._asdict()
-    metrics.update(extra_metrics or {})
+    metrics = evaluate(truth, results.prediction.ravel()[split.test], loaded.scene.num_classes)._asdict()
+    metrics.update(results.extra_metrics)
     record = {
         "schema_version": SCHEMA_VERSION,
         "paper": paper,
@@ -81,7 +87,7 @@ def finish_run(
         "status": "finished",
         "modified": sorted(modified),
         "metrics": metrics,
-        "selection": selection,
+        "selection": results.selection,
         "split": describe(split, loaded.ground_truth, loaded.scene.num_classes),
         "data": [
             {
@@ -94,12 +100,12 @@ def finish_run(
         ],
         "data_verified": loaded.verified,
         "config": config,
-        "decisions": decisions,
-        "environment": environment,
-        "times": times,
-        "memory": memory,
-        "revision": revision,
-        "history": history.entries,
+        "decisions": results.decisions,
+        "environment": results.environment,
+        "times": results.times,
+        "memory": results.memory,
+        "revision": environment.revision(),
+        "history": results.history.entries,
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     run.finish(record)

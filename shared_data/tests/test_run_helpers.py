@@ -18,7 +18,7 @@ from shared_data.paper_cli import Request, run_directory_of
 from shared_data.progress import TrainingProgress
 from shared_data.records import read_record
 from shared_data.run_directory import RunDirectory
-from shared_data.run_outputs import finish_run, write_prediction
+from shared_data.run_outputs import Results, finish_run, write_prediction
 from shared_data.scene import load_scene
 from shared_data.splits import Split, load_split
 
@@ -171,12 +171,11 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     request = Request("pavia-v2021", "paper", 3, None, False, "cpu", None, (), tmp_path, False)
     history = History()
     history.add_entry(10, loss=0.5)
-    parts = {name: record[name] for name in
-             ("config", "decisions", "selection", "environment", "times", "memory", "revision")}  # fmt: skip
+    parts = {name: record[name] for name in ("decisions", "selection", "environment", "times", "memory")}
+    results = Results(split, prediction, history, extra_metrics={"aa_released": 0.5}, **parts)
     with RunDirectory(run_directory_of("ssdgl", request), {}) as run:
         run.begin()
-        finished = finish_run(run, "ssdgl", request, loaded, split, prediction, history, modified=["b", "a"],
-                              extra_metrics={"aa_released": 0.5}, **parts)  # fmt: skip
+        finished = finish_run(run, "ssdgl", request, loaded, record["config"], results, modified=["b", "a"])
     folder = tmp_path / "ssdgl" / "pavia-v2021" / "paper" / "seed-3"
     assert finished == read_record(folder / "run.json")
     assert finished["metrics"]["oa"] == pytest.approx(np.mean(truth.ravel()[split.test] == 1))

@@ -6,7 +6,8 @@ from shared_data.configs import describe, experiment_names
 from shared_data.paper_cli import Paper
 from shared_data.paper_cli import main as run_paper
 from simplecv.errors import SimpleCVError
-from ssdgl import bench, training
+from ssdgl import training
+from ssdgl.bench import SUBJECT
 from ssdgl.decisions import PROTOCOLS, protocol_table
 
 PAPER = Paper(
@@ -19,8 +20,8 @@ PAPER = Paper(
     readme=training.CONFIGS.parent / "README.md",
     reproduce=training.reproduce,
     predict=training.predict,
-    bench=bench.run,
-    add_bench_options=bench.add_options,
+    bench=SUBJECT.run,
+    add_bench_options=SUBJECT.add_options,
     default_seed=2333,
     errors=(SimpleCVError,),
 )

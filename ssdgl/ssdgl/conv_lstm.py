@@ -18,25 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-try:
-    convolution_backward = torch.ops.aten.convolution_backward
-except (AttributeError, RuntimeError):  # PyTorch before 1.11 offers no such call
-    convolution_backward = None
+from full_scene.convolution import convolution_gradients
 
 GATES = "ifoc"  # order of the fused kernel: the three sigmoid gates first, so that one call serves them
-
-
-def convolution_gradients(grad: Tensor, x: Tensor, weight: Tensor) -> Tuple[Tensor, Tensor]:
-    """Gradients of a bias-free, same-size conv2d(x, weight) with respect to x and weight, in one call if possible."""
-    padding = weight.shape[2] // 2
-    if convolution_backward is not None:
-        return convolution_backward(
-            grad, x, weight, None, [1, 1], [padding] * 2, [1, 1], False, [0, 0], 1, [True, True, False]
-        )[:2]
-    with torch.enable_grad():  # differentiate a second forward pass
-        x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
-        output = F.conv2d(x, weight, padding=padding)
-    return torch.autograd.grad(output, (x, weight), grad)
 
 
 class ConvLSTMRecurrence(torch.autograd.Function):

@@ -4,17 +4,13 @@ All take logits (N, K, H, W), the label map y (N, H, W) with 0 = unlabelled, and
 sampled training pixels. Cross-entropy is evaluated at the pixels a loss looks at, not on the whole map.
 """
 
-from typing import Callable, Dict, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, NamedTuple, Optional
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-def pixel_cross_entropy(logits: Tensor, y: Tensor, chosen: Tensor) -> Tensor:
-    """Cross-entropy (M,) of the M pixels with chosen (N, H, W) bool, in C order."""
-    return F.cross_entropy(logits.permute(0, 2, 3, 1)[chosen], y[chosen].long() - 1, reduction="none")
+from full_scene.loss import pixel_cross_entropy
 
 
 def sampled_cross_entropy(logits: Tensor, y: Tensor, w: Tensor) -> Tensor:
@@ -42,12 +38,6 @@ def weighted_all_labelled_cross_entropy(logits: Tensor, y: Tensor, class_weights
 def reconstruction(features: Tensor, x: Tensor) -> Tensor:
     """Houston's regulariser: 0.1 · mean squared error between ReLU(last fuse output) and the padded input."""
     return 0.1 * F.mse_loss(F.relu(features), x)
-
-
-def effective_number_weights(counts: Sequence[int], beta: float = 0.9999) -> Tensor:
-    """w_c = (1 − β)/(1 − β^n_c), normalised to sum K; computed in float64, returned in float32, shape (K,)."""
-    weights = (1 - beta) / (1 - beta ** np.asarray(counts, np.float64))
-    return torch.from_numpy((weights / weights.sum() * len(weights)).astype(np.float32))
 
 
 class Objective(NamedTuple):

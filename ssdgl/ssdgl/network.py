@@ -5,16 +5,17 @@ and few-shot), its first commit of 2021, and the network of the Houston configur
 parameters are the release's, so official checkpoints load.
 """
 
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simplecv.interface import CVModule
+from full_scene.attention import JointAttention, SpatialAttention
+from full_scene.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
 from simplecv.registry import MODEL
 from ssdgl.conv_lstm import GlobalConvLSTM
-from ssdgl.joint_attention import JointAttention, SpatialAttention, SpectralAttention
+from ssdgl.joint_attention import SpectralAttention
 
 
 class Variant(NamedTuple):
@@ -36,30 +37,14 @@ VARIANTS = {
 }
 
 
-def conv3x3_norm_relu(channels_in: int, channels_out: int, groups: int) -> nn.Sequential:
-    """Conv 3×3, GroupNorm, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, padding=1),
-        nn.GroupNorm(groups, channels_out),
-        nn.ReLU(inplace=True),
-    )
-
-
-def upsample_add(x: Tensor, lateral: Tensor) -> Tensor:
-    """Bilinear ×2 upsampling plus the lateral of the next finer level."""
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False).add_(lateral)
-
-
 @MODEL.register("SSDGL")
-class SSDGL(CVModule):
+class SSDGL(EncoderDecoder):
     """The network without loss: (N, B, H, W) standardised scenes, H and W multiples of 16, to class logits.
 
     Configuration: in_channels, B bands; num_classes, K; block_channels, C1..C4, multiples of 16; inner_dim, I;
     attention_ratio, q of the channel attention; variant, a key of `VARIANTS`.
     Raises: ValueError for an unknown variant or a scene whose sides are not multiples of 16.
     """
-
-    STRIDE = 16
 
     def __init__(self, config: Dict[str, Any]) -> None:
         super().__init__(config)
@@ -76,7 +61,9 @@ class SSDGL(CVModule):
         groups = choice.norm_groups
         if variant == "houston":
             self.gn = nn.GroupNorm(groups, in_channels)  # unused, in the checkpoint
-        self.feature_ops = nn.ModuleList(self._encoder(choice))
+        self.feature_ops = encoder(
+            in_channels, block_channels, groups, lambda channels: nn.Sequential(self._level(channels, choice))
+        )
         if "BasicBlock_list" in choice.unused_attention:
             self.BasicBlock_list = nn.ModuleList(
                 [JointAttention(inner_dim, 16, choice.inner, choice.gate) for _ in block_channels]
@@ -126,59 +113,13 @@ class SSDGL(CVModule):
             nn.Sequential(norm, nn.ReLU(inplace=True)),
         )
 
-    def _encoder(self, choice: Variant) -> List[nn.Module]:
-        """The release's list: stem, then per level the block, an identity, and the stride-2 convolution."""
-        block_channels: Sequence[int] = self.config.block_channels
-        stem = conv3x3_norm_relu(self.config.in_channels, block_channels[0], choice.norm_groups)
-        operations: List[nn.Module] = [stem]
-        for level, channels in enumerate(block_channels):
-            operations += [nn.Sequential(self._level(channels, choice)), nn.Identity()]
-            if level + 1 < len(block_channels):
-                downsample = nn.Conv2d(channels, block_channels[level + 1], 3, stride=2, padding=1)
-                operations.append(nn.Sequential(downsample, nn.ReLU(inplace=True)))
-        return operations
+    def lateral(self, index: int, x: Tensor) -> Tensor:
+        """Level `index` after its 1×1 convolution; Houston's then passes a spatial attention."""
+        lateral = super().lateral(index, x)
+        if self.variant == "houston":
+            lateral = torch.addcmul(lateral, lateral, self.SA[index](lateral))
+        return lateral
 
-    def _laterals(self, x: Tensor) -> List[Tensor]:
-        """The four levels after their 1×1 convolutions, finest first."""
-        laterals: List[Tensor] = []
-        for operation in self.feature_ops:
-            x = operation(x)
-            if isinstance(operation, nn.Identity):
-                lateral = self.reduce_1x1convs[len(laterals)](x)
-                if self.variant == "houston":
-                    lateral = torch.addcmul(lateral, lateral, self.SA[len(laterals)](lateral))
-                laterals.append(lateral)
-        return laterals
-
-    def decode(self, x: Tensor) -> Tensor:
-        """(N, B, H, W) scene to the (N, I, H, W) input of the last fuse convolution."""
-        if x.shape[2] % self.STRIDE or x.shape[3] % self.STRIDE:
-            raise ValueError(
-                "SSDGL needs sides that are multiples of %d, not %d × %d; pad the scene first"
-                % (self.STRIDE, x.shape[2], x.shape[3])
-            )
-        *finer, coarsest = self._laterals(x)
-        x = self.fuse_3x3convs[0](coarsest)
-        for fuse, lateral in zip(self.fuse_3x3convs[1:-1], reversed(finer[1:])):
-            x = fuse(upsample_add(x, lateral))
-        return upsample_add(x, finer[0])
-
-    def classify(self, decoded: Tensor) -> Tensor:
-        """Last fuse convolution (I→B) and classifier (B→K) as one convolution: class logits (N, K, H, W).
-
-        Nothing stands between the two, so W = W_cls·W_fuse and b = W_cls·b_fuse + b_cls give the same logits and,
-        through these products, the same gradients, for K/B of the work of the largest convolution of the network.
-        """
-        fuse, classifier = self.fuse_3x3convs[-1], self.cls_pred_conv
-        mixing = classifier.weight.flatten(1)
-        weight = torch.mm(mixing, fuse.weight.flatten(1)).view(-1, *fuse.weight.shape[1:])
-        return F.conv2d(decoded, weight, torch.mv(mixing, fuse.bias) + classifier.bias, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, B, H, W) scene to class logits (N, K, H, W)."""
-        return self.classify(self.decode(x))
-
-    def forward_with_features(self, x: Tensor) -> Tuple[Tensor, Tensor]:
-        """Class logits and the (N, B, H, W) output of the last fuse convolution, for losses that look at it."""
-        features = self.fuse_3x3convs[-1](self.decode(x))
-        return self.cls_pred_conv(features), features
+    def upsample(self, x: Tensor) -> Tensor:
+        """Bilinear ×2."""
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

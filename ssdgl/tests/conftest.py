@@ -1,13 +1,18 @@
-"""Fixtures of the SSDGL tests: golden files and their rule for filling weights."""
+"""Fixtures of the SSDGL tests: who the paper is, and its golden networks."""
 
-import json
-import zlib
 from pathlib import Path
-from typing import Any, Dict
 
 import numpy as np
 import pytest
-import torch
+
+pytest.register_assert_rewrite("shared_data.testing", "full_scene.testing")
+
+from full_scene.testing.golden import fill_by_rule  # noqa: E402
+from shared_data.testing import PaperUnderTest  # noqa: E402
+from shared_data.testing.golden import read_golden  # noqa: E402
+from ssdgl.cli import main  # noqa: E402
+from ssdgl.network import SSDGL  # noqa: E402
+from ssdgl.training import SSDGLRun  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -20,41 +25,33 @@ VARIANTS = {  # golden file: network variant, attention ratio, loss as released
 }
 
 
-def read_golden(name: str) -> Dict[str, Any]:
-    return json.loads((GOLDEN / (name + ".json")).read_text())
+@pytest.fixture
+def paper():
+    return PaperUnderTest(
+        slug="ssdgl",
+        package="ssdgl",
+        main=main,
+        configs_owner=SSDGLRun,
+        short=("--iters", "2", "--set", "minibatch.images=2"),
+        epochs=("--iters", "40", "--set", "minibatch.images=4"),
+        checkpoint_marker="model-8.pth saved",
+        short_override="minibatch.images",
+        wrong_keys=(("minibatch", "per_clas"), ("model.params", "widht"), ("train", "num_iter")),
+        listed=("pavia", "indianpines-fewshot", "houston-v2021", "synthetic"),
+        default_seed=2333,
+    )
 
 
-def fill_by_rule(network: torch.nn.Module) -> None:
-    """The golden README's weights: every tensor from a RandomState seeded with the CRC-32 of its key."""
-    state = {}
-    for key, tensor in network.state_dict().items():
-        shape = tuple(tensor.shape)
-        values = np.random.RandomState(zlib.crc32(key.encode()) & 0x7FFFFFFF).standard_normal(shape)
-        if len(shape) > 1:
-            values = values / np.sqrt(np.prod(shape[1:]))
-        elif key.endswith("weight"):
-            values = 1 + 0.1 * values
-        else:
-            values = 0.1 * values
-        state[key] = torch.from_numpy(values.astype(np.float32))
-    network.load_state_dict(state)
-
-
-def golden_inputs(channels: int, num_classes: int):
-    """x (1, C, 32, 48), y (1, 32, 48) with 0 = unlabelled, w (1, 32, 48) sampled mask."""
-    x = torch.from_numpy(np.random.RandomState(0).standard_normal((1, channels, 32, 48)).astype(np.float32))
-    y = np.random.RandomState(1).randint(0, num_classes + 1, (1, 32, 48))
-    w = (np.random.RandomState(2).rand(1, 32, 48) < 0.4) & (y > 0)
-    return x, torch.from_numpy(y.astype(np.uint8)), torch.from_numpy(w.astype(np.float32))
+@pytest.fixture
+def kind():
+    return SSDGLRun
 
 
 @pytest.fixture(params=sorted(VARIANTS))
 def golden(request):
     """(name, golden JSON, golden probability, our network filled by the rule)."""
-    from ssdgl.network import SSDGL
-
     variant, ratio, _ = VARIANTS[request.param]
-    content = read_golden(request.param)
+    content = read_golden(GOLDEN, request.param)
     config = content["config"]
     network = SSDGL(
         {

@@ -5,10 +5,13 @@ import copy
 import numpy as np
 import pytest
 import torch
-from conftest import VARIANTS, fill_by_rule, golden_inputs, read_golden
+from conftest import GOLDEN, VARIANTS
 from literal import LiteralSSDGL
 
-from ssdgl.loss import OBJECTIVES, effective_number_weights, evaluate_objective
+from full_scene.loss import effective_number_weights
+from full_scene.testing.golden import fill_by_rule, golden_inputs
+from shared_data.testing.golden import read_golden
+from ssdgl.loss import OBJECTIVES, evaluate_objective
 
 NOISE = 1e-5  # golden gradient norms below this are rounding around an exact zero
 
@@ -36,7 +39,7 @@ def test_probabilities(golden):
 def test_loss_and_gradient_norms_as_released(golden):
     name, content, _, network = golden
     x, y, w = golden_inputs(content["config"]["in_channels"], content["config"]["num_classes"])
-    weights = effective_number_weights(read_golden("splits")["pavia_university"]["class_counts"])
+    weights = effective_number_weights(read_golden(GOLDEN, "splits")["pavia_university"]["class_counts"])
     if name in KINKS:
         key, channel, shift = KINKS[name]
         with torch.no_grad():
@@ -58,7 +61,7 @@ def test_paper_loss_differs_from_the_released_one_by_the_test_pixels(golden):
     name, content, _, network = golden
     x, y, w = golden_inputs(content["config"]["in_channels"], content["config"]["num_classes"])
     hidden = y * w.to(torch.uint8)  # the label map without the pixels that are not sampled
-    weights = effective_number_weights(read_golden("splits")["pavia_university"]["class_counts"])
+    weights = effective_number_weights(read_golden(GOLDEN, "splits")["pavia_university"]["class_counts"])
     with torch.no_grad():
         released, paper = OBJECTIVES[VARIANTS[name][2]], OBJECTIVES["sampled"]
         leaks = float(evaluate_objective(network, released, x, y, w, weights)[0])

@@ -3,9 +3,10 @@
 import math
 
 import pytest
-from conftest import read_golden
+from conftest import GOLDEN
 
-from ssdgl.loss import effective_number_weights
+from full_scene.loss import effective_number_weights
+from shared_data.testing.golden import read_golden
 
 HOUSTON = [1251, 1254, 697, 1244, 1242, 325, 1268, 1244, 1252, 1227, 1235, 1233, 469, 428, 660]
 LOG = {"pavia": 0.2379, "houston": 0.0497}  # loss of the first step in the official log
@@ -13,7 +14,7 @@ PADDED = {"pavia": 624 * 352, "houston": 352 * 1920}
 
 
 def class_counts(scene):
-    return read_golden("splits")["pavia_university"]["class_counts"] if scene == "pavia" else HOUSTON
+    return read_golden(GOLDEN, "splits")["pavia_university"]["class_counts"] if scene == "pavia" else HOUSTON
 
 
 def first_step_loss(scene, pixels_per_class):
@@ -38,5 +39,5 @@ def test_indian_pines_class_10_is_listed_with_927_pixels():
     from ssdgl.training import CONFIGS
 
     listed = load_config(CONFIGS, "indianpines-v2021")["class_counts"]
-    true = read_golden("splits")["indian_pines"]["class_counts"]
+    true = read_golden(GOLDEN, "splits")["indian_pines"]["class_counts"]
     assert [(a, b) for a, b in zip(listed, true) if a != b] == [(927, 972)]

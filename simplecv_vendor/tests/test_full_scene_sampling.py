@@ -2,19 +2,22 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import read_golden
 
+from full_scene.sampling import MinibatchStream, epoch_indices
 from shared_data.catalogue import get_scene
 from shared_data.errors import SplitError
 from shared_data.full_scene import pad_labels
 from shared_data.matfile import read_mat
 from shared_data.scene import load_scene
 from shared_data.splits import draw_per_class, index_hash, training_counts
-from ssdgl.sampling import MinibatchStream, epoch_indices
+from shared_data.testing.golden import read_golden
+
+GOLDEN = Path(__file__).parent / "golden"
 
 SCENES = {"indianpines": "indian_pines", "pavia": "pavia_university", "salinas": "salinas"}
 
@@ -33,7 +36,7 @@ def official_ground_truth(slug: str) -> np.ndarray:
     ("percent_0.05_seed2333", 0.05, 5), ("percent_0.01_seed2333", 0.01, 5), ("per_class_10_seed2333", 0.0, 10),
 ])  # fmt: skip
 def test_split_hashes(slug, name, ratio, minimum):
-    expected = read_golden("splits")[SCENES[slug]][name]
+    expected = read_golden(GOLDEN, "splits")[SCENES[slug]][name]
     ground_truth = official_ground_truth(slug)
     split = draw_per_class(ground_truth, training_counts(ground_truth, ratio, minimum), 2333)
     assert split.train.size == expected["train"]
@@ -53,7 +56,7 @@ def stream_of(ground_truth: np.ndarray, ratio: float = 0.05, per_class: int = 10
 
 
 def test_minibatches_of_two_epochs():
-    golden = read_golden("ssdgl_minibatches")
+    golden = read_golden(GOLDEN, "ssdgl_minibatches")
     ground_truth = official_ground_truth("indianpines")
     stream = stream_of(ground_truth)
     assert stream.seed_of_epoch(0) == golden["first_seed_consumed_at_construction"]

@@ -1,0 +1,32 @@
+"""python -m rssgl: reproduce, predict, bench, list, tables."""
+
+from typing import List, Optional
+
+from rssgl import training
+from rssgl.bench import SUBJECT
+from rssgl.decisions import PROTOCOLS, protocol_table
+from shared_data.configs import describe, experiment_names
+from shared_data.paper_cli import Paper
+from shared_data.paper_cli import main as run_paper
+from simplecv.errors import SimpleCVError
+
+PAPER = Paper(
+    slug="rssgl",
+    title="RSSGL (Wang et al., IEEE TGRS 2022): reproduce, predict, bench.",
+    experiments=lambda: experiment_names(training.CONFIGS),
+    describe=lambda name: describe(training.CONFIGS, name),
+    protocols=tuple(PROTOCOLS),
+    protocol_table=protocol_table,
+    readme=training.CONFIGS.parent / "README.md",
+    reproduce=training.reproduce,
+    predict=training.predict,
+    bench=SUBJECT.run,
+    add_bench_options=SUBJECT.add_options,
+    default_seed=1,
+    errors=(SimpleCVError,),
+)
+
+
+def main(words: Optional[List[str]] = None) -> int:
+    """Entry point; returns the exit code."""
+    return run_paper(PAPER, words)

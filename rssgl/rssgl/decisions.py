@@ -1,0 +1,56 @@
+"""What a protocol decides, as data. Code reads the choices, never the protocol's name."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Dict
+
+from shared_data.configs import check_name
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The named choices of one protocol.
+
+    selected_on: pixels whose overall accuracy chooses the weights and ends training, `test` or `validation`.
+    validation_share: share of each class's training pixels that is held out, at least one pixel; 0 holds out none.
+    training_labels: the labels training can reach; always those of `train` pixels, the loss is masked.
+    class_counts: counts behind the class weights, those of the pixels in `train`.
+    normalisation: pixels whose spectra give the band means and deviations; labels play no part.
+    split: `release`, the class-wise random draw of the official code.
+    """
+
+    selected_on: str
+    validation_share: float
+    training_labels: str = "train"
+    class_counts: str = "train"
+    normalisation: str = "scene"
+    split: str = "release"
+
+
+PROTOCOLS: Dict[str, Decisions] = {
+    # the release's loop computes OA of the test loader after every epoch, keeps the weights of the best and stops
+    # when it has not risen for `patience` epochs: the reported number is a maximum over evaluations on the test set
+    "released": Decisions(selected_on="test", validation_share=0.0),
+    # the same with a held-out tenth of the training pixels in place of the test pixels
+    "paper": Decisions(selected_on="validation", validation_share=0.1),
+}
+
+
+def decide(protocol: str) -> Decisions:
+    """The decisions of a protocol. Raises: UnknownNameError listing what there is."""
+    check_name("protocol", protocol, PROTOCOLS)
+    return PROTOCOLS[protocol]
+
+
+def as_dict(decisions: Decisions) -> Dict[str, Any]:
+    """The choices as the run record holds them."""
+    return asdict(decisions)
+
+
+def protocol_table() -> str:
+    """All protocols as a Markdown table, for the README."""
+    names = list(asdict(PROTOCOLS["paper"]))
+    lines = ["| protocol | " + " | ".join(names) + " |", "|" + "---|" * (len(names) + 1)]
+    for protocol, decisions in PROTOCOLS.items():
+        values = asdict(decisions)
+        lines.append("| %s | %s |" % (protocol, " | ".join(str(values[name]) for name in names)))
+    return "\n".join(lines)

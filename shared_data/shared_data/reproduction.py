@@ -1,0 +1,74 @@
+"""One run from start to record, whatever the framework: find its directory, resume or train, finish.
+
+A paper brings a `PreparedRun`; this module brings what every run has in common, so that a lock, a full disk, a stop
+signal and a finished directory mean the same in every paper.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, Callable, Dict, Tuple
+
+from shared_data.errors import RunDirectoryError
+from shared_data.paper_cli import Outcome, Request, run_directory_of
+from shared_data.run_directory import RunDirectory
+from shared_data.run_outputs import Results, finish_run
+from shared_data.scene import LoadedScene
+
+
+class PreparedRun(ABC):
+    """Everything a run builds before its first step."""
+
+    @abstractmethod
+    def train(self, folder: Any) -> bool:
+        """Train from the newest checkpoint in the folder to the end; False where a signal stopped it.
+
+        Raises: OSError where something cannot be written.
+        """
+
+    @abstractmethod
+    def results(self) -> Results:
+        """After training: predict and evaluate. Under protocols that hide them, test labels are read here first."""
+
+
+def settings_of(config: Dict[str, Any], request: Request, loaded: LoadedScene) -> Dict[str, Any]:
+    """What decides the result of a run, for the check that a directory is resumed with the same."""
+    return {
+        "config": config,
+        "protocol": request.protocol,
+        "seed": request.seed,
+        "data": {file.name: file.sha256 for file in loaded.files},
+    }
+
+
+def modifications(request: Request) -> Tuple[str, ...]:
+    """Configuration keys that the request changes: such a run is no reproduction."""
+    changed = tuple(override.partition("=")[0].strip() for override in request.overrides)
+    return changed + (("train.num_iters",) if request.iterations is not None else ())
+
+
+def reproduce_once(
+    paper: str, request: Request, config: Dict[str, Any], loaded: LoadedScene, prepare: Callable[[], PreparedRun]
+) -> Outcome:
+    """Run, or resume, or report a finished run. The record is None where a signal stopped it.
+
+    config: the resolved configuration, JSON values. prepare: builds the run; what is wrong with the input is found
+    out there, before anything is written.
+    Raises: RunDirectoryError where the directory is taken, holds another run or cannot be written.
+    """
+    folder = run_directory_of(paper, request)
+    with RunDirectory(folder, settings_of(config, request, loaded), request.force) as directory:
+        finished = directory.record()
+        if finished is not None:
+            print("%s is finished already; --force or FORCE=1 runs it again" % folder)
+            return Outcome(folder, finished)
+        run = prepare()
+        directory.begin()
+        try:
+            if not run.train(folder):
+                return Outcome(folder, None)
+            results = run.results()
+        except OSError as error:
+            raise RunDirectoryError(
+                "%s cannot be written: %s. The checkpoints written before are intact; the same command resumes the run."
+                % (folder, error.strerror or error)
+            ) from error
+        return Outcome(folder, finish_run(directory, paper, request, loaded, config, results, modifications(request)))

@@ -1,0 +1,277 @@
+"""One run of a full-scene network: scene → split → mini-batches → training → whole-scene prediction → results."""
+
+import logging
+import random
+import time
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, Dict, Tuple, Type
+
+import numpy as np
+import torch
+
+from full_scene.encoder_decoder import EncoderDecoder
+from full_scene.prediction import predict_scene
+from full_scene.sampling import MinibatchStream
+from shared_data import environment
+from shared_data.allocator import keep_freed_memory
+from shared_data.configs import load_config
+from shared_data.full_scene import pad_labels, standardise_and_pad
+from shared_data.history import History
+from shared_data.interrupts import stop_on_signals
+from shared_data.paper_cli import Outcome, Request
+from shared_data.progress import TrainingProgress
+from shared_data.reproduction import PreparedRun, reproduce_once
+from shared_data.run_outputs import Results, write_prediction
+from shared_data.scene import LoadedScene, load_scene
+from shared_data.splits import Split
+from simplecv.core.checkpoint_file import load_model_state_dict_from_ckpt
+from simplecv.core.config import AttrDict
+from simplecv.core.parallel import SingleDevice
+from simplecv.core.trainer import Launcher
+from simplecv.errors import CheckpointError
+from simplecv.module.model_builder import make_model
+from simplecv.opt.learning_rate import make_learningrate
+from simplecv.opt.optimizer import make_optimizer
+from simplecv.util.device import device_name, select_device
+
+_SHOWN_EVERY = 5  # steps between two numbers beside the progress bar
+
+
+def seed_everything(seed: int) -> None:
+    """Python, numpy and torch (all devices) from one seed."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+class FullSceneRun(PreparedRun):
+    """Everything one run builds before its first step. A paper derives from it and fills in what is abstract.
+
+    config: of `resolve`; a key that nothing reads is an error.
+    """
+
+    PAPER: str  # slug
+    CONFIGS: Path  # folder of the configurations
+
+    def __init__(self, request: Request, config: AttrDict, loaded: LoadedScene, split: Split) -> None:
+        if loaded.scene.slug != config.scene:
+            raise ValueError("the configuration is for %s, the scene is %s" % (config.scene, loaded.scene.slug))
+        self.request, self.config, self.loaded, self.split = request, config, loaded, split
+        self.device = select_device(request.device)
+        self.decisions = self.decide()
+        seed_everything(request.seed)
+        network = make_model(config["model"], strict=True).to(self.device)
+        visible = self.visible_labels()
+        self.model = self.trainable(network, visible)
+        self.x = torch.from_numpy(standardise_and_pad(loaded.cube, EncoderDecoder.STRIDE))[None].to(self.device)
+        self.stream = self._stream(visible)
+        self.schedule = make_learningrate(config["learning_rate"])
+        config["optimizer"]["params"]["lr"] = self.schedule.base_lr
+        self.optimizer = make_optimizer(config["optimizer"], self.model.parameters())
+        self.history = History()
+        config.check_unread(strict=True, ignore=("train",))
+
+    # what a paper brings
+
+    @classmethod
+    @abstractmethod
+    def draw_split(cls, config: AttrDict, loaded: LoadedScene, request: Request) -> Split:
+        """Training, validation and test pixels. Raises: SplitError where a class has too few pixels."""
+
+    @abstractmethod
+    def decide(self) -> Any:
+        """The protocol's decisions, a dataclass or NamedTuple of the paper."""
+
+    @abstractmethod
+    def decisions_record(self) -> Dict[str, Any]:
+        """The decisions as the record holds them."""
+
+    @abstractmethod
+    def trainable(self, network: EncoderDecoder, labels: np.ndarray) -> SingleDevice:
+        """The network with its loss: called with (x, y, w), it returns losses and `sampled_accuracy`.
+
+        labels: the (H, W) label map that training may see.
+        """
+
+    @abstractmethod
+    def after_epoch(self, step: int, launcher: Launcher) -> Dict[str, float]:
+        """Evaluate as the protocol says; the numbers join the epoch's entry of the history."""
+
+    @abstractmethod
+    def selection(self) -> Dict[str, Any]:
+        """Which step's weights were kept and on what, as the record holds it."""
+
+    def visible_labels(self) -> np.ndarray:
+        """The (H, W) label map that training may see: labels of training pixels alone."""
+        truth = self.loaded.ground_truth
+        visible = np.zeros_like(truth)
+        visible.ravel()[self.split.train] = truth.ravel()[self.split.train]
+        return visible
+
+    def extra_metrics(self) -> Dict[str, float]:
+        """Further numbers for the record, taken before the final prediction; may load the weights that were kept."""
+        return {}
+
+    def stored(self) -> Dict[str, Any]:
+        """Objects with a state, by name, that checkpoints hold beside network, optimizer and history."""
+        return {}
+
+    def is_over(self) -> bool:
+        """Whether training ended before its last step, for another reason than a signal."""
+        return False
+
+    # what all share
+
+    def _stream(self, visible: np.ndarray) -> MinibatchStream:
+        train = np.zeros(visible.shape, np.uint8)
+        train.ravel()[self.split.train] = 1
+        settings = self.config.minibatch
+        return MinibatchStream(
+            self.x,
+            torch.from_numpy(pad_labels(visible, EncoderDecoder.STRIDE))[None].to(self.device),
+            pad_labels(train, EncoderDecoder.STRIDE) > 0,
+            settings.per_class or None,
+            settings.images,
+            self.request.seed,
+        )
+
+    @property
+    def total_steps(self) -> int:
+        return self.config.train.num_iters
+
+    def predict(self) -> np.ndarray:
+        """(H, W) uint8 classes of the whole scene."""
+        return predict_scene(self.model.module, self.x, *self.loaded.ground_truth.shape)
+
+    def accuracy(self, prediction: np.ndarray, pixels: np.ndarray) -> float:
+        """Overall accuracy of a (H, W) prediction on flat pixel indices."""
+        return float((prediction.ravel()[pixels] == self.loaded.ground_truth.ravel()[pixels]).mean())
+
+    def train(self, folder: Path) -> bool:
+        """Train from the newest checkpoint in the folder to the end; False where a signal stopped it."""
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # as in the releases
+            torch.cuda.reset_peak_memory_stats(self.device)
+        launcher = Launcher(str(folder / "checkpoints"), self.model, self.optimizer, self.schedule)
+        launcher.logger.add_file(folder / "log.txt")
+        launcher.checkpoint.register("history", self.history)
+        for name, part in self.stored().items():
+            launcher.checkpoint.register(name, part)
+        launcher.init()
+        with TrainingProgress(self.total_steps, launcher.checkpoint.global_step) as progress:
+            if progress.visible:
+                launcher.logger.console_level(logging.WARNING)
+            self._observe(launcher, progress)
+            with stop_on_signals(launcher.request_stop):
+                if not self.is_over():
+                    launcher.train_by_config(self.stream, self.config["train"], strict=True)
+        launcher.close()
+        return launcher.stop_reason is None or self.is_over()
+
+    def _observe(self, launcher: Launcher, progress: TrainingProgress) -> None:
+        latest: Dict[str, Any] = {}
+
+        def after_step(_launcher: Launcher, info: Dict[str, Any]) -> None:
+            latest.update(info)
+            self.history.add_step(info["seconds"] + self._wait_for_device())
+            shown = {}
+            if progress.visible and info["step"] % _SHOWN_EVERY == 0:  # reading a number waits for the device
+                shown = {
+                    "loss": "%.4f" % float(info["losses"]["total_loss"]),
+                    "lr": "%.2e" % info["lr"],
+                    "train_acc": "%.1f%%" % (100 * float(info["metrics"]["sampled_accuracy"])),
+                }
+            progress.update(**shown)
+
+        def after_epoch(_launcher: Launcher, epoch: int) -> None:
+            numbers = {
+                "loss": float(latest["losses"]["total_loss"]),
+                "lr": latest["lr"],
+                "sampled_train_accuracy": float(latest["metrics"]["sampled_accuracy"]),
+            }
+            numbers.update(self.after_epoch(latest["step"], launcher))
+            self.history.add_entry(latest["step"], **numbers)
+
+        launcher.add_step_callback(after_step)
+        launcher.add_epoch_callback(after_epoch)
+
+    def _wait_for_device(self) -> float:
+        """Seconds until a GPU has done what it was given; a step's time is not known before."""
+        start = time.perf_counter()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter() - start
+
+    def results(self) -> Results:
+        """Predict with the weights that were kept; what was measured on the way."""
+        extra_metrics = self.extra_metrics()
+        start = time.perf_counter()
+        prediction = self.predict()
+        evaluation_s = time.perf_counter() - start
+        cuda = self.device.type == "cuda"
+        return Results(
+            split=self.split,
+            prediction=prediction,
+            history=self.history,
+            decisions=self.decisions_record(),
+            selection=self.selection(),
+            environment=environment.describe("PyTorch", torch.__version__, device_name(self.device)),
+            times={
+                "train_s": sum(self.history.seconds),
+                "step_s": self.history.median_step(),
+                "evaluation_s": evaluation_s,
+            },
+            memory={
+                "peak_rss_mb": environment.peak_memory_mb(),
+                "peak_gpu_mb": torch.cuda.max_memory_allocated(self.device) / 1e6 if cuda else None,
+            },
+            extra_metrics=extra_metrics,
+        )
+
+
+def resolve(kind: Type[FullSceneRun], request: Request) -> Tuple[AttrDict, LoadedScene]:
+    """The scene, and the configuration with the request's overrides and what the scene adds to it.
+
+    Raises: UnknownNameError for an unknown experiment or overridden key; SceneNotFoundError.
+    """
+    config = AttrDict.from_dict(load_config(kind.CONFIGS, request.experiment, request.overrides))
+    if request.iterations is not None:
+        config["train"]["num_iters"] = request.iterations
+    loaded = load_scene(config.scene, request.data, request.unverified)
+    config["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
+    return config, loaded
+
+
+def reproduce(kind: Type[FullSceneRun], request: Request) -> Outcome:
+    """Run, or resume, or report a finished run. The record is None where a signal stopped it.
+
+    Raises: SharedDataError and SimpleCVError, with a sentence for the user.
+    """
+    config, loaded = resolve(kind, request)
+    keep_freed_memory()
+
+    def prepare() -> FullSceneRun:
+        return kind(request, config, loaded, kind.draw_split(config, loaded, request))
+
+    return reproduce_once(kind.PAPER, request, config.to_dict(), loaded, prepare)
+
+
+def predict(kind: Type[FullSceneRun], request: Request, weights: Path) -> Outcome:
+    """Classify a scene with stored weights and draw it beside the request's split.
+
+    Checkpoints of the release load too. Writes results/<paper>/<experiment>/predictions/<name of the weights>/.
+    """
+    config, loaded = resolve(kind, request)
+    run = kind(request, config, loaded, kind.draw_split(config, loaded, request))
+    try:
+        run.model.module.load_state_dict(load_model_state_dict_from_ckpt(weights))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(
+            "%s does not fit the network of %s: %s" % (weights, request.experiment, reason)
+        ) from error
+    folder = request.out / kind.PAPER / request.experiment / "predictions" / weights.stem
+    title = "%s · %s · %s" % (kind.PAPER.upper(), loaded.scene.title, weights.name)
+    write_prediction(folder, run.predict(), loaded, run.split, title)
+    return Outcome(folder, None)

@@ -1,0 +1,142 @@
+"""One run as a whole: what it leaves, what reaches training, which weights it takes. Needs the fixture `kind` too.
+
+`kind` is the paper's class of runs; `paper` is a `shared_data.testing.PaperUnderTest`.
+"""
+
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
+
+from full_scene.run import predict, reproduce, resolve
+from shared_data.errors import RunDirectoryError
+from shared_data.paper_cli import Request
+from shared_data.records import read_record
+from shared_data.scene import LoadedScene, load_scene
+from shared_data.splits import load_split
+
+SHORT = ("minibatch.images=4",)  # epochs of four steps, so that a short run has several checkpoints
+
+
+def request_for(tmp_path, protocol="paper", iterations=8, **changes) -> Request:
+    request = Request("synthetic", protocol, 2333, None, False, "cpu", iterations, SHORT, tmp_path, False)
+    return request._replace(**changes)
+
+
+def build(kind, request, loaded=None):
+    """The run of a request; `loaded` with other labels than the scene keeps the true scene's split."""
+    config, scene = resolve(kind, request)
+    return kind(request, config, loaded or scene, kind.draw_split(config, scene, request))
+
+
+def with_permuted_test_labels(loaded: LoadedScene, test: np.ndarray) -> LoadedScene:
+    labels = loaded.ground_truth.copy().ravel()
+    labels[test] = np.random.RandomState(0).permutation(labels[test])
+    return loaded._replace(ground_truth=labels.reshape(loaded.ground_truth.shape))
+
+
+def weights_after_training(run, folder) -> torch.Tensor:
+    folder.mkdir()
+    assert run.train(folder)
+    return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
+
+
+def test_a_run_leaves_a_valid_record_and_all_files(kind, tmp_path):
+    outcome = reproduce(kind, request_for(tmp_path))
+    folder = tmp_path / kind.PAPER / "synthetic" / "paper" / "seed-2333"
+    assert outcome.directory == folder
+    record = read_record(folder / "run.json")
+    prediction, split = np.load(str(folder / "prediction.npy")), load_split(folder / "split.npz")
+    scene = load_scene("synthetic")
+
+    assert prediction.shape == scene.ground_truth.shape and prediction.dtype == np.uint8
+    assert prediction.min() >= 1 and prediction.max() <= scene.scene.num_classes
+    truth, ours = scene.ground_truth.ravel()[split.test], prediction.ravel()[split.test]
+    assert record["metrics"]["oa"] == pytest.approx(accuracy_score(truth, ours))
+    assert record["metrics"]["aa"] == pytest.approx(balanced_accuracy_score(truth, ours))
+    assert record["metrics"]["kappa"] == pytest.approx(cohen_kappa_score(truth, ours))
+    assert record["split"]["train"]["size"] == split.train.size
+    assert record["modified"] == ["minibatch.images", "train.num_iters"]
+    assert record["data_verified"] is False  # the scene is generated
+    assert record["config"]["model"]["params"]["in_channels"] == scene.scene.bands
+    assert [entry["step"] for entry in record["history"]] == [4, 8]
+    for name in ("map.png", "map_full.png", "errors.png", "log.txt", "settings.json"):
+        assert (folder / name).stat().st_size > 0
+    assert list((folder / "checkpoints").glob("events.out.tfevents*"))
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_resumes(kind, tmp_path, monkeypatch):
+    def full(*_arguments, **_options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    request = request_for(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr(torch, "save", full)
+        with pytest.raises(RunDirectoryError, match="seed-2333 cannot be written: No space left on device"):
+            reproduce(kind, request)
+    assert reproduce(kind, request).record["status"] == "finished"
+
+
+def test_same_seed_same_metrics(kind, tmp_path):
+    first = reproduce(kind, request_for(tmp_path / "a", iterations=4)).record
+    again = reproduce(kind, request_for(tmp_path / "b", iterations=4)).record
+    assert first["metrics"] == again["metrics"] and first["split"] == again["split"]
+    assert first["history"] == again["history"]
+
+
+def test_official_checkpoints_are_classified(kind, tmp_path):
+    """A file as the release writes it: model, opt, global_step, names with the prefix of DataParallel."""
+    request = request_for(tmp_path)
+    run = build(kind, request)
+    path = tmp_path / "model-600.pth"
+    torch.save({"model": run.model.state_dict(), "opt": run.optimizer.state_dict(), "global_step": 600}, str(path))
+    assert all(name.startswith("module.") for name in run.model.state_dict())
+    outcome = predict(kind, request, path)
+    assert np.array_equal(np.load(str(outcome.directory / "prediction.npy")), run.predict())
+
+
+def test_under_paper_the_loss_sees_labels_of_training_pixels_alone(kind, tmp_path):
+    run = build(kind, request_for(tmp_path))
+    _, y, w = next(iter(run.stream))
+    assert int((y > 0).sum()) == run.split.train.size
+    assert bool((y[w > 0] > 0).all())
+
+
+def test_the_settings_file_names_what_decides_the_result(kind, tmp_path):
+    reproduce(kind, request_for(tmp_path, iterations=2))
+    settings = json.loads((tmp_path / kind.PAPER / "synthetic/paper/seed-2333/settings.json").read_text())
+    assert settings["config"]["train"]["num_iters"] == 2
+    assert settings["protocol"] == "paper" and settings["seed"] == 2333
+
+
+def predict_words(paper, tmp_path, weights):
+    return ["predict", "synthetic", "--out", str(tmp_path), "--device", "cpu", "--weights", str(weights)]
+
+
+def fails(paper, capsys, words, *expected):
+    assert paper.main(words) == 1
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith("error: ")
+    for part in expected:
+        assert part in message, message
+
+
+def test_weights_that_are_no_checkpoint(paper, tmp_path, capsys):
+    (tmp_path / "weights.pth").write_text("<html>404</html>")
+    fails(paper, capsys, predict_words(paper, tmp_path, tmp_path / "weights.pth"), "weights.pth")
+
+
+def test_weights_of_another_network(paper, tmp_path, capsys):
+    torch.save({"model": {"module.stem.weight": torch.zeros(1)}}, str(tmp_path / "other.pth"))
+    fails(paper, capsys, predict_words(paper, tmp_path, tmp_path / "other.pth"), "other.pth", "does not fit")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_cuda_without_a_cuda_device(paper, tmp_path, capsys):
+    words = ["reproduce", "synthetic", "--out", str(tmp_path), "--device", "cuda"]
+    fails(paper, capsys, words, "Device 'cuda'", "sees 0 CUDA devices", "DEVICE=cpu")
+    assert not list(tmp_path.glob("**/settings.json"))  # the same folder may now take any run

@@ -5,6 +5,7 @@ from typing import List, Optional
 from rssgl import training
 from rssgl.bench import SUBJECT
 from rssgl.decisions import PROTOCOLS, protocol_table
+from rssgl.selection_table import selection_table
 from shared_data.configs import describe, experiment_names
 from shared_data.paper_cli import Paper
 from shared_data.paper_cli import main as run_paper
@@ -24,6 +25,7 @@ PAPER = Paper(
     add_bench_options=SUBJECT.add_options,
     default_seed=1,
     errors=(SimpleCVError,),
+    own_tables={"selection": selection_table},
 )
 
 

@@ -15,7 +15,7 @@ Conv3d a cell and step, for which PyTorch has no fast kernel on a CPU. Here
 The peephole terms of the paper's equations exist in the release as constant zeros and drop out.
 """
 
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,8 @@ from torch.autograd.function import once_differentiable
 from full_scene.convolution import convolution_gradients
 
 GATES = "ifoc"  # order of the rows of a fused kernel
+HIDDEN = 4  # hidden channels of a cell
+CHUNK_BYTES = 8 << 20  # gates of the depth slices that are worked on together
 
 
 def empty_slices(like: Tensor, depth: int, channels: int) -> Tensor:
@@ -35,63 +37,107 @@ def empty_slices(like: Tensor, depth: int, channels: int) -> Tensor:
     return like.new_empty((depth,) + tuple(like.shape[-2:]) + (channels,)).permute(0, 3, 1, 2)
 
 
-def with_neighbours(padded: Tensor, kernel: int) -> Tensor:
-    """(D + kernel − 1, C, H, W), slices and their halo in depth, to (D, kernel·C, H, W)."""
-    depth = padded.shape[0] - kernel + 1
-    return torch.cat([padded[offset : offset + depth] for offset in range(kernel)], dim=1)
+def chunks_of(depth: int, like: Tensor) -> List[slice]:
+    """The depth slices in groups whose gates stay in a CPU's cache from one operation to the next; one group on a GPU."""
+    slice_bytes = like.element_size() * len(GATES) * HIDDEN * like.shape[-2] * like.shape[-1]
+    count = max(1, CHUNK_BYTES // slice_bytes) if like.device.type == "cpu" else depth
+    return [slice(start, min(start + count, depth)) for start in range(0, depth, count)]
 
 
-def sum_neighbours(grad: Tensor, kernel: int) -> Tensor:
-    """The adjoint of `with_neighbours`, halo left out: (D, kernel·C, H, W) to (D, C, H, W)."""
-    depth, halo = grad.shape[0], kernel // 2
-    parts = grad.chunk(kernel, dim=1)
-    total = parts[halo].clone(memory_format=torch.channels_last)
-    for reach in range(1, halo + 1):
-        total[: depth - reach] += parts[halo - reach][reach:]
-        total[reach:] += parts[halo + reach][: depth - reach]
-    return total
+def with_neighbours(padded: Tensor, chunk: slice, kernel: int) -> Tensor:
+    """The slices of a chunk (n, kernel·C, H, W), each with its neighbours in depth; padded: all, with their halo."""
+    return torch.cat([padded[chunk.start + offset : chunk.stop + offset] for offset in range(kernel)], dim=1)
+
+
+def add_to_neighbours(total: Tensor, chunk: slice, grad: Tensor, kernel: int) -> None:
+    """The adjoint of `with_neighbours`: total, all slices with their halo, receives the gradient of a chunk."""
+    for offset, part in enumerate(grad.chunk(kernel, dim=1)):
+        total[chunk.start + offset : chunk.stop + offset] += part
 
 
 class Cell:
     """One cell in its steps. c stands for twice the cell of the equations, so that tanh is one sigmoid: 2σ(c) − 1."""
 
     def __init__(self, volumes: Tensor, depth_kernel: int, weight: Tensor, bias: Tensor) -> None:
-        depth, halo = volumes.shape[1], depth_kernel // 2
-        self.depth_kernel, self.weight, self.bias = depth_kernel, weight, bias
-        self.hidden = weight.shape[0] // len(GATES)
-        self.signals = weight.shape[1] // depth_kernel - self.hidden
+        self.volumes, self.depth_kernel, self.weight, self.bias = volumes, depth_kernel, weight, bias
+        self.depth, self.halo = volumes.shape[1], depth_kernel // 2
+        self.signals = weight.shape[1] // depth_kernel - HIDDEN
         self.padding = (weight.shape[2] // 2, weight.shape[3] // 2)
-        # [x, h] with a halo of zero slices; h = 0 before step 0
-        self.padded = empty_slices(volumes, depth + 2 * halo, self.signals + self.hidden).zero_()
-        self.interior = self.padded[halo : halo + depth]
-        self.c: Optional[Tensor] = None
+        self.chunks = chunks_of(self.depth, volumes)
+        self.c: List[Optional[Tensor]] = [None] * len(self.chunks)
+        self.dc: List[Optional[Tensor]] = [None] * len(self.chunks)
 
-    def step(self, x: Tensor) -> Tuple[Tensor, Tuple[Tensor, Tensor, Tensor]]:
-        """Signal x (D, I, H, W) to h (D, hidden, H, W), and what the backward pass needs: [x, h], gates, c."""
-        self.interior[:, : self.signals] = x
-        folded = with_neighbours(self.padded, self.depth_kernel)
-        gates = F.conv2d(folded, self.weight, self.bias, padding=self.padding).sigmoid_()
-        i, f, o, s = gates.split(self.hidden, dim=1)
-        c = torch.rsub(s, -2, alpha=-4).mul_(i)
-        if self.c is not None:
-            c.addcmul_(f, self.c)
-        h = torch.rsub(torch.sigmoid(c), -1, alpha=-2).mul_(o)
-        self.interior[:, self.signals :] = h
-        self.c = c
-        return h, (folded, gates, c)
+    def begin(self) -> None:
+        """Zero [x, h] of step 0, and of the step that follows."""
+        self.inputs, self.following = self.empty_inputs().zero_(), self.empty_inputs().zero_()
+
+    def empty_inputs(self) -> Tensor:
+        """[x, h] with a halo of slices in depth."""
+        return empty_slices(self.volumes, self.depth + 2 * self.halo, self.signals + HIDDEN)
+
+    def interior(self, padded: Tensor) -> Tensor:
+        return padded[self.halo : self.halo + self.depth]
+
+    def step(self, x: Tensor, keep: bool) -> Tuple[Tensor, List[Tensor]]:
+        """Signal x (D, I, H, W) to h (D, hidden, H, W), and under `keep` what the backward pass needs.
+
+        That is [x, h], then the gates and c of every chunk.
+        """
+        self.interior(self.inputs)[:, : self.signals] = x
+        h = self.interior(self.following)[:, self.signals :]
+        kept = [self.inputs]
+        for index, chunk in enumerate(self.chunks):
+            folded = with_neighbours(self.inputs, chunk, self.depth_kernel)
+            gates = F.conv2d(folded, self.weight, self.bias, padding=self.padding).sigmoid_()
+            i, f, o, s = gates.split(HIDDEN, dim=1)
+            c, previous_c = torch.rsub(s, -2, alpha=-4).mul_(i), self.c[index]
+            if previous_c is not None:
+                c.addcmul_(f, previous_c)
+            torch.mul(torch.rsub(torch.sigmoid(c), -1, alpha=-2), o, out=h[chunk])
+            self.c[index] = c
+            kept += [gates, c]
+        self._advance(keep)
+        return h, kept if keep else []
+
+    def _advance(self, keep: bool) -> None:
+        """Make the next step's [x, h] the current one; without `keep` two buffers take turns."""
+        self.inputs, self.following = self.following, self.empty_inputs() if keep else self.inputs
+        if keep:
+            self.following[: self.halo].zero_()
+            self.following[self.halo + self.depth :].zero_()
+
+    def step_backward(
+        self, dh: Tensor, kept: Sequence[Tensor], before: Optional[Sequence[Tensor]]
+    ) -> Tuple[Tensor, Tensor, Tensor]:
+        """Gradients with respect to [x, h] (D, I + hidden, H, W), kernel and bias, from what `step` kept.
+
+        Called for the last step first; before: what the step before kept, None at step 0.
+        """
+        inputs, *gates_and_cells = kept
+        grad_inputs = self.empty_inputs().zero_()
+        grad_weight, grad_bias = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
+        for index, chunk in enumerate(self.chunks):
+            gates, c = gates_and_cells[2 * index : 2 * index + 2]
+            previous_c = None if before is None else before[2 * index + 2]
+            grad, self.dc[index] = gate_gradients(dh[chunk], self.dc[index], gates, c, previous_c)
+            folded = with_neighbours(inputs, chunk, self.depth_kernel)
+            grad_folded, grad_kernel = convolution_gradients(grad, folded, self.weight)
+            add_to_neighbours(grad_inputs, chunk, grad_folded, self.depth_kernel)
+            grad_weight += grad_kernel
+            grad_bias += grad.sum(dim=(0, 2, 3))
+        return self.interior(grad_inputs), grad_weight, grad_bias
 
 
 def gate_gradients(
     dh: Tensor, dc: Optional[Tensor], gates: Tensor, c: Tensor, previous_c: Optional[Tensor]
 ) -> Tuple[Tensor, Tensor]:
-    """Gradients with respect to the convolution's output (D, 4·hidden, H, W), and to the c of the step before.
+    """Gradients with respect to the convolution's output (n, 4·hidden, H, W), and to the c of the step before.
 
     dh, dc: what reaches h and c of this step; previous_c is None at step 0.
     """
-    hidden = c.shape[1]
-    i, f, o, s = gates.split(hidden, dim=1)
+    i, f, o, s = gates.split(HIDDEN, dim=1)
     grad = torch.empty_like(gates)
-    grad_i, grad_f, grad_o, grad_s = grad.split(hidden, dim=1)
+    grad_i, grad_f, grad_o, grad_s = grad.split(HIDDEN, dim=1)
     sigmoid_c = torch.sigmoid(c)
     torch.mul(dh, torch.rsub(sigmoid_c, -1, alpha=-2), out=grad_o)
     through_h = torch.ops.aten.sigmoid_backward(dh * o, sigmoid_c)
@@ -118,40 +164,39 @@ class StackedRecurrence(torch.autograd.Function):
     def forward(ctx, volumes: Tensor, depth_kernel: int, keep: bool, *parameters: Tensor) -> Tensor:
         cells = [Cell(volumes, depth_kernel, *pair) for pair in zip(parameters[::2], parameters[1::2])]
         kept: List[Tensor] = []
+        for cell in cells:
+            cell.begin()
         for signal in volumes:
             for cell in cells:
-                signal, needed = cell.step(signal)
-                if keep:
-                    kept += needed
-        ctx.depth_kernel, ctx.signals = depth_kernel, [cell.signals for cell in cells]
-        ctx.save_for_backward(*parameters[::2], *kept)
-        return signal
+                signal, needed = cell.step(signal, keep)
+                kept += needed
+        ctx.depth_kernel, ctx.count = depth_kernel, len(cells)
+        ctx.save_for_backward(volumes, *parameters, *kept)
+        return signal.clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_state: Tensor) -> Tuple[Optional[Tensor], ...]:
-        cells = len(ctx.signals)
-        weights, kept = ctx.saved_tensors[:cells], ctx.saved_tensors[cells:]
-        kept = [kept[start : start + 3] for start in range(0, len(kept), 3)]  # of step t and cell k at t·cells + k
-        grad_weights, grad_biases = [torch.zeros_like(w) for w in weights], [w.new_zeros(w.shape[0]) for w in weights]
+        count = ctx.count
+        volumes, saved = ctx.saved_tensors[0], ctx.saved_tensors[1:]
+        parameters, kept = saved[: 2 * count], saved[2 * count :]
+        cells = [Cell(volumes, ctx.depth_kernel, *pair) for pair in zip(parameters[::2], parameters[1::2])]
+        size = 1 + 2 * len(cells[0].chunks)
+        kept = [kept[start : start + size] for start in range(0, len(kept), size)]  # step t of cell k: t·cells + k
+        gradients = [torch.zeros_like(parameter) for parameter in parameters]
         grad_volumes: List[Tensor] = []
-        dh: List[Optional[Tensor]] = [None] * (cells - 1) + [grad_state]  # what reaches h and c of every cell
-        dc: List[Optional[Tensor]] = [None] * cells  # from the step after
+        dh: List[Optional[Tensor]] = [None] * (count - 1) + [grad_state]  # what reaches h of every cell
         for index in range(len(kept) - 1, -1, -1):
-            k = index % cells
-            folded, gates, c = kept[index]
-            previous_c = kept[index - cells][2] if index >= cells else None
-            grad, dc[k] = gate_gradients(dh[k], dc[k], gates, c, previous_c)
-            grad_folded, grad_weight = convolution_gradients(grad, folded, weights[k])
-            grad_weights[k] += grad_weight
-            grad_biases[k] += grad.sum(dim=(0, 2, 3))
-            grad_input = sum_neighbours(grad_folded, ctx.depth_kernel)
-            below, dh[k] = grad_input[:, : ctx.signals[k]], grad_input[:, ctx.signals[k] :]
+            k = index % count
+            before = kept[index - count] if index >= count else None
+            grad_input, grad_weight, grad_bias = cells[k].step_backward(dh[k], kept[index], before)
+            gradients[2 * k] += grad_weight
+            gradients[2 * k + 1] += grad_bias
+            below, dh[k] = grad_input[:, : cells[k].signals], grad_input[:, cells[k].signals :]
             if k == 0:
                 grad_volumes.append(below)
             else:
                 dh[k - 1] = below if dh[k - 1] is None else dh[k - 1] + below
-        gradients = [part for pair in zip(grad_weights, grad_biases) for part in pair]
         return (torch.stack(grad_volumes[::-1]), None, None, *gradients)
 
 
@@ -183,15 +228,15 @@ class GlobalConvLSTM3d(nn.Module):
     Only the last hidden state of the second cell is used: its 4 volumes are C/2 channels, hidden channel major.
     """
 
-    STEPS, HIDDEN = 8, 4
+    STEPS = 8
 
     def __init__(self, channels: int, kernel: Tuple[int, int, int]) -> None:
         super().__init__()
         if channels % self.STEPS:
             raise ValueError("the 3-D ConvLSTM needs a multiple of %d channels, not %d" % (self.STEPS, channels))
         self.depth_kernel = kernel[0]
-        self.cell0 = ConvLSTM3dCell(1, self.HIDDEN, kernel)
-        self.cell1 = ConvLSTM3dCell(self.HIDDEN, self.HIDDEN, kernel)
+        self.cell0 = ConvLSTM3dCell(1, HIDDEN, kernel)
+        self.cell1 = ConvLSTM3dCell(HIDDEN, HIDDEN, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C/2, H, W)."""

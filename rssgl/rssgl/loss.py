@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from simplecv.errors import ConfigError
+
 TRIPLET_MARGIN, TRIPLET_NEIGHBOURS = 0.2, 4
 SPHERE_SHARE = 0.2
 DIVERSITY_WEIGHT = 1e-3
@@ -47,12 +49,12 @@ def statistical_loss(z: Tensor, labels: Tensor) -> Tensor:
 def improved_triplet_loss(z: Tensor, labels: Tensor) -> Tensor:
     """Σ_j max(0, 0.2 + mean of the 4 largest distances to its own class − mean of the 4 smallest to the others).
 
-    Raises: ValueError where a class has fewer than 4 sampled pixels, or all others together have.
+    Raises: ConfigError where a class has fewer than 4 sampled pixels, or all others together have.
     """
     same = labels[:, None] == labels[None, :]
     smallest = min(int(same.sum(dim=1).min()), int((~same).sum(dim=1).min()))
     if smallest < TRIPLET_NEIGHBOURS:
-        raise ValueError(
+        raise ConfigError(
             "the improved triplet loss needs %d sampled pixels of every class and of all others, not %d; "
             "raise minibatch.per_class or split.minimum" % (TRIPLET_NEIGHBOURS, smallest)
         )
@@ -66,11 +68,11 @@ def sphere_loss(z: Tensor, labels: Tensor) -> Tensor:
     """(1/2M) Σ_j max(0, ‖z_j − p_own‖² − 0.2·‖p_own − p_nearest‖² + R²/2).
 
     R is the mean norm of the class means and p_c = R·m_c/‖m_c‖; `nearest` is the other class whose m is nearest to z_j.
-    Raises: ValueError where fewer than two classes are sampled.
+    Raises: ConfigError where fewer than two classes are sampled.
     """
     means, row, counts = class_means(z, labels)
     if counts.numel() < 2:
-        raise ValueError("the sphere loss needs sampled pixels of two classes at least")
+        raise ConfigError("the sphere loss needs sampled pixels of two classes at least")
     norms = means.norm(dim=1)
     radius = norms.mean()
     projected = means * (radius / norms)[:, None]

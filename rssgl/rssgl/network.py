@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from full_scene.attention import JointAttention, SpatialAttention
 from full_scene.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
 from rssgl.conv_lstm import GlobalConvLSTM3d
+from simplecv.errors import ConfigError
 from simplecv.registry import MODEL
 
 GROUPS = 4  # of every GroupNorm
@@ -29,7 +30,7 @@ class RSSGL(EncoderDecoder):
 
     Configuration: in_channels, B bands; num_classes, K; block_channels, C1..C4, multiples of 32; inner_dim, I;
     kernel, the (depth, height, width) of the ConvLSTM's kernels, odd numbers.
-    Raises: ValueError for other channels or kernels, or a scene whose sides are not multiples of 16.
+    Raises: ConfigError for other channels or kernels; ValueError for a scene whose sides are not multiples of 16.
     """
 
     def __init__(self, config: Dict[str, Any]) -> None:
@@ -41,9 +42,9 @@ class RSSGL(EncoderDecoder):
             tuple(self.config.kernel),
         )
         if len(kernel) != 3 or any(side < 1 or side % 2 == 0 for side in kernel):
-            raise ValueError("the kernel needs three odd sides (depth, height, width), not %s" % list(kernel))
+            raise ConfigError("the kernel needs three odd sides (depth, height, width), not %s" % list(kernel))
         if any(channels % 32 for channels in block_channels):
-            raise ValueError("block_channels must be multiples of 32, not %s" % list(block_channels))
+            raise ConfigError("block_channels must be multiples of 32, not %s" % list(block_channels))
         self.feature_ops = encoder(in_channels, block_channels, GROUPS, lambda c: self._level(c, kernel))
         # never applied, but in the release's checkpoints
         self.BasicBlock_list = nn.ModuleList([joint_attention(inner_dim) for _ in block_channels])

@@ -23,6 +23,10 @@ NETWORKS = {
 }
 
 
+# pointwise kernels: the life of a run does not depend on them, and the tests take a third of the time
+LEAN = "model.params.kernel=[1, 1, 1]"
+
+
 @pytest.fixture
 def paper():
     return PaperUnderTest(
@@ -30,13 +34,14 @@ def paper():
         package="rssgl",
         main=main,
         configs_owner=RSSGLRun,
-        short=("--iters", "2", "--set", "minibatch.images=2"),
-        epochs=("--iters", "24", "--set", "minibatch.images=4"),
+        short=("--iters", "2", "--set", "minibatch.images=2", "--set", LEAN),
+        epochs=("--iters", "40", "--set", "minibatch.images=4", "--set", LEAN),
         checkpoint_marker="model-8.pth saved",
         short_override="minibatch.images",
         wrong_keys=(("minibatch", "per_clas"), ("model.params", "widht"), ("train", "num_iter"), ("loss", "lambda")),
         listed=("pavia", "indianpines", "salinas", "synthetic"),
         default_seed=1,
+        lean=(LEAN,),
     )
 
 

@@ -9,7 +9,7 @@ from shared_data.configs import check_name
 from shared_data.console import print_text, run_command
 from shared_data.diff import as_text, compare
 from shared_data.published import load_published
-from shared_data.tables import report_tables
+from shared_data.tables import Table, report_tables
 
 STOPPED = 143  # exit code of a run that a signal stopped after saving its state
 
@@ -52,6 +52,7 @@ class Paper(NamedTuple):
     add_bench_options: Callable[[argparse.ArgumentParser], None]
     default_seed: int
     errors: Tuple[type, ...] = ()  # further exceptions whose message is meant for the user
+    own_tables: Dict[str, Table] = {}  # further kinds of tables of the README
 
 
 def run_directory_of(paper: str, request: Request) -> Path:
@@ -77,7 +78,7 @@ _ITERATIONS = _whole_number(1, 2**31 - 1)
 def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
     parser.add_argument("experiment", help="configuration, usually a scene: %s" % ", ".join(paper.experiments()))
     parser.add_argument("--protocol", default="paper", help="%s (default: paper)" % ", ".join(paper.protocols))
-    parser.add_argument("--seed", type=_SEED, default=paper.default_seed, help="default: %(default)d, the release's")
+    parser.add_argument("--seed", type=_SEED, default=paper.default_seed, help="default: %(default)d")
     parser.add_argument("--data", help="data folder(s), separated like PATH (default: HSI_DATA, shared_data/raw)")
     parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
@@ -179,7 +180,8 @@ def _list(paper: Paper, arguments: argparse.Namespace) -> int:
 
 
 def _tables(paper: Paper, arguments: argparse.Namespace) -> int:
-    own_kinds = {"protocols": lambda _slug, _records: paper.protocol_table()}
+    own_kinds: Dict[str, Table] = {"protocols": lambda _slug, _records: paper.protocol_table()}
+    own_kinds.update(paper.own_tables)
     return report_tables([paper.readme], arguments.records, arguments.check, own_kinds)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from full_scene.attention import JointAttention, SpatialAttention
 from full_scene.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
+from simplecv.errors import ConfigError
 from simplecv.registry import MODEL
 from ssdgl.conv_lstm import GlobalConvLSTM
 from ssdgl.joint_attention import SpectralAttention
@@ -43,7 +44,7 @@ class SSDGL(EncoderDecoder):
 
     Configuration: in_channels, B bands; num_classes, K; block_channels, C1..C4, multiples of 16; inner_dim, I;
     attention_ratio, q of the channel attention; variant, a key of `VARIANTS`.
-    Raises: ValueError for an unknown variant or a scene whose sides are not multiples of 16.
+    Raises: ConfigError for an unknown variant; ValueError for a scene whose sides are not multiples of 16.
     """
 
     def __init__(self, config: Dict[str, Any]) -> None:
@@ -55,7 +56,7 @@ class SSDGL(EncoderDecoder):
         )
         variant = self.config.variant
         if variant not in VARIANTS:
-            raise ValueError("unknown network variant '%s'; there are: %s" % (variant, ", ".join(VARIANTS)))
+            raise ConfigError("unknown network variant '%s'; there are: %s" % (variant, ", ".join(VARIANTS)))
         self.variant = variant
         choice = VARIANTS[variant]
         groups = choice.norm_groups

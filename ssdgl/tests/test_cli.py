@@ -12,6 +12,10 @@ def test_a_class_with_fewer_pixels_than_the_split_needs(paper, tmp_path, capsys)
     fails(paper, capsys, words, "class 9 (Metal roofs) has 8 labelled pixels; the split draws 8")
 
 
+def test_unknown_network_variant(paper, tmp_path, capsys):
+    fails(paper, capsys, reproduce(tmp_path, "--set", "model.params.variant='v2030'", *paper.short), "v2030")
+
+
 def test_protocol_table_names_every_decision():
     table = protocol_table()
     for protocol in PROTOCOLS:

@@ -10,31 +10,31 @@ from ssdgl.decisions import decide
 
 
 @pytest.mark.parametrize("protocol, reaches", [("paper", False), ("released", True)])
-def test_whether_test_labels_reach_the_weights(kind, tmp_path, protocol, reaches):
+def test_whether_test_labels_reach_the_weights(paper, kind, tmp_path, protocol, reaches):
     """The evidence behind the table of protocols: permute the test labels and look whether the weights change."""
-    request = request_for(tmp_path, protocol)
+    request = request_for(paper, tmp_path, protocol)
     true = build(kind, request)
     permuted = build(kind, request, with_permuted_test_labels(true.loaded, true.split.test))
     first = weights_after_training(true, tmp_path / "true")
     assert torch.equal(first, weights_after_training(permuted, tmp_path / "permuted")) is not reaches
 
 
-def test_learning_rate_is_set_after_the_step_from_the_old_counter(kind, tmp_path):
-    reproduce(kind, request_for(tmp_path, iterations=5, overrides=("minibatch.images=1",)))
+def test_learning_rate_is_set_after_the_step_from_the_old_counter(paper, kind, tmp_path):
+    reproduce(kind, request_for(paper, tmp_path, iterations=5, overrides=("minibatch.images=1",)))
     record = read_record(tmp_path / "ssdgl/synthetic/paper/seed-2333/run.json")
     rates = [entry["lr"] for entry in record["history"]]
     formula = [0.005 * (1 - step / 200) ** 0.8 for step in (0, 0, 1, 2, 3)]
     assert rates == pytest.approx(formula, rel=1e-12)
 
 
-def test_another_seed_is_another_split(kind, tmp_path):
-    first, other = build(kind, request_for(tmp_path)), build(kind, request_for(tmp_path, seed=7))
+def test_another_seed_is_another_split(paper, kind, tmp_path):
+    first, other = build(kind, request_for(paper, tmp_path)), build(kind, request_for(paper, tmp_path, seed=7))
     assert set(first.split.train) != set(other.split.train)
 
 
-def test_few_shot_and_v2021_configurations_train(kind, tmp_path):
+def test_few_shot_and_v2021_configurations_train(paper, kind, tmp_path):
     for variant in ("v2022-fewshot", "v2021"):
         for protocol in ("paper", "released"):
             overrides = SHORT + ("model.params.variant='%s'" % variant,)
-            request = request_for(tmp_path / variant / protocol, protocol, iterations=2, overrides=overrides)
+            request = request_for(paper, tmp_path / variant / protocol, protocol, iterations=2, overrides=overrides)
             assert reproduce(kind, request).record["decisions"]["loss"] == decide(protocol, variant).loss

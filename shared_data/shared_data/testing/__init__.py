@@ -22,3 +22,4 @@ class PaperUnderTest(NamedTuple):
     wrong_keys: Sequence[Tuple[str, str]]  # (section of a configuration, key that nothing knows)
     listed: Sequence[str]  # configurations that must exist
     default_seed: int
+    lean: Tuple[str, ...] = ()  # overrides that make the synthetic scene's network smaller

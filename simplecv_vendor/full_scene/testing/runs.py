@@ -22,9 +22,11 @@ from shared_data.splits import load_split
 SHORT = ("minibatch.images=4",)  # epochs of four steps, so that a short run has several checkpoints
 
 
-def request_for(tmp_path, protocol="paper", iterations=8, **changes) -> Request:
-    request = Request("synthetic", protocol, 2333, None, False, "cpu", iterations, SHORT, tmp_path, False)
-    return request._replace(**changes)
+def request_for(paper, tmp_path, protocol="paper", iterations=8, overrides=SHORT, seed=2333) -> Request:
+    """A short run on the synthetic scene; `paper.lean` makes its network small."""
+    return Request(
+        "synthetic", protocol, seed, None, False, "cpu", iterations, paper.lean + tuple(overrides), tmp_path, False
+    )
 
 
 def build(kind, request, loaded=None):
@@ -45,8 +47,8 @@ def weights_after_training(run, folder) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
 
 
-def test_a_run_leaves_a_valid_record_and_all_files(kind, tmp_path):
-    outcome = reproduce(kind, request_for(tmp_path))
+def test_a_run_leaves_a_valid_record_and_all_files(paper, kind, tmp_path):
+    outcome = reproduce(kind, request_for(paper, tmp_path))
     folder = tmp_path / kind.PAPER / "synthetic" / "paper" / "seed-2333"
     assert outcome.directory == folder
     record = read_record(folder / "run.json")
@@ -60,7 +62,7 @@ def test_a_run_leaves_a_valid_record_and_all_files(kind, tmp_path):
     assert record["metrics"]["aa"] == pytest.approx(balanced_accuracy_score(truth, ours))
     assert record["metrics"]["kappa"] == pytest.approx(cohen_kappa_score(truth, ours))
     assert record["split"]["train"]["size"] == split.train.size
-    assert record["modified"] == ["minibatch.images", "train.num_iters"]
+    assert {"minibatch.images", "train.num_iters"} <= set(record["modified"])
     assert record["data_verified"] is False  # the scene is generated
     assert record["config"]["model"]["params"]["in_channels"] == scene.scene.bands
     assert [entry["step"] for entry in record["history"]] == [4, 8]
@@ -69,11 +71,11 @@ def test_a_run_leaves_a_valid_record_and_all_files(kind, tmp_path):
     assert list((folder / "checkpoints").glob("events.out.tfevents*"))
 
 
-def test_a_full_disk_is_one_sentence_and_the_run_resumes(kind, tmp_path, monkeypatch):
+def test_a_full_disk_is_one_sentence_and_the_run_resumes(paper, kind, tmp_path, monkeypatch):
     def full(*_arguments, **_options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    request = request_for(tmp_path)
+    request = request_for(paper, tmp_path)
     with monkeypatch.context() as broken:
         broken.setattr(torch, "save", full)
         with pytest.raises(RunDirectoryError, match="seed-2333 cannot be written: No space left on device"):
@@ -81,16 +83,16 @@ def test_a_full_disk_is_one_sentence_and_the_run_resumes(kind, tmp_path, monkeyp
     assert reproduce(kind, request).record["status"] == "finished"
 
 
-def test_same_seed_same_metrics(kind, tmp_path):
-    first = reproduce(kind, request_for(tmp_path / "a", iterations=4)).record
-    again = reproduce(kind, request_for(tmp_path / "b", iterations=4)).record
+def test_same_seed_same_metrics(paper, kind, tmp_path):
+    first = reproduce(kind, request_for(paper, tmp_path / "a", iterations=4)).record
+    again = reproduce(kind, request_for(paper, tmp_path / "b", iterations=4)).record
     assert first["metrics"] == again["metrics"] and first["split"] == again["split"]
     assert first["history"] == again["history"]
 
 
-def test_official_checkpoints_are_classified(kind, tmp_path):
+def test_official_checkpoints_are_classified(paper, kind, tmp_path):
     """A file as the release writes it: model, opt, global_step, names with the prefix of DataParallel."""
-    request = request_for(tmp_path)
+    request = request_for(paper, tmp_path)
     run = build(kind, request)
     path = tmp_path / "model-600.pth"
     torch.save({"model": run.model.state_dict(), "opt": run.optimizer.state_dict(), "global_step": 600}, str(path))
@@ -99,15 +101,15 @@ def test_official_checkpoints_are_classified(kind, tmp_path):
     assert np.array_equal(np.load(str(outcome.directory / "prediction.npy")), run.predict())
 
 
-def test_under_paper_the_loss_sees_labels_of_training_pixels_alone(kind, tmp_path):
-    run = build(kind, request_for(tmp_path))
+def test_under_paper_the_loss_sees_labels_of_training_pixels_alone(paper, kind, tmp_path):
+    run = build(kind, request_for(paper, tmp_path))
     _, y, w = next(iter(run.stream))
     assert int((y > 0).sum()) == run.split.train.size
     assert bool((y[w > 0] > 0).all())
 
 
-def test_the_settings_file_names_what_decides_the_result(kind, tmp_path):
-    reproduce(kind, request_for(tmp_path, iterations=2))
+def test_the_settings_file_names_what_decides_the_result(paper, kind, tmp_path):
+    reproduce(kind, request_for(paper, tmp_path, iterations=2))
     settings = json.loads((tmp_path / kind.PAPER / "synthetic/paper/seed-2333/settings.json").read_text())
     assert settings["config"]["train"]["num_iters"] == 2
     assert settings["protocol"] == "paper" and settings["seed"] == 2333

@@ -45,12 +45,13 @@ help: ## show this list
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
 ## bench-<paper> ## time a training step against the literal network
 
-demo: env-shared env-ssdgl ## the main job on the generated scene: both protocols, maps, comparison (minutes)
-	@echo "demo: SSDGL on the generated scene, the text's protocol and the release's"
-	@.venvs/ssdgl-modern/bin/python -m ssdgl reproduce synthetic --protocol paper --device $(DEVICE) --out $(OUT)/demo --force
-	@.venvs/ssdgl-modern/bin/python -m ssdgl reproduce synthetic --protocol released --device $(DEVICE) --out $(OUT)/demo --force
-	@echo; echo "demo: what the released loss gains by seeing test labels:"; echo
-	@$(SHARED) diff $(OUT)/demo --paper ssdgl --experiment synthetic
+demo: env-shared $(PAPERS:%=env-%) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
+	@set -e; $(foreach paper,$(PAPERS),for protocol in paper released; do \
+		echo "demo: $(paper) on the generated scene, protocol $$protocol"; \
+		.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) reproduce synthetic --protocol $$protocol \
+			--device $(DEVICE) --out $(OUT)/demo --force; done;)
+	@echo; echo "demo: what the official code's protocol (released) gains over the text's (paper):"; echo
+	@$(SHARED) diff $(OUT)/demo --experiment synthetic
 	@echo; echo "maps:"; find $(OUT)/demo -name '*.png' | sort | sed 's/^/  /'
 
 test: env-shared env-shared-era $(PAPERS:%=env-%) $(PAPERS:%=env-%-era) ## every test; stacks of the papers' time where their interpreter is found

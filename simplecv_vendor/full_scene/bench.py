@@ -156,6 +156,8 @@ class Subject(ABC):
         batch, work = self.minibatch(size, device), self.step_flops(size)
         print("\n%s (%d×%d, %d bands)" % ((size, *self.padded_sides(size), batch[0].shape[1])), flush=True)
         print("  the literal training step is %.0f GFLOP, at that rate %.2f s" % (work / 1e9, work / peak), flush=True)
+        # first, while this process is small: two large scenes at once may be more than the machine holds
+        memory = {name: self.memory_of(size, name) for name in ("literal", "ours") if device.type == "cpu"}
         networks = {name: self.build(size, name, device) for name in ("literal", "ours")}
         forward, turns = alternate(
             {name: evaluation(network, batch[0]) for name, network in networks.items()}, arguments, device
@@ -163,13 +165,12 @@ class Subject(ABC):
         steps, repeats = alternate(
             {name: self.training_step(network, batch) for name, network in networks.items()}, arguments, device
         )
-        del networks
         print("  medians of %d training steps and %d evaluations" % (repeats, turns))
         for name in ("literal", "ours"):
             line = "  %-8s training step %.3f s (%.0f %% of the peak on the literal count), evaluation %.3f s" % (
                 name, steps[name], 100 * work / peak / steps[name], forward[name])  # fmt: skip
-            if device.type == "cpu":
-                line += ", peak memory %.0f MB" % self.memory_of(size, name)
+            if name in memory:
+                line += ", peak memory %.0f MB" % memory[name]
             print(line, flush=True)
         print(
             "  ratio    %.2f training, %.2f evaluation"

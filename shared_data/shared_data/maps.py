@@ -97,7 +97,7 @@ def draw_errors(
     _, right, wrong, training = np.bincount(outcome.ravel(), minlength=4)
     keys = [_Key(f"Right: {right:,}", RIGHT), _Key(f"Wrong: {wrong:,}", WRONG)]
     if train_mask is not None:
-        keys.append(_Key(f"Used in training: {training:,}", TRAINING))
+        keys.append(_Key(f"Not tested (training, validation): {training:,}", TRAINING))
     tested = right + wrong
     accuracy = f", overall accuracy {100.0 * right / tested:.2f} %" if tested else ""
     return _compose(

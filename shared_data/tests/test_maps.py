@@ -93,7 +93,7 @@ def test_errors_show_right_wrong_and_training_pixels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_back(tmp_path / "errors.png"), expected_colours(outcome, palette))
 
     figure = maps.draw_errors(truth, prediction, SCENE, "Errors", train_mask)
-    assert legend_texts(figure) == ["Right: 95", "Wrong: 2", "Used in training: 2"]
+    assert legend_texts(figure) == ["Right: 95", "Wrong: 2", "Not tested (training, validation): 2"]
     assert heading_texts(figure) == ["Errors", "97 pixels tested, overall accuracy 97.94 %"]
 
 

@@ -11,13 +11,16 @@ OUT ?= results
 SCENES := indianpines pavia salinas ksc houston
 
 # per paper: slug, folder (also the package), interpreter of its own time, folders on its path
-PAPERS := ssdgl rssgl
+PAPERS := ssdgl rssgl a2s2k
 FOLDER_ssdgl := ssdgl
 ERA_PYTHON_ssdgl := 3.8
 SOURCES_ssdgl := shared_data simplecv_vendor ssdgl
 FOLDER_rssgl := rssgl
 ERA_PYTHON_rssgl := 3.8
 SOURCES_rssgl := shared_data simplecv_vendor rssgl
+FOLDER_a2s2k := a2s2k_resnet
+ERA_PYTHON_a2s2k := 3.7
+SOURCES_a2s2k := shared_data a2s2k_resnet
 
 configurations = $(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml)))
 MAKE_ENV := $(PYTHON) .ci/make_env.py
@@ -80,7 +83,7 @@ reproduce-%: FORCE_TARGET
 	esac; $(MAKE) --no-print-directory run-$$paper CONFIGURATION="$$(echo '$*' | sed -E "s/^$$paper-//")"
 
 run-%: env-% FORCE_TARGET
-	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION) $(RUN_OPTIONS)
+	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) $(RUN_OPTIONS)
 
 bench-%: env-% FORCE_TARGET
 	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) bench --device $(DEVICE)

@@ -71,14 +71,14 @@ def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
-_SEED = _whole_number(0, 2**32 - 1)  # what numpy's RandomState takes
+seed_number = _whole_number(0, 2**32 - 1)  # what numpy's RandomState takes
 _ITERATIONS = _whole_number(1, 2**31 - 1)
 
 
 def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
     parser.add_argument("experiment", help="configuration, usually a scene: %s" % ", ".join(paper.experiments()))
     parser.add_argument("--protocol", default="paper", help="%s (default: paper)" % ", ".join(paper.protocols))
-    parser.add_argument("--seed", type=_SEED, default=paper.default_seed, help="default: %(default)d")
+    parser.add_argument("--seed", type=seed_number, default=paper.default_seed, help="default: %(default)d")
     parser.add_argument("--data", help="data folder(s), separated like PATH (default: HSI_DATA, shared_data/raw)")
     parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
@@ -96,7 +96,7 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
 
     reproduce = commands.add_parser("reproduce", help="train, evaluate, write the record and the maps")
     _add_scene_options(reproduce, paper)
-    reproduce.add_argument("--seeds", type=_SEED, nargs="+", help="several runs, one after the other")
+    reproduce.add_argument("--seeds", type=seed_number, nargs="+", help="several runs, one after the other")
     reproduce.add_argument(
         "--iters", type=_ITERATIONS, help="stop after this many iterations (marks the run as modified)"
     )

@@ -1,0 +1,77 @@
+"""What a protocol decides, as data. Code reads the choices, never the protocol's name."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Dict
+
+from shared_data.configs import check_name
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The named choices of one protocol.
+
+    kernel: form of the selective kernel, `shared` (one excitation for both branches) or `per_branch`.
+    preprocessing: pixels on which principal components and scaling are fitted, `scene` or `train`.
+    monitored: what early stopping looks at, `last_validation_batch` or `mean_validation_loss`.
+    weights_kept: the epoch whose weights early stopping restores, `first_worse_epoch` or `best_epoch`.
+    aa_beside_recall: a second AA in the record as `aa_released`, `precision`, or `none`.
+    validation: pixels that validate. learning_rate: over the epochs. split: how the pixels are drawn.
+    """
+
+    kernel: str
+    preprocessing: str
+    monitored: str
+    weights_kept: str
+    aa_beside_recall: str
+    # the last len(train) of the shuffled held-out pixels; they are neither trained on nor tested
+    validation: str = "held_out"
+    # the release constructs its cosine scheduler anew at the start of every epoch and steps it once at the end. Under
+    # PyTorch 1.4, which it names, the constructor sets the rate back to 1e-3: no epoch trains with another one. Later
+    # versions multiply by 0.989 an epoch with the same code; there the schedule would depend on the installed PyTorch.
+    learning_rate: str = "constant"
+    split: str = "release"
+
+
+PROTOCOLS: Dict[str, Decisions] = {
+    "released": Decisions(
+        # both branches pass the same excitation, so the softmax over them is always one half
+        kernel="shared",
+        # the release transforms the cube before it draws the split: test spectra shape mean, axes and scale
+        preprocessing="scene",
+        # the evaluation resets its sum at every mini-batch: what is left is the loss of the last, at most 16 pixels
+        monitored="last_validation_batch",
+        # saved where the monitored loss first rises above the best: the best epoch's own weights are never kept
+        weights_kept="first_worse_epoch",
+        # predictions and truth are swapped in the confusion matrix, so its row-wise mean is of precision
+        aa_beside_recall="precision",
+    ),
+    # what the text describes: a kernel that adapts, and nothing learnt from pixels that are to be told apart
+    "paper": Decisions(
+        kernel="per_branch",
+        preprocessing="train",
+        monitored="mean_validation_loss",
+        weights_kept="best_epoch",
+        aa_beside_recall="none",
+    ),
+}
+
+
+def decide(protocol: str) -> Decisions:
+    """The decisions of a protocol. Raises: UnknownNameError listing what there is."""
+    check_name("protocol", protocol, PROTOCOLS)
+    return PROTOCOLS[protocol]
+
+
+def as_dict(decisions: Decisions) -> Dict[str, Any]:
+    """The choices as the run record holds them."""
+    return asdict(decisions)
+
+
+def protocol_table() -> str:
+    """All protocols as a Markdown table, for the README."""
+    names = list(asdict(PROTOCOLS["paper"]))
+    lines = ["| protocol | " + " | ".join(names) + " |", "|" + "---|" * (len(names) + 1)]
+    for protocol, decisions in PROTOCOLS.items():
+        values = asdict(decisions)
+        lines.append("| %s | %s |" % (protocol, " | ".join(str(values[name]) for name in names)))
+    return "\n".join(lines)

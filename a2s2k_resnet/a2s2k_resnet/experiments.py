@@ -1,0 +1,125 @@
+"""Experiments: a scene's configuration, and the same with each of the release's baselines in place of A2S2K-ResNet.
+
+`indianpines` is configs/indianpines.toml; `indianpines-ssrn` is the same with SSRN, and so on. Each experiment has its
+own results directory and record.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from a2s2k_resnet.errors import SettingsError
+from a2s2k_resnet.network import MODELS
+from shared_data.configs import check_name, experiment_names, load_config
+from shared_data.configs import describe as head_comment
+from shared_data.errors import UnknownNameError
+
+_HERE = Path(__file__).resolve().parent
+CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
+
+OWN = "a2s2k"  # the paper's model: the experiment without a suffix
+OPTIMIZERS = ("adam", "adamw", "sgd")
+
+# ContextualNet's last convolution is as wide as the patch, and the release's weights are for 9×9; every other model
+# takes the side of the scene's configuration
+PATCH_SIDES = {"contextualnet": 9}
+
+
+class Number(NamedTuple):
+    """A number of a configuration: its type and the smallest and largest value (None: no limit)."""
+
+    kind: type
+    lowest: float
+    highest: Optional[float] = None
+
+
+SCHEMA: Dict[str, Any] = {
+    "scene": str,
+    "split": {"held_out": Number(float, 0.001, 0.999)},
+    "patch": {"side": Number(int, 1)},
+    "model": {"name": tuple(MODELS), "kernels": Number(int, 1)},
+    "preprocessing": {"components": Number(int, 0)},
+    "train": {
+        "epochs": Number(int, 1),
+        "batch": Number(int, 1),
+        "patience": Number(int, 1),
+        "num_iters": Number(int, 0),
+    },
+    "optimizer": {"name": OPTIMIZERS, "lr": Number(float, 0.0)},
+}
+
+
+def names() -> List[str]:
+    """Every experiment: each scene's configuration, then its baselines."""
+    suffixes = [""] + ["-" + model for model in MODELS if model != OWN]
+    return [name + suffix for name in experiment_names(CONFIGS) for suffix in suffixes]
+
+
+def base_and_model(experiment: str) -> Tuple[str, str]:
+    """The configuration's name and the model of an experiment. Raises: UnknownNameError listing what there is."""
+    check_name("configuration", experiment, names())
+    base, _, model = experiment.partition("-")
+    return base, model or OWN
+
+
+def _changes(model: str) -> List[str]:
+    """What a baseline changes in the configuration, as overrides."""
+    if model == OWN:
+        return []
+    changes = ["model.name=%s" % model]
+    return changes + (["patch.side=%d" % PATCH_SIDES[model]] if model in PATCH_SIDES else [])
+
+
+def describe(experiment: str) -> str:
+    """What `list` shows: the head comment of the configuration, or what a baseline changes in it."""
+    base, model = base_and_model(experiment)
+    if model == OWN:
+        return head_comment(CONFIGS, base)
+    return "%s with %s" % (base, ", ".join(_changes(model)))
+
+
+def load(experiment: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:
+    """The configuration of an experiment, checked.
+
+    Raises: UnknownNameError for an unknown experiment, key or optimizer; SettingsError for a missing key, a value out
+    of range, or an override of the model, which would leave the run in another experiment's directory.
+    """
+    base, model = base_and_model(experiment)
+    for override in overrides:
+        if override.partition("=")[0].strip() == "model.name":
+            raise SettingsError(
+                "override '%s': the model is part of the experiment's name, such as %s-ssrn; there are: %s."
+                % (override, base, ", ".join(MODELS))
+            )
+    config = load_config(CONFIGS, base, _changes(model) + list(overrides))
+    _check(config, SCHEMA, base + ".toml", "")
+    return config
+
+
+def _check(section: Dict[str, Any], schema: Dict[str, Any], file: str, path: str) -> None:
+    for key in section:
+        if key not in schema:
+            raise UnknownNameError("%s: unknown key '%s%s'; there are: %s." % (file, path, key, ", ".join(schema)))
+    for key, rule in schema.items():
+        if key not in section:
+            raise SettingsError("%s: the key '%s%s' is missing." % (file, path, key))
+        if isinstance(rule, dict):
+            if not isinstance(section[key], dict):
+                raise SettingsError("%s: expected a section [%s%s], found %r." % (file, path, key, section[key]))
+            _check(section[key], rule, file, path + key + ".")
+        else:
+            _check_value(section[key], rule, path + key)
+
+
+def _check_value(value: Any, rule: Any, name: str) -> None:
+    if isinstance(rule, tuple) and not isinstance(rule, Number):
+        check_name(name, value, rule)
+    elif isinstance(rule, Number):
+        whole = type(value) is int
+        if not (whole or (type(value) is float and rule.kind is float)):
+            expected = "a whole number" if rule.kind is int else "a number"
+            raise SettingsError("%s: expected %s, found %r." % (name, expected, value))
+        if not rule.lowest <= value or (rule.highest is not None and value > rule.highest):
+            limit = "at least %g" % rule.lowest if rule.highest is None else "%g to %g" % (rule.lowest, rule.highest)
+            raise SettingsError("%s: expected %s, found %r." % (name, limit, value))
+    elif not isinstance(value, rule):
+        raise SettingsError("%s: expected text, found %r." % (name, value))

@@ -1,0 +1,127 @@
+"""What of the command line is A2S2K's own; the rest is in test_shared.py."""
+
+import numpy as np
+import pytest
+import torch
+
+from a2s2k_resnet import bench, experiments, overlap
+from a2s2k_resnet.decisions import PROTOCOLS, protocol_table
+from a2s2k_resnet.network import build_network
+from shared_data.splits import Split
+from shared_data.testing.bad_input import fails, reproduce
+
+
+def fails_with(paper, capsys, tmp_path, override, *expected, experiment="synthetic"):
+    words = reproduce(tmp_path, "--set", override)
+    words[1] = experiment
+    message = fails(paper, capsys, words, *expected)
+    assert not list(tmp_path.glob("**/settings.json"))  # the same folder may now take any run
+    return message
+
+
+@pytest.mark.parametrize("experiment, override, expected", [
+    ("synthetic", "patch.side=8", "the patch side must be odd, so that a pixel stands in the middle, not 8"),
+    ("synthetic", "patch.side=13", "A2S2K-ResNet needs a patch side of 7, 9, 11, not 13"),
+    ("synthetic-resnet", "patch.side=97", "a patch of 97 × 97 pixels is larger than the scene of 128 × 96"),
+    ("synthetic", "preprocessing.components=6", "needs at least 7 bands for its spectral kernels, not 6"),
+    ("synthetic-pyresnet", "model.kernels=12", "only a2s2k and ssrn have a number of kernels to choose"),
+    ("synthetic-resnet", "preprocessing.components=65", "a scene of 64 bands has 1 to 64 components, not 65"),
+    ("synthetic", "split.held_out=0.4", "none is left to test"),
+    ("synthetic-pyresnet", "train.batch=587", "588 training pixels in mini-batches of 587 leave a last one of a"),
+    ("synthetic-resnet", "train.batch=1", "choose another size with train.batch"),
+])  # fmt: skip
+def test_settings_that_do_not_fit(paper, capsys, tmp_path, experiment, override, expected):
+    fails_with(paper, capsys, tmp_path, override, expected, experiment=experiment)
+
+
+@pytest.mark.parametrize("override, expected", [
+    ("model.name='ssrn'", "the model is part of the experiment's name, such as synthetic-ssrn"),
+    ("optimizer.name='diffgrad'", "unknown optimizer.name 'diffgrad'; there are: adam"),
+    ("train.epochs=2.5", "train.epochs: expected a whole number, found 2.5"),
+    ("train.batch=0", "train.batch: expected at least 1, found 0"),
+    ("split.held_out=1.5", "split.held_out: expected 0.001 to 0.999, found 1.5"),
+])  # fmt: skip
+def test_values_no_configuration_may_have(paper, capsys, tmp_path, override, expected):
+    fails_with(paper, capsys, tmp_path, override, expected)
+
+
+def test_a_missing_key_is_named(paper, capsys, tmp_path, monkeypatch):
+    text = (experiments.CONFIGS / "synthetic.toml").read_text()
+    (tmp_path / "synthetic.toml").write_text(text.replace("batch = 16", ""))
+    monkeypatch.setattr(experiments, "CONFIGS", tmp_path)
+    fails(paper, capsys, reproduce(tmp_path), "synthetic.toml: the key 'train.batch' is missing")
+
+
+def predict_words(tmp_path, weights, *words):
+    return ["predict", "synthetic", "--out", str(tmp_path), "--device", "cpu", "--weights", str(weights), *words]
+
+
+def test_weights_that_are_none(paper, tmp_path, capsys):
+    path = tmp_path / "weights.pth"
+    fails(paper, capsys, predict_words(tmp_path, path), "weights.pth does not exist")
+    path.write_text("<html>404</html>")
+    fails(paper, capsys, predict_words(tmp_path, path), "weights.pth is damaged or holds more than")
+    torch.save([torch.zeros(1)], str(path))
+    fails(paper, capsys, predict_words(tmp_path, path), "expected a dict of weights, found a list")
+
+
+def test_official_weights_do_not_fit_the_kernel_of_the_text(paper, tmp_path, capsys):
+    path = tmp_path / "official.pth"
+    torch.save(build_network("a2s2k", 12, 9, 7).state_dict(), str(path))
+    fails(paper, capsys, predict_words(tmp_path, path), "does not fit the network of synthetic under --protocol paper")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+@pytest.mark.parametrize("name, expected", [("cuda:1", "sees 0 CUDA devices; choose DEVICE=cpu"), ("tpu", "'tpu'")])
+def test_devices_that_are_not_there(paper, tmp_path, capsys, name, expected):
+    words = ["reproduce", "synthetic", "--out", str(tmp_path), "--device", name]
+    fails(paper, capsys, words, expected)
+    assert not list(tmp_path.glob("**/settings.json"))
+
+
+def test_every_experiment_has_a_configuration_that_loads():
+    names = experiments.names()
+    assert len(names) == 25 and {"pavia-resnet", "salinas-pyresnet", "ksc"} <= set(names)
+    for name in names:
+        config = experiments.load(name)
+        base, model = experiments.base_and_model(name)
+        assert (config["scene"], config["model"]["name"]) == (base, model)
+        assert config["patch"]["side"] == (9 if model == "contextualnet" else 7)
+        assert experiments.describe(name)
+
+
+def test_protocol_table_names_every_decision():
+    table = protocol_table()
+    assert table.count("\n") == 1 + len(PROTOCOLS)
+    assert "| released | shared | scene | last_validation_batch | first_worse_epoch | precision | held_out |" in table
+    assert "| paper | per_branch | train | mean_validation_loss | best_epoch | none | held_out | constant |" in table
+
+
+def test_overlap_counts_training_pixels_in_the_patch():
+    """Pixels of a row, patches of 3: pixel 1 has the training pixel 0 beside it, 3 none, 5 one of another class."""
+    labels = np.array([[1, 1, 0, 1, 2, 1, 2, 2]] + [[0] * 8] * 2, np.uint8)
+    split = Split(np.array([0, 6]), np.zeros(0, np.int64), np.array([1, 3, 5, 7]))
+    found = overlap.overlap(split, labels, 3)
+    assert found == (0.75, 0.5)
+    assert overlap.overlap(split, labels, 1) == (0, 0)
+
+
+def test_overlap_of_a_scene(capsys):
+    assert overlap.main(["synthetic"]) == 0
+    assert "of 4725 test pixels" in capsys.readouterr().out
+
+
+def test_bench_compares_the_same_weights_on_the_same_patches(monkeypatch):
+    monkeypatch.setattr(bench, "LABELLED", 40)
+    monkeypatch.setattr(bench, "BANDS", 20)
+    ours, literal = (bench.SIDES[name]("a2s2k", torch.device("cpu")) for name in ("ours", "literal"))
+    pixels = torch.tensor([3, 39, 0])
+    assert torch.equal(ours.patches(pixels), literal.patches(pixels))
+    with torch.no_grad():
+        logits = [side.network.eval()(side.patches(pixels)) for side in (ours, literal)]
+    assert torch.allclose(*logits, atol=1e-5)
+
+
+def test_an_epoch_of_the_bench_is_64_steps_and_1018_patches():
+    assert bench.epoch_seconds(1.0, 0.0) == 64
+    assert bench.epoch_seconds(0.0, 256.0) == 1018

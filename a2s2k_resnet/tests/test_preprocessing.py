@@ -1,0 +1,90 @@
+"""Standardised principal components against numpy's singular values and scikit-learn."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from a2s2k_resnet.preprocessing import fit, whiten
+from shared_data.scene import load_scene
+
+
+@pytest.fixture(scope="module")
+def cube():
+    random = np.random.RandomState(0)
+    mixing = random.standard_normal((12, 12)) * np.geomspace(1, 1000, 12)
+    return (random.standard_normal((40, 30, 12)).dot(mixing) + 500).astype(np.float32)
+
+
+def direct(cube, pixels=None, components=None):
+    """Singular value decomposition of all spectra at once, then standardisation, in float64."""
+    spectra = cube.reshape(-1, cube.shape[2]).astype(np.float64)
+    fitted = spectra if pixels is None else spectra[pixels]
+    axes = np.linalg.svd(fitted - fitted.mean(axis=0), full_matrices=False)[2][:components]
+    scores = (spectra - fitted.mean(axis=0)).dot(axes.T)
+    reference = scores if pixels is None else scores[pixels]
+    return ((scores - reference.mean(axis=0)) / reference.std(axis=0)).reshape(*cube.shape[:2], -1)
+
+
+def same_up_to_sign(ours, reference, tolerance):
+    signs = np.sign((ours * reference).sum(axis=(0, 1)))
+    return np.abs(ours - signs * reference).max() < tolerance
+
+
+@pytest.mark.parametrize("components", [None, 5, 1])
+def test_the_whole_scene(cube, components):
+    ours = whiten(cube, components=components)
+    assert ours.dtype == np.float32 and ours.flags.c_contiguous
+    assert ours.shape == (40, 30, components or 12)
+    assert same_up_to_sign(ours, direct(cube, None, components), 1e-4)
+
+
+def test_training_pixels_alone(cube):
+    pixels = np.random.RandomState(1).permutation(1200)[:100]
+    ours = whiten(cube, pixels)
+    assert same_up_to_sign(ours, direct(cube, pixels), 1e-4)
+    fitted = ours.reshape(1200, -1)[pixels]
+    assert np.abs(fitted.mean(axis=0)).max() < 1e-4
+    assert np.abs(fitted.std(axis=0) - 1).max() < 1e-4
+    assert np.abs(ours - whiten(cube)).max() > 0.1
+
+
+def test_other_pixels_do_not_enter_the_fit(cube):
+    pixels = np.arange(300)
+    changed = cube.copy()
+    changed.reshape(1200, -1)[300:] *= 7
+    assert np.array_equal(whiten(cube, pixels).reshape(1200, -1)[:300], whiten(changed, pixels).reshape(1200, -1)[:300])
+
+
+def test_the_generated_scene_equals_scikit_learn():
+    cube = load_scene("synthetic").cube
+    spectra = cube.reshape(-1, cube.shape[2]).astype(np.float64)
+    scores = PCA(svd_solver="full").fit_transform(spectra)
+    reference = (scores / scores.std(axis=0)).reshape(cube.shape)
+    assert same_up_to_sign(whiten(cube), reference, 1e-3)
+
+
+def test_all_components_are_a_rotation_and_a_scaling(cube):
+    fitted = fit(cube)
+    back = whiten(cube).astype(np.float64).dot(np.linalg.inv(fitted.axes)) + fitted.mean
+    assert np.abs(back - cube).max() < 1e-2
+
+
+def test_components_without_variance_are_zero(cube):
+    doubled = np.concatenate([cube, cube[..., :3]], axis=2)
+    ours = whiten(doubled)
+    assert np.isfinite(ours).all()
+    assert np.array_equal(ours[..., 12:], np.zeros((40, 30, 3), np.float32))
+    few = whiten(cube, np.arange(6))
+    assert np.isfinite(few).all() and not few[..., 5:].any() and few[..., :5].std() > 0.1
+
+
+def test_signs_do_not_depend_on_the_order_of_the_pixels(cube):
+    shuffled = np.random.RandomState(2).permutation(1200)
+    assert np.allclose(fit(cube, shuffled).axes, fit(cube).axes, rtol=1e-6, atol=1e-9)
+
+
+def test_impossible_requests_are_refused(cube):
+    with pytest.raises(ValueError, match="a scene of 12 bands has 1 to 12 components, not 13"):
+        fit(cube, components=13)
+    with pytest.raises(ValueError, match="need at least two pixels, not 1"):
+        fit(cube, np.array([5]))

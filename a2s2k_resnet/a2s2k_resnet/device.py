@@ -4,7 +4,7 @@ from typing import Optional
 
 import torch
 
-from a2s2k_resnet.errors import DeviceError
+from shared_data.errors import DeviceError
 
 
 def select_device(name: str = "auto") -> torch.device:

@@ -5,13 +5,13 @@ own results directory and record.
 """
 
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
-from a2s2k_resnet.errors import SettingsError
 from a2s2k_resnet.network import MODELS
+from shared_data.config_schema import Number, check_config
 from shared_data.configs import check_name, experiment_names, load_config
 from shared_data.configs import describe as head_comment
-from shared_data.errors import UnknownNameError
+from shared_data.errors import SettingsError
 
 _HERE = Path(__file__).resolve().parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
@@ -22,14 +22,6 @@ OPTIMIZERS = ("adam", "adamw", "sgd")
 # ContextualNet's last convolution is as wide as the patch, and the release's weights are for 9×9; every other model
 # takes the side of the scene's configuration
 PATCH_SIDES = {"contextualnet": 9}
-
-
-class Number(NamedTuple):
-    """A number of a configuration: its type and the smallest and largest value (None: no limit)."""
-
-    kind: type
-    lowest: float
-    highest: Optional[float] = None
 
 
 SCHEMA: Dict[str, Any] = {
@@ -91,35 +83,5 @@ def load(experiment: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:
                 % (override, base, ", ".join(MODELS))
             )
     config = load_config(CONFIGS, base, _changes(model) + list(overrides))
-    _check(config, SCHEMA, base + ".toml", "")
+    check_config(config, SCHEMA, base + ".toml")
     return config
-
-
-def _check(section: Dict[str, Any], schema: Dict[str, Any], file: str, path: str) -> None:
-    for key in section:
-        if key not in schema:
-            raise UnknownNameError("%s: unknown key '%s%s'; there are: %s." % (file, path, key, ", ".join(schema)))
-    for key, rule in schema.items():
-        if key not in section:
-            raise SettingsError("%s: the key '%s%s' is missing." % (file, path, key))
-        if isinstance(rule, dict):
-            if not isinstance(section[key], dict):
-                raise SettingsError("%s: expected a section [%s%s], found %r." % (file, path, key, section[key]))
-            _check(section[key], rule, file, path + key + ".")
-        else:
-            _check_value(section[key], rule, path + key)
-
-
-def _check_value(value: Any, rule: Any, name: str) -> None:
-    if isinstance(rule, tuple) and not isinstance(rule, Number):
-        check_name(name, value, rule)
-    elif isinstance(rule, Number):
-        whole = type(value) is int
-        if not (whole or (type(value) is float and rule.kind is float)):
-            expected = "a whole number" if rule.kind is int else "a number"
-            raise SettingsError("%s: expected %s, found %r." % (name, expected, value))
-        if not rule.lowest <= value or (rule.highest is not None and value > rule.highest):
-            limit = "at least %g" % rule.lowest if rule.highest is None else "%g to %g" % (rule.lowest, rule.highest)
-            raise SettingsError("%s: expected %s, found %r." % (name, limit, value))
-    elif not isinstance(value, rule):
-        raise SettingsError("%s: expected text, found %r." % (name, value))

@@ -3,7 +3,7 @@
 import random
 import time
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import torch
@@ -14,22 +14,20 @@ from torch import Tensor, nn
 from a2s2k_resnet import checkpoint, experiments
 from a2s2k_resnet.decisions import as_dict, decide
 from a2s2k_resnet.device import device_name, select_device, wait_for
-from a2s2k_resnet.errors import CheckpointError, SettingsError, settings_of
 from a2s2k_resnet.network import build_network
 from a2s2k_resnet.patches import MinibatchStream, PatchGatherer
 from a2s2k_resnet.prediction import predict_scene
 from a2s2k_resnet.preprocessing import whiten
-from a2s2k_resnet.run_log import RunLog
 from a2s2k_resnet.sampling import draw_split
 from a2s2k_resnet.stopping import RULES
-from a2s2k_resnet.validation import Validated, Validation
+from a2s2k_resnet.validation import Validation
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
-from shared_data.history import History
-from shared_data.interrupts import stop_on_signals
+from shared_data.epoch_run import EpochRun, Validated
+from shared_data.errors import CheckpointError, SettingsError, settings_of
 from shared_data.paper_cli import Outcome, Request
-from shared_data.progress import TrainingProgress
-from shared_data.reproduction import PreparedRun, reproduce_once
+from shared_data.reproduction import reproduce_once
+from shared_data.run_log import RunLog
 from shared_data.run_outputs import Results, write_prediction
 from shared_data.scene import LoadedScene, load_scene
 from shared_data.splits import Split
@@ -38,7 +36,6 @@ PAPER = "a2s2k"
 
 NEEDS_TWO_PATCHES = ("resnet", "pyresnet")  # in training; their last maps are 1×1 pixel
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-_SHOWN_EVERY = 10  # steps between two numbers beside the progress bar
 
 
 def seed_everything(seed: int) -> None:
@@ -53,7 +50,7 @@ def copy_of(network: nn.Module) -> Dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
 
-class A2S2KRun(PreparedRun):
+class A2S2KRun(EpochRun):
     """Everything a run builds before its first step.
 
     config: of `experiments.load`. split: its training pixels train, its validation pixels choose the weights; the
@@ -61,10 +58,16 @@ class A2S2KRun(PreparedRun):
     Raises: SettingsError where sizes do not fit; DeviceError.
     """
 
+    format = checkpoint.FORMAT
+
     def __init__(self, request: Request, config: Dict[str, Any], loaded: LoadedScene, split: Split) -> None:
+        super().__init__(config["train"])
         self.request, self.config, self.loaded, self.split = request, config, loaded, split
         self.decisions = decide(request.protocol)
         self.device = select_device(request.device)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
+            torch.cuda.reset_peak_memory_stats(self.device)
         self._check_last_minibatch()
         seed_everything(request.seed)
         with settings_of(request.experiment):
@@ -76,9 +79,7 @@ class A2S2KRun(PreparedRun):
         kind = OPTIMIZERS[config["optimizer"]["name"]]
         self.optimizer = kind(self.network.parameters(), lr=config["optimizer"]["lr"])
         self.rule = RULES[self.decisions.monitored](settings["patience"])
-        self.history = History()
         self.kept: Dict[str, Tensor] = {}  # weights the rule kept
-        self.stop_reason: Optional[str] = None
 
     def _build_network(self) -> nn.Module:
         bands = self.config["preprocessing"]["components"] or self.loaded.scene.bands
@@ -100,141 +101,66 @@ class A2S2KRun(PreparedRun):
                 "%s cannot normalise; choose another size with train.batch." % (self.split.train.size, batch, name)
             )
 
-    @property
-    def total_steps(self) -> int:
-        """Optimizer steps where nothing stops early."""
-        settings = self.config["train"]
-        steps = settings["epochs"] * len(self.stream)
-        return min(steps, settings["num_iters"]) if settings["num_iters"] else steps
-
-    @property
-    def step(self) -> int:
-        """Optimizer steps done."""
-        return len(self.history.seconds)
-
     # training
 
-    def train(self, folder: Path) -> bool:
-        """Train from the newest checkpoint in the folder to the end; False where a signal stopped it."""
-        if self.device.type == "cuda":
-            torch.backends.cudnn.benchmark = True
-            torch.cuda.reset_peak_memory_stats(self.device)
-        checkpoints = checkpoint.CheckpointFolder(folder / "checkpoints")
-        name, state, problems = checkpoints.newest()
-        if name:
-            self._restore(state)
-        with TrainingProgress(self.total_steps, self.step) as progress, RunLog(folder, progress.visible) as log:
-            for problem in problems:
-                log.warning("%s", problem)
-            if name:
-                log.info("resumed from %s at step %d", name, self.step)
-            with stop_on_signals(self._request_stop):
-                while not (self.is_over() or self.stop_reason):
-                    if self._one_epoch(progress, log):
-                        log.info("%s saved", checkpoints.save(self.rule.epoch, self._state()))
-            if not self.is_over():
-                log.info("stopped after the current step: %s", self.stop_reason)
-                return False
-            self._use_kept_weights(log)
-        checkpoint.write(folder / "checkpoints" / "selected.pth", {"model": copy_of(self.network)})
-        return True
-
-    def is_over(self) -> bool:
-        """Whether an epoch has ended training, by the rule or as the one with the last step."""
-        entries = self.history.entries
-        return self.rule.exhausted or bool(entries and entries[-1]["step"] >= self.total_steps)
-
-    def _request_stop(self, reason: str) -> None:
-        self.stop_reason = reason
-
-    def _one_epoch(self, progress: TrainingProgress, log: RunLog) -> bool:
-        """Train on every training pixel once, validate, let the rule decide; False where a signal came first."""
-        start = time.perf_counter()
+    def begin_epoch(self) -> None:
         self.network.train()
-        loss_sum, pixels = torch.zeros((), device=self.device), 0
-        for patches, targets in self.stream:
-            loss = self._one_step(patches, targets)
-            loss_sum += loss * len(targets)
-            pixels += len(targets)
-            shown = progress.visible and self.step % _SHOWN_EVERY == 0  # reading a number waits for the device
-            progress.update(**({"loss": "%.4f" % float(loss), "epoch": str(self.rule.epoch + 1)} if shown else {}))
-            if self.stop_reason:
-                return False
-            if self.step == self.total_steps:
-                break
-        validated = self.validation(self.network)
-        if self.rule.observe(validated.losses, validated.sizes).keep:
-            self.kept = copy_of(self.network)
-        self._report(float(loss_sum) / pixels, validated, time.perf_counter() - start, log)
-        return True
 
-    def _one_step(self, patches: Tensor, targets: Tensor) -> Tensor:
-        """One optimizer step; its time joins the history. Returns the loss, detached."""
-        wait_for(self.device)
-        start = time.perf_counter()
+    def train_on(self, batch: Tuple[Tensor, Tensor]) -> Tuple[Tensor, int]:
+        """One optimizer step; the loss, detached, and the number of patches."""
+        patches, targets = batch
         self.optimizer.zero_grad()
         loss = F.cross_entropy(self.network(patches), targets)
         loss.backward()
         self.optimizer.step()
         wait_for(self.device)
-        self.history.add_step(time.perf_counter() - start)
-        return loss.detach()
+        return loss.detach(), len(targets)
 
-    def _report(self, loss: float, validated: Validated, seconds: float, log: RunLog) -> None:
+    def end_epoch(self) -> Validated:
+        validated = self.validation(self.network)
+        if self.rule.observe(validated.losses, validated.sizes).keep:
+            self.kept = copy_of(self.network)
         numbers = {
-            "loss": loss,
             "validation_loss": validated.mean_loss,
             "last_batch_loss": validated.losses[-1],
             "validation_oa": validated.accuracy,
         }
-        self.history.add_entry(self.step, **numbers)
-        log.curves(self.step, numbers)
-        log.info(
-            "epoch %d, step %d of %d: loss %.4f, validation loss %.4f (last mini-batch %.4f), validation OA %.2f %%, "
-            "%.2f s" % (self.rule.epoch, self.step, self.total_steps, loss, validated.mean_loss,
-                        validated.losses[-1], 100 * validated.accuracy, seconds)
-        )  # fmt: skip
+        sentence = "validation loss %.4f (last mini-batch %.4f), validation OA %.2f %%"
+        return Validated(numbers, sentence % (validated.mean_loss, validated.losses[-1], 100 * validated.accuracy))
 
-    def _use_kept_weights(self, log: RunLog) -> None:
+    @property
+    def exhausted(self) -> bool:
+        return self.rule.exhausted
+
+    def use_selected(self, log: RunLog) -> Dict[str, Any]:
         """Give the network the weights of the epoch that the rule names."""
         if self.rule.exhausted:
             log.info("no better %s in %d epochs", self.decisions.monitored.replace("_", " "), self.rule.patience)
         if self.rule.restores:
             self.network.load_state_dict(self.kept)
         log.info("the weights of epoch %d are used", self.rule.used_epoch)
+        return {"model": copy_of(self.network)}
 
-    # checkpoints
-
-    def _state(self) -> Dict[str, Any]:
-        """All that the next epoch depends on, as tensors and plain containers."""
+    def state(self) -> Dict[str, Any]:
         return {
             "model": copy_of(self.network),
             "optimizer": self.optimizer.state_dict(),
             "kept": self.kept,
             "rule": self.rule.state_dict(),
-            "stream": self.stream.state_dict(),
             "validation": self.validation.state_dict(),
-            "history": self.history.state_dict(),
             # dropout draws from torch; nothing draws from Python's or numpy's generator after the split
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
 
-    def _restore(self, state: Dict[str, Any]) -> None:
-        """Raises: CheckpointError where the state is not of such a run."""
-        try:
-            self.network.load_state_dict(state["model"])
-            for name in ("optimizer", "rule", "stream", "validation", "history"):
-                getattr(self, name).load_state_dict(state[name])
-            self.kept = dict(state["kept"])
-            torch.set_rng_state(state["torch"])
-            if self.device.type == "cuda" and state["cuda"] is not None:
-                torch.cuda.set_rng_state(state["cuda"], self.device)
-        except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise CheckpointError(
-                "the newest checkpoint does not fit this run (%s); start over with FORCE=1 or --force." % reason
-            ) from error
+    def restore(self, state: Dict[str, Any]) -> None:
+        self.network.load_state_dict(state["model"])
+        for name in ("optimizer", "rule", "validation"):
+            getattr(self, name).load_state_dict(state[name])
+        self.kept = dict(state["kept"])
+        torch.set_rng_state(state["torch"])
+        if self.device.type == "cuda" and state["cuda"] is not None:
+            torch.cuda.set_rng_state(state["cuda"], self.device)
 
     # after training
 

@@ -11,9 +11,9 @@ from conftest import LEAN
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score, precision_score
 
 from a2s2k_resnet import checkpoint, training
-from a2s2k_resnet.errors import CheckpointError
 from a2s2k_resnet.stopping import LastBatchRule, MeanLossRule
-from shared_data.errors import RunDirectoryError
+from a2s2k_resnet.validation import Validated
+from shared_data.errors import CheckpointError, RunDirectoryError
 from shared_data.records import read_record
 from shared_data.scene import load_scene
 from shared_data.splits import load_split
@@ -122,7 +122,7 @@ def test_which_epoch_gives_the_weights(request_for, tmp_path, monkeypatch, proto
     request = request_for(protocol=protocol, overrides=("train.epochs=9", "train.patience=2"))
     losses = iter([3.0, 1.0, 2.0, 2.0])
     with monkeypatch.context() as told:
-        told.setattr(training.Validation, "__call__", lambda *_: training.Validated([next(losses)], [1], 0.5))
+        told.setattr(training.Validation, "__call__", lambda *_: Validated([next(losses)], [1], 0.5))
         run = build(request)
         kept = weights_after_training(run, tmp_path / "run")
     epoch = {"best": 2, "first worse": 3}[used]
@@ -132,7 +132,7 @@ def test_which_epoch_gives_the_weights(request_for, tmp_path, monkeypatch, proto
     with monkeypatch.context() as told:
         # losses that fall throughout: nothing stops, and the best epoch is the last
         falling = iter([3.0, 2.0, 1.0])
-        told.setattr(training.Validation, "__call__", lambda *_: training.Validated([next(falling)], [1], 0.5))
+        told.setattr(training.Validation, "__call__", lambda *_: Validated([next(falling)], [1], 0.5))
         assert torch.equal(kept, weights_at_the_end_of(build(request), epoch, tmp_path / "again"))
     stored = checkpoint.read(tmp_path / "run/checkpoints/selected.pth")["model"]
     assert torch.equal(kept, torch.cat([tensor.flatten().double() for tensor in stored.values()]))
@@ -143,7 +143,7 @@ def test_which_epoch_gives_the_weights(request_for, tmp_path, monkeypatch, proto
 ])  # fmt: skip
 def test_where_the_epochs_run_out(request_for, tmp_path, monkeypatch, protocol, words):
     losses = iter([1.0, 2.0, 3.0])
-    monkeypatch.setattr(training.Validation, "__call__", lambda *_: training.Validated([next(losses)], [1], 0.5))
+    monkeypatch.setattr(training.Validation, "__call__", lambda *_: Validated([next(losses)], [1], 0.5))
     run = build(request_for(protocol=protocol, overrides=("train.epochs=3",)))
     weights_after_training(run, tmp_path / "run")
     selection = run._selection()
@@ -204,14 +204,14 @@ def test_a_run_taken_up_at_every_epoch_ends_with_the_same_bits(request_for, tmp_
 
 def test_a_signal_in_the_last_step_does_not_skip_the_validation(request_for, tmp_path):
     run = build(request_for(iterations=2))
-    one_step = run._one_step
+    train_on = run.train_on
 
-    def signalled(*batch):
+    def signalled(batch):
         if run.step == 1:
             run._request_stop("test")
-        return one_step(*batch)
+        return train_on(batch)
 
-    run._one_step = signalled
+    run.train_on = signalled
     assert not run.train(tmp_path)
     again = build(request_for(iterations=2))
     assert again.train(tmp_path) and [entry["step"] for entry in again.history.entries] == [2]

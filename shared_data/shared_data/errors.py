@@ -1,5 +1,8 @@
 """Errors a user may meet. Each message is one sentence: path, expected, found, what to do."""
 
+import contextlib
+from typing import Iterator
+
 
 class SharedDataError(Exception):
     """Base of every error this project raises for a user to read; a CLI prints it without a traceback."""
@@ -39,3 +42,24 @@ class RunDirectoryError(SharedDataError):
 
 class RecordError(SharedDataError):
     """A run record or a published number does not follow its schema."""
+
+
+class SettingsError(SharedDataError):
+    """A configuration asks for something that the network, the scene or the split does not allow."""
+
+
+class CheckpointError(SharedDataError):
+    """A file of weights cannot be read, or does not fit the network."""
+
+
+class DeviceError(SharedDataError):
+    """A device that does not exist, or that the framework does not see."""
+
+
+@contextlib.contextmanager
+def settings_of(experiment: str) -> Iterator[None]:
+    """Within the block a ValueError (sizes that do not fit) becomes a SettingsError that names the experiment."""
+    try:
+        yield
+    except ValueError as error:
+        raise SettingsError("%s: %s." % (experiment, error)) from error

@@ -29,6 +29,7 @@ class Results(NamedTuple):
     times: Dict[str, float]
     memory: Dict[str, Optional[float]]
     extra_metrics: Dict[str, float] = {}
+    audit: Dict[str, Any] = {}  # facts about the split or the run that are no metrics: numbers, booleans, short texts
 
 
 def write_prediction(folder: Any, prediction: np.ndarray, loaded: LoadedScene, split: Split, title: str) -> None:
@@ -108,5 +109,7 @@ def finish_run(
         "history": results.history.entries,
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+    if results.audit:
+        record["audit"] = results.audit
     run.finish(record)
     return record

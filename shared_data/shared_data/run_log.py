@@ -18,7 +18,7 @@ class RunLog:
 
     def __init__(self, folder: Path, quiet: bool) -> None:
         # not shared by name: two runs in one process must not write into each other's file
-        self._logger = logging.Logger("a2s2k_resnet", logging.INFO)
+        self._logger = logging.Logger("run", logging.INFO)
         console = logging.StreamHandler(sys.stderr)
         console.setLevel(logging.WARNING if quiet else logging.INFO)
         for handler in (console, logging.FileHandler(str(folder / "log.txt"), encoding="utf-8")):

@@ -1,0 +1,72 @@
+"""What a configuration may hold: every key named once, with the values it takes.
+
+A schema is a dict of rules: another dict for a section, a tuple of names to choose from, `Number`, `Numbers`, or `str`.
+"""
+
+from typing import Any, Dict, NamedTuple, Optional
+
+from shared_data.configs import check_name
+from shared_data.errors import SettingsError, UnknownNameError
+
+
+class Number(NamedTuple):
+    """A number: its type (float takes whole numbers, too) and the smallest and largest value, None for no limit."""
+
+    kind: type
+    lowest: float
+    highest: Optional[float] = None
+
+
+class Numbers(NamedTuple):
+    """A list of `count` numbers, each as `each` says."""
+
+    count: int
+    each: Number
+
+
+def check_config(config: Dict[str, Any], schema: Dict[str, Any], file: str) -> None:
+    """Compare a configuration with its schema. file: its name, for messages.
+
+    Raises: UnknownNameError for a key or a name that does not exist; SettingsError for a missing key, a value of
+    another kind or out of range.
+    """
+    _check_section(config, schema, file, "")
+
+
+def _check_section(section: Dict[str, Any], schema: Dict[str, Any], file: str, path: str) -> None:
+    for key in section:
+        if key not in schema:
+            raise UnknownNameError("%s: unknown key '%s%s'; there are: %s." % (file, path, key, ", ".join(schema)))
+    for key, rule in schema.items():
+        if key not in section:
+            raise SettingsError("%s: the key '%s%s' is missing." % (file, path, key))
+        if isinstance(rule, dict):
+            if not isinstance(section[key], dict):
+                raise SettingsError("%s: expected a section [%s%s], found %r." % (file, path, key, section[key]))
+            _check_section(section[key], rule, file, path + key + ".")
+        else:
+            _check_value(section[key], rule, path + key)
+
+
+def _check_value(value: Any, rule: Any, name: str) -> None:
+    if isinstance(rule, Number):
+        _check_number(value, rule, name)
+    elif isinstance(rule, Numbers):
+        if not isinstance(value, list) or len(value) != rule.count:
+            raise SettingsError("%s: expected a list of %d numbers, found %r." % (name, rule.count, value))
+        for one in value:
+            _check_number(one, rule.each, name)
+    elif isinstance(rule, tuple):
+        check_name(name, value, rule)
+    elif not isinstance(value, rule):
+        raise SettingsError("%s: expected text, found %r." % (name, value))
+
+
+def _check_number(value: Any, rule: Number, name: str) -> None:
+    whole = type(value) is int
+    if not (whole or (type(value) is float and rule.kind is float)):
+        expected = "a whole number" if rule.kind is int else "a number"
+        raise SettingsError("%s: expected %s, found %r." % (name, expected, value))
+    if not rule.lowest <= value or (rule.highest is not None and value > rule.highest):
+        limit = "at least %g" % rule.lowest if rule.highest is None else "%g to %g" % (rule.lowest, rule.highest)
+        raise SettingsError("%s: expected %s, found %r." % (name, limit, value))

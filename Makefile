@@ -11,7 +11,7 @@ OUT ?= results
 SCENES := indianpines pavia salinas ksc houston
 
 # per paper: slug, folder (also the package), interpreter of its own time, folders on its path
-PAPERS := ssdgl rssgl a2s2k
+PAPERS := ssdgl rssgl a2s2k da-imrn
 FOLDER_ssdgl := ssdgl
 ERA_PYTHON_ssdgl := 3.8
 SOURCES_ssdgl := shared_data simplecv_vendor ssdgl
@@ -21,6 +21,9 @@ SOURCES_rssgl := shared_data simplecv_vendor rssgl
 FOLDER_a2s2k := a2s2k_resnet
 ERA_PYTHON_a2s2k := 3.7
 SOURCES_a2s2k := shared_data a2s2k_resnet
+FOLDER_da-imrn := da_imrn
+ERA_PYTHON_da-imrn := 3.7
+SOURCES_da-imrn := shared_data da_imrn
 
 configurations = $(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml)))
 MAKE_ENV := $(PYTHON) .ci/make_env.py

@@ -28,6 +28,7 @@ from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import pixel_logits
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
+from shared_data.paper_cli import positive_number
 
 SIDE, BANDS, CLASSES, LABELLED = 145, 200, 16, 10249
 TRAIN = VALIDATION = 1018
@@ -201,6 +202,6 @@ def epoch_seconds(step: float, evaluation: float) -> float:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the `bench` command."""
     parser.add_argument("--model", choices=sorted(MODELS), default="a2s2k", help="default: a2s2k")
-    parser.add_argument("--repeats", type=int, default=9, help="default: 9")
+    parser.add_argument("--repeats", type=positive_number, default=9, help="default: 9")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--memory", choices=tuple(SIDES), help=argparse.SUPPRESS)

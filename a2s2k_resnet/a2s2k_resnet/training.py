@@ -132,14 +132,14 @@ class A2S2KRun(EpochRun):
     def exhausted(self) -> bool:
         return self.rule.exhausted
 
-    def use_selected(self, log: RunLog) -> Dict[str, Any]:
+    def use_selected(self, folder: Path, log: RunLog) -> None:
         """Give the network the weights of the epoch that the rule names."""
         if self.rule.exhausted:
             log.info("no better %s in %d epochs", self.decisions.monitored.replace("_", " "), self.rule.patience)
         if self.rule.restores:
             self.network.load_state_dict(self.kept)
         log.info("the weights of epoch %d are used", self.rule.used_epoch)
-        return {"model": copy_of(self.network)}
+        checkpoint.write(folder / "selected.pth", {"model": copy_of(self.network)})
 
     def state(self) -> Dict[str, Any]:
         return {

@@ -18,9 +18,10 @@ class Number(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """A list of `count` numbers, each as `each` says."""
+    """A list of `fewest` to `most` numbers, each as `each` says."""
 
-    count: int
+    fewest: int
+    most: int
     each: Number
 
 
@@ -52,8 +53,9 @@ def _check_value(value: Any, rule: Any, name: str) -> None:
     if isinstance(rule, Number):
         _check_number(value, rule, name)
     elif isinstance(rule, Numbers):
-        if not isinstance(value, list) or len(value) != rule.count:
-            raise SettingsError("%s: expected a list of %d numbers, found %r." % (name, rule.count, value))
+        if not isinstance(value, list) or not rule.fewest <= len(value) <= rule.most:
+            count = "%d" % rule.most if rule.fewest == rule.most else "%d to %d" % (rule.fewest, rule.most)
+            raise SettingsError("%s: expected a list of %s numbers, found %r." % (name, count, value))
         for one in value:
             _check_number(one, rule.each, name)
     elif isinstance(rule, tuple):

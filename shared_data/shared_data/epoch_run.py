@@ -63,8 +63,8 @@ class EpochRun(PreparedRun):
         """Whether the rule of early stopping ends training."""
 
     @abstractmethod
-    def use_selected(self, log: RunLog) -> Dict[str, Any]:
-        """Give the network the selected weights; returns what `checkpoints/selected` holds."""
+    def use_selected(self, folder: Path, log: RunLog) -> None:
+        """Give the network the selected weights, and write them to <folder>/selected.*"""
 
     @abstractmethod
     def state(self) -> Dict[str, Any]:
@@ -110,8 +110,7 @@ class EpochRun(PreparedRun):
             if not self.is_over():
                 log.info("stopped after the current step: %s", self.stop_reason)
                 return False
-            selected = self.use_selected(log)
-        self.format.write(folder / "checkpoints" / ("selected" + self.format.suffix), selected)
+            self.use_selected(checkpoints.folder, log)
         return True
 
     def _request_stop(self, reason: str) -> None:

@@ -60,7 +60,7 @@ def run_directory_of(paper: str, request: Request) -> Path:
     return request.out / paper / request.experiment / request.protocol / ("seed-%d" % request.seed)
 
 
-def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
+def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     """An argparse type."""
 
     def parse(text: str) -> int:
@@ -71,8 +71,8 @@ def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
-seed_number = _whole_number(0, 2**32 - 1)  # what numpy's RandomState takes
-_ITERATIONS = _whole_number(1, 2**31 - 1)
+seed_number = whole_number(0, 2**32 - 1)  # what numpy's RandomState takes
+positive_number = whole_number(1, 2**31 - 1)
 
 
 def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
@@ -98,7 +98,7 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     _add_scene_options(reproduce, paper)
     reproduce.add_argument("--seeds", type=seed_number, nargs="+", help="several runs, one after the other")
     reproduce.add_argument(
-        "--iters", type=_ITERATIONS, help="stop after this many iterations (marks the run as modified)"
+        "--iters", type=positive_number, help="stop after this many iterations (marks the run as modified)"
     )
     reproduce.set_defaults(handler=_reproduce)
 

@@ -72,9 +72,9 @@ class Toy(EpochRun):
     def exhausted(self):
         return self.best.exhausted
 
-    def use_selected(self, log):
+    def use_selected(self, folder, log):
         self.weight = self.kept
-        return {"weight": self.weight}
+        write(folder / "selected.json", {"weight": self.weight})
 
     def state(self):
         return {"weight": self.weight, "kept": self.kept, "best": self.best.state_dict()}

@@ -26,6 +26,7 @@ from shared_data.allocator import keep_freed_memory
 from shared_data.catalogue import get_scene
 from shared_data.configs import load_config
 from shared_data.full_scene import padded_side
+from shared_data.paper_cli import positive_number
 from simplecv.util.device import device_name, select_device
 
 Action = Callable[[], None]
@@ -180,7 +181,7 @@ class Subject(ABC):
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Options of the `bench` command."""
         parser.add_argument("--size", choices=self.SIZES, action="append", help="default: all")
-        parser.add_argument("--repeats", type=int, default=9)
+        parser.add_argument("--repeats", type=positive_number, default=9)
         parser.add_argument(
             "--minutes", type=float, default=5, help="stop repeating a measurement after this time (default: 5)"
         )

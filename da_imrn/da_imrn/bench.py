@@ -1,0 +1,107 @@
+"""Time of a training step and of an epoch: our code in the current stack against literal loops in the release's stack.
+
+Both sides are processes that wait while the other one works; they are asked in turn. The sizes are a scene's.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List, NamedTuple
+
+from da_imrn.bench_worker import BATCH, VALIDATED
+from shared_data import environment
+from shared_data.errors import SettingsError
+from shared_data.paper_cli import positive_number
+
+_ERA_PYTHON = Path(__file__).resolve().parents[2] / ".venvs" / "da-imrn-era" / "bin" / "python"
+
+
+class Epoch(NamedTuple):
+    """Training and validation patches of a scene's partition, seed 1, protocol released."""
+
+    training: int
+    validation: int
+
+
+EPOCHS: Dict[str, Epoch] = {}
+
+
+class Worker:
+    """A process of `bench_worker` in some interpreter. Raises: SettingsError where it does not start."""
+
+    def __init__(self, python: str, experiment: str, side: str) -> None:
+        words = [python, "-m", "da_imrn.bench_worker", experiment, side]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, universal_newlines=True)
+        first = self._process.stdout.readline()
+        if not first:
+            reason = self._process.stderr.read().strip().splitlines()[-1:]
+            raise SettingsError("%s could not run the benchmark: %s." % (python, " ".join(reason)))
+        self.stack = json.loads(first)["stack"]
+
+    def ask(self, what: str) -> float:
+        """Seconds (or megabytes, for `memory`) of one of the worker's actions."""
+        self._process.stdin.write(what + "\n")
+        self._process.stdin.flush()
+        return float(json.loads(self._process.stdout.readline()))
+
+    def end(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def alternate(workers: Dict[str, Worker], what: str, repeats: int) -> Dict[str, float]:
+    """Median seconds of an action on each side, asked in turn after one warm-up of each."""
+    times: Dict[str, List[float]] = {name: [] for name in workers}
+    for worker in workers.values():
+        worker.ask(what)
+    for _ in range(repeats):
+        for name, worker in workers.items():
+            times[name].append(worker.ask(what))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the comparison."""
+    era = Path(arguments.literal)
+    if not era.exists():
+        raise SettingsError("%s does not exist; make env-da-imrn-era, or name an interpreter with --literal." % era)
+    print("%s, %d cores; medians of %d" % (environment.cpu_name(), environment.usable_cores(), arguments.repeats))
+    for experiment in arguments.scenes:
+        _compare(experiment, str(era), arguments.repeats)
+    return 0
+
+
+def _compare(experiment: str, era: str, repeats: int) -> None:
+    workers = {"literal": Worker(era, experiment, "literal"), "ours": Worker(sys.executable, experiment, "ours")}
+    steps, validations = (alternate(workers, what, repeats) for what in ("step", "validate"))
+    epoch = EPOCHS[experiment]
+    epochs = {name: epoch_seconds(epoch, steps[name], validations[name]) for name in workers}
+    print("%s: mini-batches of %d; an epoch has %d training and %d validation patches" % ((experiment, BATCH) + epoch))
+    for name, worker in workers.items():
+        print(
+            "  %-8s step %.3f s, validation %.0f patches/s, epoch %.1f s, peak memory %.0f MB (Keras %s)"
+            % (name, steps[name], VALIDATED / validations[name], epochs[name], worker.ask("memory"), worker.stack)
+        )
+    ratios = tuple(times["literal"] / times["ours"] for times in (steps, validations, epochs))
+    print("  ratio    %.2f step, %.2f validation, %.2f epoch" % ratios)
+    share = workers["ours"].ask("convolutions") / steps["ours"]
+    print("  of our step %.0f %% are convolutions, each timed alone" % (100 * share), flush=True)
+    for worker in workers.values():
+        worker.end()
+
+
+def epoch_seconds(epoch: Epoch, step: float, validation: float) -> float:
+    """As many steps as the training patches need, and the validation patches once."""
+    return -(-epoch.training // BATCH) * step + epoch.validation / VALIDATED * validation
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the `bench` command."""
+    parser.add_argument("--scenes", nargs="+", choices=sorted(EPOCHS), default=["indianpines"])
+    parser.add_argument("--repeats", type=positive_number, default=5, help="default: 5")
+    parser.add_argument("--literal", default=str(_ERA_PYTHON), help="interpreter of the release's stack")
+    parser.add_argument("--device", default="cpu", help=argparse.SUPPRESS)

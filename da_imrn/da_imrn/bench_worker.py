@@ -1,0 +1,135 @@
+"""One side of the benchmark: a process that does what its input says, line by line, and answers with seconds.
+
+    python -m da_imrn.bench_worker indianpines ours|literal
+
+`ours` gathers patches from the scene and predicts in large batches. `literal` does as the release does: patches cut
+beforehand into a float64 array, mini-batches of 16 everywhere, and Python loops over the pixels of a prediction.
+"""
+
+import json
+import sys
+import time
+from typing import Any, Callable, Dict, List
+
+import numpy as np
+
+from da_imrn import experiments, optimizer
+from da_imrn.evaluation import accuracy_of_all_positions
+from da_imrn.keras_stack import FRAMEWORK_VERSION, keras, tf
+from da_imrn.loss import focal_loss
+from da_imrn.network import build_network
+from da_imrn.patches import gather, one_hot
+from da_imrn.prediction import predict_patches
+from shared_data.catalogue import get_scene
+from shared_data.environment import peak_memory_mb
+
+BATCH = 16
+VALIDATED = 256  # patches of one timed validation
+PROTOCOL = "released"
+
+
+class Side:
+    """The network of a scene with random weights, on a random scene of its size."""
+
+    def __init__(self, experiment: str) -> None:
+        config = experiments.load(experiment)
+        scene = get_scene(config["scene"])
+        self.patch, self.classes = config["partition"]["patch"], scene.num_classes
+        self.model = build_network(self.patch, scene.bands, self.classes, experiments.structure(config, PROTOCOL))
+        self.model.compile(optimizer.build_optimizer(config["optimizer"]["lr"]), loss=focal_loss)
+        random = np.random.RandomState(0)
+        self.cube = random.randint(0, 8000, (64, 64, scene.bands)).astype(np.uint16)
+        self.corners = random.randint(0, 64 - self.patch, (VALIDATED, 2))
+        self.labels = random.randint(0, self.classes + 1, (VALIDATED, self.patch, self.patch)).astype(np.uint8)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What is done once, before training."""
+
+    def step(self) -> None:
+        """Patches and targets of a mini-batch, and an optimizer step."""
+        raise NotImplementedError
+
+    def validate(self) -> float:
+        """Accuracy of all positions of the validation patches."""
+        raise NotImplementedError
+
+
+class Ours(Side):
+    def step(self) -> None:
+        patches = gather(self.cube, self.corners[:BATCH], self.patch)
+        self.model.train_on_batch(patches, one_hot(self.labels[:BATCH], self.classes))
+
+    def validate(self) -> float:
+        classes = predict_patches(self.model, self.cube, self.corners, self.patch)
+        return accuracy_of_all_positions(classes, self.labels)
+
+
+class Literal(Side):
+    def prepare(self) -> None:
+        self.patches = gather(self.cube, self.corners, self.patch).astype(np.float64)
+        self.targets = one_hot(self.labels, self.classes).astype(np.float64)
+
+    def step(self) -> None:
+        self.model.train_on_batch(self.patches[:BATCH], self.targets[:BATCH])
+
+    def validate(self) -> float:
+        probability = self.model.predict(self.patches, batch_size=BATCH)
+        right = 0
+        for i in range(VALIDATED):
+            for row in range(self.patch):
+                for column in range(self.patch):
+                    target = self.targets[i, row, column, 0]
+                    right += np.argmax(probability[i, row, column, 0]) == np.argmax(target)
+        return right / float(self.labels.size)
+
+
+SIDES = {"ours": Ours, "literal": Literal}
+
+
+def convolution_seconds(side: Side, repeats: int = 3) -> float:
+    """Sum over all convolutions of the network: seconds of one forward and backward pass of each alone, 16 patches.
+
+    Medians; for the stack that runs eagerly.
+    """
+    return sum(_seconds_of(layer, repeats) for layer in side.model.layers if isinstance(layer, keras.layers.Conv3D))
+
+
+def _seconds_of(layer: Any, repeats: int) -> float:
+    x = tf.random.normal([BATCH] + list(layer.input_shape[1:]))
+
+    @tf.function
+    def both(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return tape.gradient(y, [x] + layer.trainable_weights)
+
+    both(x)
+    return float(np.median([seconds(lambda: [part.numpy() for part in both(x)]) for _ in range(repeats)]))
+
+
+def seconds(action: Callable[[], Any]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def main(words: List[str]) -> int:
+    """Answer each line of standard input (step, validate, convolutions, memory) with a line of JSON."""
+    side = SIDES[words[1]](words[0])
+    actions: Dict[str, Callable[[], float]] = {
+        "step": lambda: seconds(side.step),
+        "validate": lambda: seconds(side.validate),
+        "convolutions": lambda: convolution_seconds(side),
+        "memory": peak_memory_mb,
+    }
+    print(json.dumps({"stack": FRAMEWORK_VERSION}), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(actions[line.strip()]()), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,83 @@
+"""What a protocol decides, as data. Code reads the choices, never the protocol's name."""
+
+from typing import Any, Dict, NamedTuple
+
+from shared_data.configs import check_name
+
+
+class Decisions(NamedTuple):
+    """The named choices of one protocol.
+
+    ratios: the section of [partition] with the shares of a class that give window centres.
+    draws: how many partitions are drawn at most. unaccepted: after these, the `nearest` one is taken, or an `error`.
+    spatial_block: `scene` (the configuration's, as the release) or `three_kernels` for every scene.
+    monitored: the validation accuracy that selects, over `all_positions` of a patch or the `labelled` ones.
+    tested: test pixels, those of the release's `grid` or of the whole `scene`.
+    aa_beside_recall: a second AA in the record as `aa_released`, `n_plus_one`, or `none`.
+    split: how the pixels are drawn. normalisation: of the cube. weights_kept: which epoch's. learning_rate: over the
+    epochs.
+    """
+
+    ratios: str
+    draws: int
+    unaccepted: str
+    spatial_block: str
+    monitored: str
+    tested: str
+    aa_beside_recall: str
+    split: str = "blocks"
+    # raw digital numbers go into the network; the BatchNorm behind the first convolution is the only scaling
+    normalisation: str = "none"
+    weights_kept: str = "best_validation_accuracy"
+    # one tenth at the epochs 20, 40, 60 and 80
+    learning_rate: str = "steps"
+
+
+PROTOCOLS: Dict[str, Decisions] = {
+    "released": Decisions(
+        # the constants in the release never satisfy the release's own accept rule (test_partition.py)
+        ratios="released",
+        draws=100,
+        # the release stops here without a partition; what is nearest to its rule is used, and the record says so
+        unaccepted="nearest",
+        # on Indian Pines the (3,3,1) convolution is written, but not connected: no pixel sees its neighbours there
+        spatial_block="scene",
+        # the target of an unlabelled position is a row of zeros, whose argmax is class 1: calling everything class 1
+        # scores there
+        monitored="all_positions",
+        # patches of the test grid; the remainder at the right and bottom border is dropped
+        tested="grid",
+        # counters of a class's pixels begin at one
+        aa_beside_recall="n_plus_one",
+    ),
+    # what the text describes, with shares of a class for which draws do land in the interval
+    "paper": Decisions(
+        ratios="fitted",
+        draws=20000,
+        unaccepted="error",
+        spatial_block="three_kernels",
+        monitored="labelled",
+        tested="scene",
+        aa_beside_recall="none",
+    ),
+}
+
+
+def decide(protocol: str) -> Decisions:
+    """The decisions of a protocol. Raises: UnknownNameError listing what there is."""
+    check_name("protocol", protocol, PROTOCOLS)
+    return PROTOCOLS[protocol]
+
+
+def as_dict(decisions: Decisions) -> Dict[str, Any]:
+    """The choices as the run record holds them."""
+    return dict(decisions._asdict())
+
+
+def protocol_table() -> str:
+    """All protocols as a Markdown table, for the README."""
+    names = Decisions._fields
+    lines = ["| protocol | " + " | ".join(names) + " |", "|" + "---|" * (len(names) + 1)]
+    for protocol, decisions in PROTOCOLS.items():
+        lines.append("| %s | %s |" % (protocol, " | ".join(str(value) for value in decisions)))
+    return "\n".join(lines)

@@ -1,0 +1,48 @@
+"""The device a user asks for by name, as TensorFlow names it."""
+
+from typing import List, Optional
+
+import tensorflow as tf
+
+from shared_data.errors import DeviceError
+
+
+def _gpus() -> List[str]:
+    """The CUDA devices TensorFlow sees."""
+    return tf.config.experimental.list_physical_devices("GPU")
+
+
+def select_device(name: str = "auto") -> str:
+    """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N` to '/CPU:0' or '/GPU:N'.
+
+    Raises: DeviceError for another name, or a GPU that TensorFlow does not see.
+    """
+    if name == "cpu" or (name == "auto" and not _gpus()):
+        return "/CPU:0"
+    kind, _, index = name.replace("auto", "cuda").partition(":")
+    if kind != "cuda" or (index and not index.isdigit()):
+        raise DeviceError("unknown device '%s'; choose auto, cpu, cuda or cuda:N." % name)
+    count = len(_gpus())
+    if int(index or 0) >= count:
+        raise DeviceError(
+            "device '%s' was asked for, but TensorFlow %s sees %d GPUs; choose DEVICE=cpu, or install TensorFlow's "
+            "CUDA libraries and a driver that match." % (name, tf.__version__, count)
+        )
+    return "/GPU:%d" % int(index or 0)
+
+
+def device_name(device: str) -> Optional[str]:
+    """Marketing name of a GPU where TensorFlow tells it, None for the CPU."""
+    if device.startswith("/CPU"):
+        return None
+    if not hasattr(tf.config.experimental, "get_device_details"):
+        return "GPU"
+    gpu = _gpus()[int(device.rpartition(":")[2])]
+    return tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+
+
+def peak_memory_mb(device: str) -> Optional[float]:
+    """Peak memory of a GPU in 10^6 bytes; None for the CPU, and where TensorFlow does not tell."""
+    if device.startswith("/CPU") or not hasattr(tf.config.experimental, "get_memory_info"):
+        return None
+    return tf.config.experimental.get_memory_info(device[1:])["peak"] / 1e6

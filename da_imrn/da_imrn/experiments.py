@@ -1,0 +1,81 @@
+"""Experiments: one configuration per scene, checked, and what the parts of the package take from it."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+from da_imrn.decisions import decide
+from da_imrn.network import SPATIAL_BLOCKS, WIDTHS, Structure
+from da_imrn.partition import Rule
+from shared_data.config_schema import Number, Numbers, check_config
+from shared_data.configs import describe as head_comment
+from shared_data.configs import experiment_names, load_config
+
+_HERE = Path(__file__).resolve().parent
+CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
+
+_SHARES = {"train": Number(float, 0.0, 1.0), "val": Number(float, 0.0, 1.0)}
+
+SCHEMA: Dict[str, Any] = {
+    "scene": str,
+    "partition": {
+        "window": Number(int, 1),
+        "patch": Number(int, 2),
+        "per_window": Number(int, 1),
+        "accepted": Numbers(2, 2, Number(int, 0)),
+        "released": _SHARES,
+        "fitted": _SHARES,
+    },
+    "network": {
+        "strides": Numbers(1, len(WIDTHS), Number(int, 1)),
+        "band_kernels": Numbers(1, len(WIDTHS), Number(int, 1)),
+        "spatial_block": SPATIAL_BLOCKS,
+    },
+    "train": {
+        "epochs": Number(int, 1),
+        "batch": Number(int, 1),
+        "patience": Number(int, 1),
+        "num_iters": Number(int, 0),
+    },
+    "optimizer": {"lr": Number(float, 0.0), "drop": Number(float, 0.0, 1.0), "drop_every": Number(int, 1)},
+}
+
+
+def names() -> List[str]:
+    """Every experiment."""
+    return experiment_names(CONFIGS)
+
+
+def describe(experiment: str) -> str:
+    """The head comment of a configuration."""
+    return head_comment(CONFIGS, experiment)
+
+
+def load(experiment: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:
+    """The configuration of an experiment, checked.
+
+    Raises: UnknownNameError for an unknown experiment or key; SettingsError for a missing key or a value that no
+    configuration may have.
+    """
+    config = load_config(CONFIGS, experiment, overrides)
+    check_config(config, SCHEMA, experiment + ".toml")
+    return config
+
+
+def partition_rule(config: Dict[str, Any], protocol: str) -> Tuple[Rule, int, bool]:
+    """The rule of the draw, the most draws, and whether the nearest one is taken after these."""
+    decisions, settings = decide(protocol), config["partition"]
+    shares, (lowest, highest) = settings[decisions.ratios], settings["accepted"]
+    rule = Rule(
+        settings["window"], settings["patch"], settings["per_window"], shares["train"], shares["val"], lowest, highest
+    )
+    return rule, decisions.draws, decisions.unaccepted == "nearest"
+
+
+def structure(config: Dict[str, Any], protocol: str) -> Structure:
+    """The network's strides and kernels under a protocol."""
+    settings, block = config["network"], decide(protocol).spatial_block
+    return Structure(
+        tuple(settings["strides"]),
+        tuple(settings["band_kernels"]),
+        settings["spatial_block"] if block == "scene" else block,
+    )

@@ -1,0 +1,96 @@
+"""Weights as Keras stores them in HDF5: official files in, files of the same layout out.
+
+A file has the names of its layers in the order of `model.layers`, and of each layer the names of its arrays. Names
+differ from process to process, so arrays go to the network by position, and each has to have the right shape. Only
+numbers are read: what else a file may hold (a whole model's configuration) is left alone.
+"""
+
+from pathlib import Path
+from typing import Any, Iterable, Iterator, List, Tuple
+
+import h5py
+import numpy as np
+
+from da_imrn.keras_stack import keras
+from shared_data.atomic import atomic_path
+from shared_data.errors import CheckpointError
+
+Array = Tuple[str, Any]  # the name in its file, and the h5py dataset
+
+
+def write_weights(path: Any, model: Any) -> None:
+    """The layout of `model.save_weights` to a temporary name, then rename. Raises: OSError where it cannot be written.
+
+    All values are fetched at once. `save_weights` fetches them layer by layer, for each of which TensorFlow 1.15
+    optimises the whole graph again: half a minute for this network.
+    """
+    values = iter(model.get_weights())
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["layer_names"] = _as_bytes(layer.name for layer in model.layers)
+        # without these two Keras takes the file for one of Keras 1 and rearranges the kernels
+        file.attrs["keras_version"], file.attrs["backend"] = _as_bytes((keras.__version__, "tensorflow"))
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            group.attrs["weight_names"] = _as_bytes(weight.name for weight in layer.weights)
+            for weight in layer.weights:
+                group[weight.name] = next(values)
+
+
+def _as_bytes(names: Iterable[str]) -> np.ndarray:
+    return np.array([name.encode("utf-8") for name in names], dtype="S")
+
+
+def read_weights(path: Any, model: Any) -> None:
+    """Give a model the weights of a file of `model.save_weights` or `model.save`, or leave it as it is.
+
+    Raises: CheckpointError where the file does not exist, is damaged, or does not fit the model.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError("%s does not exist; give a file of Keras weights (.hdf5)." % path)
+    try:
+        with h5py.File(str(path), "r") as file:
+            values = _matching(path, list(_arrays(file)), model)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise CheckpointError(
+            "%s is not a readable file of Keras weights (%s); give another." % (path, reason)
+        ) from error
+    model.set_weights(values)
+
+
+def _arrays(file: Any) -> Iterator[Array]:
+    """Every array of a file, in the order of the layers."""
+    root = file.get("model_weights", file)  # the group is there in a whole model
+    for layer in _names(root, "layer_names"):
+        for name in _names(root[layer], "weight_names"):
+            yield name, root[layer][name]
+
+
+def _names(group: Any, attribute: str) -> List[str]:
+    """A list of names; Keras cuts one that is too long for an attribute into numbered ones."""
+    if attribute in group.attrs:
+        parts = [group.attrs[attribute]]
+    elif attribute + "0" in group.attrs:
+        count = sum(1 for key in group.attrs if key.startswith(attribute))
+        parts = [group.attrs["%s%d" % (attribute, i)] for i in range(count)]
+    else:
+        raise KeyError("'%s' is missing in %s" % (attribute, group.name))
+    return [name.decode("utf-8") if isinstance(name, bytes) else str(name) for part in parts for name in part]
+
+
+def _matching(path: Any, arrays: List[Array], model: Any) -> List[np.ndarray]:
+    """The arrays' values, if they are as many as the model's weights and of their shapes."""
+    expected = [keras.backend.int_shape(weight) for layer in model.layers for weight in layer.weights]
+    if len(arrays) != len(expected):
+        raise CheckpointError(
+            "%s: expected %d weights, found %d; these are weights of another network."
+            % (path, len(expected), len(arrays))
+        )
+    for i, ((name, array), shape) in enumerate(zip(arrays, expected)):
+        if tuple(array.shape) != shape or array.dtype.kind != "f":
+            raise CheckpointError(
+                "%s: weight %d ('%s'): expected numbers of shape %s, found %s of shape %s; give weights of "
+                "this network, with its patch side, bands and classes."
+                % (path, i, name, shape, array.dtype, tuple(array.shape))
+            )
+    return [array[()] for _, array in arrays]

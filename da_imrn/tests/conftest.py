@@ -1,0 +1,52 @@
+"""Fixtures of the DA-IMRN tests: who the paper is, and requests of short runs."""
+
+import pytest
+
+pytest.register_assert_rewrite("shared_data.testing")
+
+from da_imrn import experiments  # noqa: E402
+from da_imrn.cli import main  # noqa: E402
+from shared_data.paper_cli import Request  # noqa: E402
+from shared_data.testing import PaperUnderTest  # noqa: E402
+
+# a network of one stage and few training windows: the life of a run does not depend on them
+LEAN = (
+    "network.strides=[16]", "network.band_kernels=[1]",
+    "partition.released.train=0.02", "partition.released.val=0.01", "partition.fitted.train=0.02",
+    "partition.fitted.val=0.01", "partition.accepted=[1,1000]",
+)  # fmt: skip
+
+
+def set_options(*overrides):
+    """`--set` options of the command line."""
+    return tuple(word for override in overrides for word in ("--set", override))
+
+
+@pytest.fixture
+def paper():
+    return PaperUnderTest(
+        slug="da-imrn",
+        package="da_imrn",
+        main=main,
+        configs_owner=experiments,
+        short=("--iters", "2", *set_options("train.batch=8", *LEAN)),
+        epochs=set_options("train.epochs=6", *LEAN),
+        checkpoint_marker="epoch-2.npz saved",
+        short_override="train.batch",
+        wrong_keys=(
+            ("partition", "block"), ("network", "stride"), ("train", "epoch"), ("optimizer", "momentum"),
+        ),
+        listed=("pavia", "indianpines", "salinas", "synthetic"),
+        default_seed=1,
+        lean=LEAN,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def request_for(tmp_path):
+    """Makes the request of a short run on the synthetic scene."""
+
+    def make(experiment="synthetic", protocol="paper", seed=1, iterations=None, overrides=(), out=tmp_path):
+        return Request(experiment, protocol, seed, None, False, "cpu", iterations, LEAN + tuple(overrides), out, False)
+
+    return make

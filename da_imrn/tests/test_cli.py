@@ -1,0 +1,45 @@
+"""What of the command line is DA-IMRN's own; the rest is in test_shared.py."""
+
+import pytest
+
+from da_imrn import experiments
+from da_imrn.decisions import PROTOCOLS, protocol_table
+from shared_data.testing.bad_input import fails, reproduce
+
+
+@pytest.mark.parametrize("override, expected", [
+    ("partition.patch=3", "patch"),
+    ("partition.window=2", "window"),
+    ("network.strides=[2]", "64 bands are too many: 32 remain after the last stage"),
+    ("network.strides=[2,2]", "one stride and one band kernel per stage, not 2 and 1"),
+    ("network.spatial_block=five_kernels", "unknown network.spatial_block 'five_kernels'; there are: pointwise"),
+    ("partition.fitted.train=2.5", "partition.fitted.train: expected 0 to 1, found 2.5"),
+    ("partition.accepted=[5000,5001]", "training"),
+    ("train.epochs=2.5", "train.epochs: expected a whole number, found 2.5"),
+])  # fmt: skip
+def test_settings_that_do_not_fit(paper, capsys, tmp_path, override, expected):
+    fails(paper, capsys, reproduce(tmp_path, "--set", override), expected)
+    assert not list(tmp_path.glob("**/settings.json"))  # the same folder may now take any run
+
+
+def test_weights_that_are_none(paper, tmp_path, capsys):
+    path = tmp_path / "weights.hdf5"
+    words = ["predict", "synthetic", "--out", str(tmp_path), "--device", "cpu", "--weights", str(path)]
+    fails(paper, capsys, words, "weights.hdf5")
+    path.write_text("<html>404</html>")
+    fails(paper, capsys, words, "weights.hdf5")
+
+
+def test_every_configuration_is_complete_and_builds_its_rule_and_structure():
+    for name in experiments.names():
+        config = experiments.load(name)
+        for protocol in PROTOCOLS:
+            rule, draws, nearest = experiments.partition_rule(config, protocol)
+            assert rule.window >= rule.patch and draws >= 100 and nearest is (protocol == "released")
+            assert experiments.structure(config, protocol).strides == tuple(config["network"]["strides"])
+
+
+def test_the_protocol_table_is_that_of_the_decisions():
+    table = protocol_table()
+    assert "| released | released | 100 | nearest | scene | all_positions | grid | n_plus_one |" in table
+    assert "| paper | fitted | 20000 | error | three_kernels | labelled | scene | none |" in table

@@ -1,0 +1,157 @@
+"""Agreement with the official networks and with the literal ones, in whichever of the two stacks runs this."""
+
+from pathlib import Path
+
+import literal
+import numpy as np
+import pytest
+from network_fixtures import SCENES, SMALL, fill_by_rule, listed_weights, oracle_weights, small_network
+
+from da_imrn.attention import sam, scam
+from da_imrn.blocks import spatial_block, spectral_block
+from da_imrn.keras_stack import keras
+from da_imrn.loss import focal_loss
+from da_imrn.network import Structure, build_network
+from shared_data.testing.golden import read_golden
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="module", params=sorted(SCENES))
+def filled(request):
+    """(sizes, golden JSON, official probabilities, our network filled by the rule)."""
+    name = "da_imrn_" + request.param
+    with np.load(str(GOLDEN / (name + ".npz"))) as stored:
+        probability = stored["probability"]
+    sizes = SCENES[request.param]
+    return sizes, read_golden(GOLDEN, name), probability, fill_by_rule(sizes.build())
+
+
+def test_weights_have_the_official_order_kinds_and_shapes(filled):
+    _, content, _, network = filled
+    assert listed_weights(network) == content["weights"]
+    assert network.count_params() == content["n_params"]
+    assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == content["trainable"]
+
+
+def test_probabilities_and_focal_loss(filled):
+    sizes, content, official, network = filled
+    side, classes = sizes.patch, sizes.classes
+    patches = np.random.RandomState(0).standard_normal((2, side, side, sizes.bands, 1)).astype(np.float32)
+    probability = network.predict(patches)
+    assert probability.shape == (2, side, side, 1, classes)
+    assert np.abs(probability - official).max() < 1e-5
+
+    labels = np.random.RandomState(1).randint(0, classes + 1, (2, side, side, 1))
+    targets = np.eye(classes + 1, dtype=np.float32)[labels][..., 1:]
+    constant = keras.backend.constant
+    loss = keras.backend.eval(focal_loss(constant(targets), constant(probability)))
+    assert loss == pytest.approx(content["focal_loss"], rel=1e-4)
+
+
+def random_patches(*shape):
+    return np.random.RandomState(3).standard_normal(shape).astype(np.float32)
+
+
+def check_against_oracle(ours, patches, oracle):
+    """`oracle` takes float64 patches and the weights of our model, and has to use all of these."""
+    fill_by_rule(ours)
+    weights = oracle_weights(ours)
+    expected = oracle(patches.astype(np.float64), weights)
+    assert weights.all_used()
+    found = ours.predict(patches)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+# what a part makes of its input, and the equation of it; three bands of a stride 2 are skipped at the end
+PARTS = {
+    "scam": (scam, literal.scam),
+    "sam": (sam, literal.sam),
+    "spectral": (
+        lambda x: spectral_block(x, 5, 6, 2, 3),
+        lambda x, weights: literal.block(x, weights, literal.SPECTRAL, 2),
+    ),
+    "spatial": (
+        lambda x: spatial_block(x, 5, 6, 2, 3, "three_kernels"),
+        lambda x, weights: literal.block(x, weights, literal.SPATIAL["three_kernels"], 2),
+    ),
+    "pointwise": (
+        lambda x: spatial_block(x, 5, 6, 2, 3, "pointwise"),
+        lambda x, weights: literal.block(x, weights, literal.SPATIAL["pointwise"], 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("side, bands", [(4, 11), (6, 10), (2, 8)])
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_a_part_equals_its_equation(part, side, bands):
+    ours, equation = PARTS[part]
+    x = keras.layers.Input((side, side, bands, 7))
+    check_against_oracle(keras.models.Model(x, ours(x)), random_patches(3, side, side, bands, 7), equation)
+
+
+@pytest.mark.parametrize("form", ["three_kernels", "pointwise"])
+def test_the_small_network_equals_the_equations(form):
+    check_against_oracle(
+        small_network(form),
+        random_patches(2, 4, 4, 64, 1),
+        lambda x, weights: literal.network(x, weights, SMALL.strides, form),
+    )
+
+
+def test_head_drops_bands_beyond_the_third():
+    """Five bands remain of 20: the pooling takes the first three."""
+    strides = (4, 1, 1, 1, 1, 1)
+    structure = Structure(strides, (1,) * 6, "pointwise")
+    check_against_oracle(
+        build_network(2, 20, 3, structure),
+        random_patches(2, 2, 2, 20, 1),
+        lambda x, weights: literal.network(x, weights, strides, "pointwise"),
+    )
+
+
+def test_pointwise_pixels_do_not_see_their_neighbours_outside_attention():
+    x = keras.layers.Input((4, 4, 9, 2))
+    patches = random_patches(1, 4, 4, 9, 2)
+    changed = patches.copy()
+    changed[0, 0, 0] += 1
+    for form, reached in (("pointwise", 1), ("three_kernels", 16)):
+        model = fill_by_rule(keras.models.Model(x, spatial_block(x, 4, 4, 1, 1, form)))
+        differs = np.abs(model.predict(changed) - model.predict(patches)).max(axis=(0, 3, 4)) > 0
+        assert differs.sum() == reached
+
+
+def test_batch_norm_keeps_statistics_of_bands():
+    """After one step the moving statistics are a hundredth of those of the batch, band by band."""
+    x = keras.layers.Input((4, 4, 10, 2))
+    model = fill_by_rule(keras.models.Model(x, spectral_block(x, 5, 6, 2, 1)))
+    conv = next(layer for layer in model.layers if layer.get_weights())
+    norm = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    gamma, beta, mean, variance = norm.get_weights()
+    assert gamma.shape == beta.shape == mean.shape == variance.shape == (5,)
+
+    patches = random_patches(16, 4, 4, 10, 2)
+    batch = literal.convolution(patches, *conv.get_weights(), strides=(1, 1, 2))
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.train_on_batch(patches, np.zeros((16, 4, 4, 5, 6), np.float32))
+    _, _, mean_after, variance_after = norm.get_weights()
+    over_all_but_bands = (0, 1, 2, 4)
+    assert mean_after == pytest.approx(0.99 * mean + 0.01 * batch.mean(axis=over_all_but_bands), rel=1e-4)
+    assert variance_after == pytest.approx(0.99 * variance + 0.01 * batch.var(axis=over_all_but_bands), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "patch, bands, changes, sentence",
+    [
+        (5, 64, {}, "patch side must be even"),
+        (0, 64, {}, "patch side must be even"),
+        (4, 64, {"spatial_block": "two_kernels"}, "unknown spatial block 'two_kernels'; there are: three_kernels, po"),
+        (4, 5, {}, "5 bands are too few: stage 2 has 1 bands for a kernel over 2"),
+        (4, 45, {}, "45 bands are too few: 2 remain after the last stage, and the head averages 3"),
+        (4, 64, {"strides": (2, 2, 2, 1, 1, 1)}, "64 bands are too many: 7 remain"),
+    ],
+)
+def test_sizes_that_do_not_fit(patch, bands, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        build_network(patch, bands, 5, SMALL._replace(**changes))

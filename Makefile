@@ -45,7 +45,8 @@ help: ## show this list
 	@echo "Papers: $(PAPERS)"
 	@$(foreach paper,$(PAPERS),echo "Configurations of $(paper): $(call configurations,$(paper))";)
 	@echo "Variables of a run: PROTOCOL (paper, released), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
-	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\""
+	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\","
+	@echo "  MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
 
 ## reproduce-<paper>-<configuration> ## train, evaluate, draw maps and compare, e.g. reproduce-ssdgl-pavia
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
@@ -87,6 +88,8 @@ reproduce-%: FORCE_TARGET
 
 run-%: env-% FORCE_TARGET
 	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) $(RUN_OPTIONS)
+
+bench-da-imrn: env-da-imrn-era # it compares both stacks
 
 bench-%: env-% FORCE_TARGET
 	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) bench --device $(DEVICE)

@@ -5,11 +5,12 @@ Both sides are processes that wait while the other one works; they are asked in 
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple
 
 from da_imrn.bench_worker import BATCH, VALIDATED
 from shared_data import environment
@@ -26,27 +27,35 @@ class Epoch(NamedTuple):
     validation: int
 
 
-EPOCHS: Dict[str, Epoch] = {}
+EPOCHS = {"indianpines": Epoch(2926, 1707), "pavia": Epoch(1198, 348), "salinas": Epoch(1440, 206)}
 
 
 class Worker:
-    """A process of `bench_worker` in some interpreter. Raises: SettingsError where it does not start."""
+    """A process of `bench_worker` in some interpreter. Raises: SettingsError where it fails."""
 
     def __init__(self, python: str, experiment: str, side: str) -> None:
         words = [python, "-m", "da_imrn.bench_worker", experiment, side]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, universal_newlines=True)
-        first = self._process.stdout.readline()
-        if not first:
-            reason = self._process.stderr.read().strip().splitlines()[-1:]
-            raise SettingsError("%s could not run the benchmark: %s." % (python, " ".join(reason)))
-        self.stack = json.loads(first)["stack"]
+        # TensorFlow 2 sets this when it is imported, and TensorFlow 1 would take it as an order to be like 2
+        environ = {name: value for name, value in os.environ.items() if name != "TF2_BEHAVIOR"}
+        self._process = subprocess.Popen(
+            words, stdin=pipe, stdout=pipe, stderr=pipe, universal_newlines=True, env=environ
+        )
+        self._python = python
+        self.stack = self._answer()["stack"]
 
     def ask(self, what: str) -> float:
         """Seconds (or megabytes, for `memory`) of one of the worker's actions."""
         self._process.stdin.write(what + "\n")
         self._process.stdin.flush()
-        return float(json.loads(self._process.stdout.readline()))
+        return float(self._answer())
+
+    def _answer(self) -> Any:
+        line = self._process.stdout.readline()
+        if not line:
+            reason = self._process.stderr.read().strip().splitlines()[-1:]
+            raise SettingsError("the benchmark in %s failed: %s." % (self._python, " ".join(reason)))
+        return json.loads(line)
 
     def end(self) -> None:
         self._process.stdin.close()

@@ -19,7 +19,7 @@ SPECTRAL_KERNELS = ((1, 1, 3), (1, 1, 5), (1, 1, 7))
 
 SPATIAL_KERNELS = {
     "three_kernels": ((3, 3, 1), (5, 5, 1), (7, 7, 1)),
-    # the release on Indian Pines: of its two convolutions only this one is connected, so that no pixel sees another
+    # the release on Indian Pines: of its two convolutions only this one is connected, so that the block mixes no pixels
     "pointwise": ((1, 1, 1),),
 }
 

@@ -40,7 +40,7 @@ PROTOCOLS: Dict[str, Decisions] = {
         draws=100,
         # the release stops here without a partition; what is nearest to its rule is used, and the record says so
         unaccepted="nearest",
-        # on Indian Pines the (3,3,1) convolution is written, but not connected: no pixel sees its neighbours there
+        # on Indian Pines the (3,3,1) convolution is written, but not connected: only the attentions mix pixels there
         spatial_block="scene",
         # the target of an unlabelled position is a row of zeros, whose argmax is class 1: calling everything class 1
         # scores there
@@ -53,7 +53,7 @@ PROTOCOLS: Dict[str, Decisions] = {
     # what the text describes, with shares of a class for which draws do land in the interval
     "paper": Decisions(
         ratios="fitted",
-        draws=20000,
+        draws=2000,
         unaccepted="error",
         spatial_block="three_kernels",
         monitored="labelled",

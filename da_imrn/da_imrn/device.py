@@ -2,8 +2,7 @@
 
 from typing import List, Optional
 
-import tensorflow as tf
-
+from da_imrn.keras_stack import tf
 from shared_data.errors import DeviceError
 
 

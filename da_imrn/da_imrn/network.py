@@ -84,6 +84,6 @@ def _check(patch: int, bands: int, structure: Structure) -> None:
         )
     if left // POOLED > 1:
         raise ValueError(
-            "%d bands are too many: %d remain after the last stage, and the head takes at most %d; choose larger strides"
-            % (bands, left, 2 * POOLED - 1)
+            "%d bands are too many: %d remain after the last stage, and the head takes at most %d; choose "
+            "larger strides" % (bands, left, 2 * POOLED - 1)
         )

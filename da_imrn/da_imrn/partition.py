@@ -6,7 +6,7 @@ context without labels.
 """
 
 import math
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -108,20 +108,19 @@ def written_one_after_the_other(pixels: np.ndarray, labels: np.ndarray, shape: T
 class _Drawer:
     """Draws of one scene; what no draw changes is computed once. Raises: SplitError, see `draw_partition`."""
 
-    def __init__(self, ground_truth: np.ndarray, rule: Rule) -> None:
+    def __init__(self, ground_truth: np.ndarray, rule: Rule, class_names: Sequence[str]) -> None:
         check_rule(rule)
         self.truth, self.rule = ground_truth, rule
         self.candidates: List[np.ndarray] = []
-        for label in range(1, int(ground_truth.max()) + 1):
+        for label in range(1, (len(class_names) or int(ground_truth.max())) + 1):
+            name = "class %d%s" % (label, " (%s)" % class_names[label - 1] if class_names else "")
             if not (ground_truth == label).any():
-                raise SplitError(
-                    "class %d has no labelled pixel in the ground truth; the split needs every class." % label
-                )
+                raise SplitError("%s has no labelled pixel in the ground truth; the split needs every class." % name)
             self.candidates.append(centres_of(ground_truth, label, rule.window))
             if not len(self.candidates[-1]):
                 raise SplitError(
-                    "class %d has no labelled pixel far enough from the border for a window of %d pixels; choose a "
-                    "smaller window." % (label, rule.window)
+                    "%s has no labelled pixel far enough from the border for a window of %d pixels; choose a smaller "
+                    "window." % (name, rule.window)
                 )
         self.class_counts = np.bincount(ground_truth.ravel(), minlength=len(self.candidates) + 1)[1:]
 
@@ -190,16 +189,18 @@ def draw_partition(ground_truth: np.ndarray, rule: Rule, random: np.random.Rando
     Raises: SplitError naming a class without pixels or without one far enough from the border; ValueError for a rule
     whose sides do not fit.
     """
-    return _Drawer(ground_truth, rule).draw(random)
+    return _Drawer(ground_truth, rule, ()).draw(random)
 
 
-def find_partition(ground_truth: np.ndarray, rule: Rule, seed: int, most_draws: int, nearest: bool) -> Partition:
+def find_partition(
+    ground_truth: np.ndarray, rule: Rule, seed: int, most_draws: int, nearest: bool, class_names: Sequence[str] = ()
+) -> Partition:
     """Draws until one has both counts in the rule's interval.
 
     nearest: after `most_draws` take the one whose counts lie nearest, with `accepted` False; else that is an error.
     Raises: SplitError where no draw was accepted; see `draw_partition`.
     """
-    drawer, random = _Drawer(ground_truth, rule), np.random.RandomState(seed)
+    drawer, random = _Drawer(ground_truth, rule, class_names), np.random.RandomState(seed)
     best: Optional[Partition] = None
     seen = []
     for number in range(1, most_draws + 1):

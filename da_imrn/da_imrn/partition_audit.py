@@ -85,7 +85,9 @@ def _print(arguments: argparse.Namespace) -> int:
     loaded = load_scene(config["scene"], arguments.data, arguments.unverified)
     rule, most_draws, nearest = experiments.partition_rule(config, arguments.protocol)
     with settings_of(arguments.experiment):
-        partition = find_partition(loaded.ground_truth, rule, arguments.seed, most_draws, nearest)
+        partition = find_partition(
+            loaded.ground_truth, rule, arguments.seed, most_draws, nearest, loaded.scene.class_names
+        )
     print("%s, protocol %s, seed %d" % (arguments.experiment, arguments.protocol, arguments.seed))
     for name, value in audit(partition, loaded.ground_truth, rule).items():
         shown = "%.1f %%" % (100 * value) if type(value) is float else value

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
-import tensorflow as tf
 
 from da_imrn import experiments, optimizer
 from da_imrn.decisions import as_dict, decide
 from da_imrn.device import device_name, peak_memory_mb, select_device
 from da_imrn.evaluation import ACCURACIES, average_accuracy_plus_one
-from da_imrn.keras_stack import FRAMEWORK, FRAMEWORK_VERSION, keras
+from da_imrn.keras_stack import FRAMEWORK, FRAMEWORK_VERSION, keras, tf
 from da_imrn.loss import focal_loss
 from da_imrn.network import build_network
 from da_imrn.partition import Partition, find_partition
@@ -91,6 +90,7 @@ class DAIMRNRun(EpochRun):
         structure = experiments.structure(self.config, self.request.protocol)
         network = build_network(self.patch, scene.bands, scene.num_classes, structure)
         network.compile(optimizer.build_optimizer(self.config["optimizer"]["lr"]), loss=focal_loss)
+        optimizer.create_state(network)  # Keras would make it in the first step, and trace that step twice
         return network
 
     # training
@@ -231,7 +231,9 @@ def prepare(
     if partition is None:
         rule, most_draws, nearest = experiments.partition_rule(config, request.protocol)
         with settings_of(request.experiment):
-            partition = find_partition(loaded.ground_truth, rule, request.seed, most_draws, nearest)
+            partition = find_partition(
+                loaded.ground_truth, rule, request.seed, most_draws, nearest, loaded.scene.class_names
+            )
     return DAIMRNRun(request, config, loaded, partition)
 
 
@@ -241,6 +243,7 @@ def reproduce(request: Request) -> Outcome:
     Raises: SharedDataError with a sentence for the user.
     """
     config, loaded = resolve(request)
+    keras.backend.clear_session()  # of an earlier run in this process
     return reproduce_once(PAPER, request, config, loaded, lambda: prepare(request, config, loaded))
 
 

@@ -6,6 +6,7 @@ pytest.register_assert_rewrite("shared_data.testing")
 
 from da_imrn import experiments  # noqa: E402
 from da_imrn.cli import main  # noqa: E402
+from da_imrn.keras_stack import keras  # noqa: E402
 from shared_data.paper_cli import Request  # noqa: E402
 from shared_data.testing import PaperUnderTest  # noqa: E402
 
@@ -23,7 +24,14 @@ def set_options(*overrides):
 
 
 @pytest.fixture
-def paper():
+def fresh_graph():
+    """The era stack keeps every model in one graph, and its steps get slower as that grows."""
+    yield
+    keras.backend.clear_session()
+
+
+@pytest.fixture
+def paper(fresh_graph):
     return PaperUnderTest(
         slug="da-imrn",
         package="da_imrn",
@@ -43,7 +51,7 @@ def paper():
 
 
 @pytest.fixture
-def request_for(tmp_path):
+def request_for(fresh_graph, tmp_path):
     """Makes the request of a short run on the synthetic scene."""
 
     def make(experiment="synthetic", protocol="paper", seed=1, iterations=None, overrides=(), out=tmp_path):

@@ -1,6 +1,7 @@
 """What of the command line is DA-IMRN's own; the rest is in test_shared.py."""
 
 import pytest
+from conftest import LEAN, set_options
 
 from da_imrn import experiments
 from da_imrn.decisions import PROTOCOLS, protocol_table
@@ -10,9 +11,9 @@ from shared_data.testing.bad_input import fails, reproduce
 @pytest.mark.parametrize("override, expected", [
     ("partition.patch=3", "patch"),
     ("partition.window=2", "window"),
-    ("network.strides=[2]", "64 bands are too many: 32 remain after the last stage"),
-    ("network.strides=[2,2]", "one stride and one band kernel per stage, not 2 and 1"),
-    ("network.spatial_block=five_kernels", "unknown network.spatial_block 'five_kernels'; there are: pointwise"),
+    ("network.strides=[1,1,1,1,1,1]", "64 bands are too many: 63 remain after the last stage"),
+    ("network.strides=[2,2]", "one stride and one band kernel per stage, not 2 and 6"),
+    ("network.spatial_block=five", "unknown network.spatial_block 'five'; there are: three_kernels, pointwise"),
     ("partition.fitted.train=2.5", "partition.fitted.train: expected 0 to 1, found 2.5"),
     ("partition.accepted=[5000,5001]", "training"),
     ("train.epochs=2.5", "train.epochs: expected a whole number, found 2.5"),
@@ -25,6 +26,7 @@ def test_settings_that_do_not_fit(paper, capsys, tmp_path, override, expected):
 def test_weights_that_are_none(paper, tmp_path, capsys):
     path = tmp_path / "weights.hdf5"
     words = ["predict", "synthetic", "--out", str(tmp_path), "--device", "cpu", "--weights", str(path)]
+    words += set_options(*LEAN)
     fails(paper, capsys, words, "weights.hdf5")
     path.write_text("<html>404</html>")
     fails(paper, capsys, words, "weights.hdf5")
@@ -42,4 +44,4 @@ def test_every_configuration_is_complete_and_builds_its_rule_and_structure():
 def test_the_protocol_table_is_that_of_the_decisions():
     table = protocol_table()
     assert "| released | released | 100 | nearest | scene | all_positions | grid | n_plus_one |" in table
-    assert "| paper | fitted | 20000 | error | three_kernels | labelled | scene | none |" in table
+    assert "| paper | fitted | 2000 | error | three_kernels | labelled | scene | none |" in table

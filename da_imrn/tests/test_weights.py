@@ -5,22 +5,28 @@ import os
 import h5py
 import numpy as np
 import pytest
-from network_fixtures import fill_by_rule, small_network, values_by_layer
+from network_fixtures import fill_by_rule, values_by_layer
 
 from da_imrn.loss import focal_loss
+from da_imrn.network import Structure, build_network
 from da_imrn.weights import read_weights, write_weights
 from shared_data.errors import CheckpointError
+
+
+def one_stage(form):
+    """A network with every kind of layer, but few."""
+    return build_network(4, 16, 5, Structure((4,), (1,), form))
 
 
 @pytest.fixture(scope="module")
 def source():
     """A network with the weights of the rule; not to be changed."""
-    return fill_by_rule(small_network("pointwise"))
+    return fill_by_rule(one_stage("pointwise"))
 
 
 @pytest.fixture(scope="module")
 def target():
-    return small_network("pointwise")
+    return one_stage("pointwise")
 
 
 @pytest.fixture
@@ -46,7 +52,7 @@ def write_as_the_release(path, model, inside="", chunked=False):
             for name, value in zip(weight_names, values):
                 group[name.decode()] = value
         if chunked:
-            root.attrs["layer_names0"], root.attrs["layer_names1"] = names[:50], names[50:]
+            root.attrs["layer_names0"], root.attrs["layer_names1"] = names[:30], names[30:]
         else:
             root.attrs["layer_names"] = names
 
@@ -66,7 +72,7 @@ def test_reads_what_keras_saves(tmp_path, source, emptied):
 
 @pytest.mark.filterwarnings("ignore")  # current Keras advises its own format
 def test_reads_a_whole_saved_model_with_its_optimizer(tmp_path, emptied):
-    whole = fill_by_rule(small_network("pointwise"))
+    whole = fill_by_rule(one_stage("pointwise"))
     whole.compile("sgd", loss=focal_loss)
     whole.save(str(tmp_path / "model.h5"))
     read_weights(tmp_path / "model.h5", emptied)
@@ -182,12 +188,12 @@ def lacks_a_layer(file):
 
 
 def other_shape(file):
-    replace_first(file, np.zeros((2, 4, 1, 1, 1), np.float32))
-    return r"weight 0 .* shape \(4, 4, 1, 1, 1\), found float32 of shape \(2, 4, 1, 1, 1\)"
+    replace_first(file, np.zeros((2, 512), np.float32))
+    return r"weight 0 .* shape \(1, 512\), found float32 of shape \(2, 512\)"
 
 
 def no_numbers(file):
-    replace_first(file, np.full((4, 4, 1, 1, 1), b"text"))
+    replace_first(file, np.full((1, 512), b"text"))
     return r"weight 0 .* expected numbers"
 
 
@@ -209,6 +215,6 @@ def test_bad_files_are_refused_in_one_sentence_and_change_nothing(tmp_path, sour
 
 
 def test_weights_of_the_other_block_do_not_fit(tmp_path, emptied):
-    write_weights(tmp_path / "three.hdf5", small_network("three_kernels"))
-    with pytest.raises(CheckpointError, match="expected 326 weights, found 350; these are weights of another network"):
+    write_weights(tmp_path / "three.hdf5", one_stage("three_kernels"))
+    with pytest.raises(CheckpointError, match="expected 56 weights, found 60; these are weights of another network"):
         read_weights(tmp_path / "three.hdf5", emptied)

@@ -11,7 +11,7 @@ OUT ?= results
 SCENES := indianpines pavia salinas ksc houston
 
 # per paper: slug, folder (also the package), interpreter of its own time, folders on its path
-PAPERS := ssdgl rssgl a2s2k da-imrn
+PAPERS := ssdgl rssgl a2s2k da-imrn apdclnn
 FOLDER_ssdgl := ssdgl
 ERA_PYTHON_ssdgl := 3.8
 SOURCES_ssdgl := shared_data simplecv_vendor ssdgl
@@ -24,6 +24,11 @@ SOURCES_a2s2k := shared_data a2s2k_resnet
 FOLDER_da-imrn := da_imrn
 ERA_PYTHON_da-imrn := 3.7
 SOURCES_da-imrn := shared_data da_imrn
+FOLDER_apdclnn := apdclnn
+ERA_PYTHON_apdclnn := 3.6
+SOURCES_apdclnn := shared_data apdclnn
+# no code of APDCLNN was ever released
+NO_RELEASE := apdclnn
 
 configurations = $(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml)))
 MAKE_ENV := $(PYTHON) .ci/make_env.py
@@ -53,7 +58,7 @@ help: ## show this list
 ## bench-<paper> ## time a training step against the literal network
 
 demo: env-shared $(PAPERS:%=env-%) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
-	@set -e; $(foreach paper,$(PAPERS),for protocol in paper released; do \
+	@set -e; $(foreach paper,$(PAPERS),for protocol in paper $(if $(filter $(paper),$(NO_RELEASE)),,released); do \
 		echo "demo: $(paper) on the generated scene, protocol $$protocol"; \
 		.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) reproduce synthetic --protocol $$protocol \
 			--device $(DEVICE) --out $(OUT)/demo --force; done;)

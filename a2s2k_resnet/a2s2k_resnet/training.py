@@ -17,7 +17,6 @@ from a2s2k_resnet.device import device_name, select_device, wait_for
 from a2s2k_resnet.network import build_network
 from a2s2k_resnet.patches import MinibatchStream, PatchGatherer
 from a2s2k_resnet.prediction import predict_scene
-from a2s2k_resnet.preprocessing import whiten
 from a2s2k_resnet.sampling import draw_split
 from a2s2k_resnet.stopping import RULES
 from a2s2k_resnet.validation import Validation
@@ -31,6 +30,7 @@ from shared_data.run_log import RunLog
 from shared_data.run_outputs import Results, write_prediction
 from shared_data.scene import LoadedScene, load_scene
 from shared_data.splits import Split
+from shared_data.whitening import whiten
 
 PAPER = "a2s2k"
 

@@ -1,11 +1,11 @@
 """What the network is fed: patches by their corners, gathered from the scene when they are needed."""
 
-import math
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from da_imrn.partition import Partition, window_pixels
+from shared_data.minibatch_order import MinibatchOrder
 
 AS_IS, UP_DOWN, LEFT_RIGHT = 0, 1, 2  # flips
 
@@ -126,37 +126,17 @@ def one_hot(labels: np.ndarray, num_classes: int) -> np.ndarray:
     return np.eye(num_classes + 1, dtype=np.float32)[labels][..., None, 1:]
 
 
-class MinibatchStream:
+class MinibatchStream(MinibatchOrder):
     """Shuffled mini-batches (x, y): one iteration is one epoch.
 
-    x (n, b, b, B, 1) and y (n, b, b, 1, K) float32, n = batch but for the last. The order comes from one RandomState,
-    seeded here, that continues over the epochs. `state_dict` describes the position inside the epoch, so a stopped
-    run goes on with the very next mini-batch.
+    x (n, b, b, B, 1) and y (n, b, b, 1, K) float32, n = batch but for the last.
     """
 
     def __init__(self, cube: np.ndarray, patches: PatchSet, num_classes: int, batch: int, seed: int) -> None:
-        self._cube, self._patches, self._classes, self._batch = cube, patches, num_classes, batch
-        self._random = np.random.RandomState(seed)
-        self._order: List[int] = []  # patches of the current epoch still to come
-
-    def __len__(self) -> int:
-        """Mini-batches of an epoch."""
-        return math.ceil(self._patches.size / self._batch)
+        super().__init__(patches.size, batch, seed)
+        self._cube, self._patches, self._classes = cube, patches, num_classes
 
     def __iter__(self) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-        if not self._order:
-            self._order = self._random.permutation(self._patches.size).tolist()
-        while self._order:
-            chosen, self._order = self._order[: self._batch], self._order[self._batch :]
+        for chosen in super().__iter__():
             corners, flips, labels = (part[chosen] for part in self._patches)
             yield gather(self._cube, corners, labels.shape[1], flips), one_hot(labels, self._classes)
-
-    def state_dict(self) -> Dict[str, Any]:
-        """Patches still to come in this epoch and the generator's state, as plain lists and numbers."""
-        name, keys, position, has_gauss, cached = self._random.get_state()
-        return {"order": list(self._order), "generator": [name, keys.tolist(), position, has_gauss, cached]}
-
-    def load_state_dict(self, state: Dict[str, Any]) -> None:
-        name, keys, position, has_gauss, cached = state["generator"]
-        self._random.set_state((name, np.array(keys, np.uint32), position, has_gauss, cached))
-        self._order = list(state["order"])

@@ -1,6 +1,7 @@
 """What a configuration may hold: every key named once, with the values it takes.
 
-A schema is a dict of rules: another dict for a section, a tuple of names to choose from, `Number`, `Numbers`, or `str`.
+A schema is a dict of rules: another dict for a section, a tuple of names to choose from, `Number`, `Numbers`, `str` or
+`bool`.
 """
 
 from typing import Any, Dict, NamedTuple, Optional
@@ -61,7 +62,8 @@ def _check_value(value: Any, rule: Any, name: str) -> None:
     elif isinstance(rule, tuple):
         check_name(name, value, rule)
     elif not isinstance(value, rule):
-        raise SettingsError("%s: expected text, found %r." % (name, value))
+        expected = "true or false" if rule is bool else "text"
+        raise SettingsError("%s: expected %s, found %r." % (name, expected, value))
 
 
 def _check_number(value: Any, rule: Number, name: str) -> None:

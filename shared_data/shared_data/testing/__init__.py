@@ -23,3 +23,4 @@ class PaperUnderTest(NamedTuple):
     listed: Sequence[str]  # configurations that must exist
     default_seed: int
     lean: Tuple[str, ...] = ()  # overrides that make the synthetic scene's network smaller
+    protocols: str = "released, paper"  # as a message lists them

@@ -56,7 +56,7 @@ def test_unknown_experiment(paper, capsys):
 
 def test_unknown_protocol(paper, capsys):
     words = ["reproduce", "synthetic", "--protocol", "hope"]
-    fails(paper, capsys, words, "unknown protocol 'hope'", "released, paper")
+    fails(paper, capsys, words, "unknown protocol 'hope'", paper.protocols)
 
 
 def test_unknown_configuration_key_in_an_override(paper, tmp_path, capsys):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from a2s2k_resnet.preprocessing import fit, whiten
 from shared_data.scene import load_scene
+from shared_data.whitening import fit, whiten
 
 
 @pytest.fixture(scope="module")

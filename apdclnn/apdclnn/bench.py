@@ -1,0 +1,94 @@
+"""Time of a training step and of prediction: ours against PDConvLSTM2D equation by equation, on random components.
+
+Both networks live in one process and are asked in turn; the sizes are a scene's.
+"""
+
+import argparse
+import importlib.util
+import statistics
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+from unittest import mock
+
+import numpy as np
+
+from apdclnn import experiments, sspdcl
+from apdclnn.device import select_device
+from apdclnn.model import Model
+from apdclnn.tf_stack import FRAMEWORK_VERSION
+from shared_data import environment
+from shared_data.catalogue import get_scene
+from shared_data.errors import SettingsError
+from shared_data.paper_cli import positive_number
+
+_LITERAL = Path(__file__).resolve().parents[1] / "tests" / "literal.py"
+
+
+def load_literal() -> Any:
+    """The module of the literal cell. Raises: SettingsError outside a checkout."""
+    if not _LITERAL.is_file():
+        raise SettingsError("%s does not exist; run the benchmark in a checkout of the repository." % _LITERAL)
+    specification = importlib.util.spec_from_file_location("literal", str(_LITERAL))
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def build_models(experiment: str, device: str) -> Dict[str, Model]:
+    """`literal` and `ours` with the same numbers, on random features of a scene of 64×64 pixels."""
+    config = experiments.load(experiment)
+    random = np.random.RandomState(0)
+    features = [
+        random.standard_normal((64, 64, config[part]["components"])).astype(np.float32)
+        for part in ("preprocessing", "gabor")
+    ]
+    classes, structure = get_scene(config["scene"]).num_classes, experiments.structure(config)
+
+    def build() -> Model:
+        return Model(features[0], features[1], classes, config["patch"]["side"], structure, 1e-3, device, seed=0)
+
+    ours = build()
+    with mock.patch.object(sspdcl, "pd_conv_lstm", load_literal().pd_conv_lstm):
+        literal = build()
+    literal.set_numbers(ours.numbers())
+    return {"literal": literal, "ours": ours}
+
+
+def alternate(models: Dict[str, Model], action: Callable[[Model], Any], repeats: int) -> Dict[str, float]:
+    """Median seconds of an action on each model, in turn after one warm-up of each."""
+    times: Dict[str, List[float]] = {name: [] for name in models}
+    for model in models.values():
+        action(model)
+    for _ in range(repeats):
+        for name, model in models.items():
+            start = time.perf_counter()
+            action(model)
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the comparison."""
+    models = build_models(arguments.experiment, select_device(arguments.device))
+    batch = experiments.load(arguments.experiment)["train"]["batch"]
+    pixels, targets = np.arange(batch), np.zeros(batch, np.int32)
+    difference = np.abs(models["ours"].class_logits(pixels) - models["literal"].class_logits(pixels)).max()
+    steps = alternate(models, lambda model: model.train_on(pixels, targets), arguments.repeats)
+    many = np.arange(128)
+    batches = alternate(models, lambda model: model.class_logits(many), arguments.repeats)
+    print("%s, %d cores, %s; medians of %d; network of %s, mini-batches of %d"
+          % (environment.cpu_name(), environment.usable_cores(), FRAMEWORK_VERSION, arguments.repeats,
+             arguments.experiment, batch))  # fmt: skip
+    for name in models:
+        print("  %-8s step %.3f s, prediction %.0f patches/s" % (name, steps[name], len(many) / batches[name]))
+    print("  ratio    %.2f step, %.2f prediction; largest difference of logits before training %.1e"
+          % (steps["literal"] / steps["ours"], batches["literal"] / batches["ours"], difference))  # fmt: skip
+    return 0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the `bench` command."""
+    parser.add_argument("--experiment", choices=experiments.names(), default="indianpines", metavar="CONFIGURATION")
+    parser.add_argument("--repeats", type=positive_number, default=5, help="default: 5")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")

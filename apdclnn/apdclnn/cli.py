@@ -1,0 +1,28 @@
+"""python -m apdclnn: reproduce, predict, bench, list, tables."""
+
+from typing import List, Optional
+
+from apdclnn import bench, experiments, training
+from apdclnn.decisions import PROTOCOLS, protocol_table
+from shared_data.paper_cli import Paper
+from shared_data.paper_cli import main as run_paper
+
+PAPER = Paper(
+    slug=training.PAPER,
+    title="APDCLNN (Hu et al., IEEE TGRS 2022), reconstructed: reproduce, predict, bench.",
+    experiments=experiments.names,
+    describe=experiments.describe,
+    protocols=tuple(PROTOCOLS),
+    protocol_table=protocol_table,
+    readme=experiments.CONFIGS.parent / "README.md",
+    reproduce=training.reproduce,
+    predict=training.predict,
+    bench=bench.run,
+    add_bench_options=bench.add_options,
+    default_seed=1,
+)
+
+
+def main(words: Optional[List[str]] = None) -> int:
+    """Entry point; returns the exit code."""
+    return run_paper(PAPER, words)

@@ -1,0 +1,58 @@
+"""What a protocol decides, as data. Code reads the choices, never the protocol's name.
+
+There is one protocol: no code was ever released, so nothing can be reproduced under `released`.
+"""
+
+from typing import Any, Dict, NamedTuple
+
+from shared_data.configs import check_name
+
+
+class Decisions(NamedTuple):
+    """The named choices of one protocol.
+
+    split: how the pixels are drawn. validation: pixels that choose the weights. fitted: pixels on whose spectra scaling
+    and principal components are fitted, `scene` or `train`. normalisation: of the cube. weights_kept: which epoch's.
+    learning_rate: over the epochs.
+    """
+
+    split: str
+    validation: str
+    fitted: str
+    normalisation: str
+    weights_kept: str
+    learning_rate: str
+
+
+PROTOCOLS: Dict[str, Decisions] = {
+    "paper": Decisions(
+        split="share_of_every_class",
+        # test labels choose nothing
+        validation="tenth_of_training_pixels",
+        # R1 and R8 speak of the cube: spectra of test pixels, not their labels, shape scaling and axes
+        fitted="scene",
+        normalisation="min_max_then_whitened_components",
+        weights_kept="lowest_validation_loss",
+        learning_rate="constant",
+    ),
+}
+
+
+def decide(protocol: str) -> Decisions:
+    """The decisions of a protocol. Raises: UnknownNameError listing what there is."""
+    check_name("protocol", protocol, PROTOCOLS)
+    return PROTOCOLS[protocol]
+
+
+def as_dict(decisions: Decisions) -> Dict[str, Any]:
+    """The choices as the run record holds them."""
+    return dict(decisions._asdict())
+
+
+def protocol_table() -> str:
+    """All protocols as a Markdown table, for the README."""
+    names = Decisions._fields
+    lines = ["| protocol | " + " | ".join(names) + " |", "|" + "---|" * (len(names) + 1)]
+    for protocol, decisions in PROTOCOLS.items():
+        lines.append("| %s | %s |" % (protocol, " | ".join(str(value) for value in decisions)))
+    return "\n".join(lines)

@@ -1,0 +1,41 @@
+"""The device a user asks for by name, as TensorFlow names it."""
+
+from typing import List, Optional
+
+from apdclnn.tf_stack import ERA, tf
+from shared_data.errors import DeviceError
+
+
+def _gpus() -> List[str]:
+    """Descriptions of the CUDA devices TensorFlow sees."""
+    if ERA:
+        from tensorflow.python.client import device_lib  # it wakes every device, so only where nothing else tells
+
+        if not tf.test.is_built_with_cuda():
+            return []
+        return [one.physical_device_desc for one in device_lib.list_local_devices() if one.device_type == "GPU"]
+    return [one.name for one in tf.config.experimental.list_physical_devices("GPU")]
+
+
+def select_device(name: str = "auto") -> str:
+    """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N` to '/cpu:0' or '/gpu:N'.
+
+    Raises: DeviceError for another name, or a GPU that TensorFlow does not see.
+    """
+    if name == "cpu" or (name == "auto" and not _gpus()):
+        return "/cpu:0"
+    kind, _, index = name.replace("auto", "cuda").partition(":")
+    if kind != "cuda" or (index and not index.isdigit()):
+        raise DeviceError("unknown device '%s'; choose auto, cpu, cuda or cuda:N." % name)
+    count = len(_gpus())
+    if int(index or 0) >= count:
+        raise DeviceError(
+            "device '%s' was asked for, but TensorFlow %s sees %d GPUs; choose DEVICE=cpu, or install TensorFlow's "
+            "CUDA libraries and a driver that match." % (name, tf.__version__, count)
+        )
+    return "/gpu:%d" % int(index or 0)
+
+
+def device_name(device: str) -> Optional[str]:
+    """What TensorFlow calls a GPU, None for the CPU."""
+    return None if device == "/cpu:0" else _gpus()[int(device.rpartition(":")[2])]

@@ -1,0 +1,81 @@
+"""Experiments: a scene's configuration, and the same without one of the paper's components (the ablations).
+
+`indianpines` is configs/indianpines.toml; `indianpines-without-complex` is the same with real numbers, and so on. Each
+experiment has its own results directory and record.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+from apdclnn.network import Structure
+from shared_data.config_schema import Number, Numbers, check_config
+from shared_data.configs import check_name, experiment_names, load_config
+from shared_data.configs import describe as head_comment
+from shared_data.errors import SettingsError
+
+_HERE = Path(__file__).resolve().parent
+CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
+
+# the paper's components, by their switch in [network]
+COMPONENTS = ("complex", "deformable", "gabor", "attention_loss")
+
+_WITHOUT = "-without-"
+
+SCHEMA: Dict[str, Any] = {
+    "scene": str,
+    "split": {"ratio": Number(float, 0.0, 1.0), "minimum": Number(int, 2), "validation": Number(float, 0.0, 0.9)},
+    "patch": {"side": Number(int, 1)},
+    "preprocessing": {"components": Number(int, 1)},
+    "gabor": {
+        "frequencies": Numbers(1, 16, Number(float, 0.001, 0.5)),
+        "sigma_wavelengths": Number(float, 0.01),
+        "components": Number(int, 1),
+    },
+    "network": dict({"widths": Numbers(1, 6, Number(int, 1))}, **dict.fromkeys(COMPONENTS, bool)),
+    "train": {"epochs": Number(int, 1), "batch": Number(int, 1), "num_iters": Number(int, 0)},
+    "optimizer": {"lr": Number(float, 0.0)},
+}
+
+
+def names() -> List[str]:
+    """Every experiment: each scene's configuration, then its ablations."""
+    suffixes = [""] + [_WITHOUT + component.replace("_", "-") for component in COMPONENTS]
+    return [name + suffix for name in experiment_names(CONFIGS) for suffix in suffixes]
+
+
+def base_and_ablation(experiment: str) -> Tuple[str, str]:
+    """The configuration's name and the component left out, '' for none. Raises: UnknownNameError."""
+    check_name("configuration", experiment, names())
+    base, _, component = experiment.partition(_WITHOUT)
+    return base, component.replace("-", "_")
+
+
+def describe(experiment: str) -> str:
+    """What `list` shows: the head comment of the configuration, or what an ablation changes in it."""
+    base, component = base_and_ablation(experiment)
+    return "%s with network.%s=false" % (base, component) if component else head_comment(CONFIGS, base)
+
+
+def load(experiment: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:
+    """The configuration of an experiment, checked.
+
+    Raises: UnknownNameError for an unknown experiment or key; SettingsError for a missing key, a value out of range, or
+    an override of a component, which would leave the run in another experiment's directory.
+    """
+    base, component = base_and_ablation(experiment)
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        if key.startswith("network.") and key[len("network.") :] in COMPONENTS:
+            ablation = base + _WITHOUT + key[len("network.") :].replace("_", "-")
+            raise SettingsError("'%s' is an experiment of its own; use the configuration %s." % (override, ablation))
+    config = load_config(CONFIGS, base, overrides)
+    check_config(config, SCHEMA, base + ".toml")
+    if component:
+        config["network"][component] = False
+    return config
+
+
+def structure(config: Dict[str, Any]) -> Structure:
+    """The network's part of a configuration."""
+    settings = config["network"]
+    return Structure(tuple(settings["widths"]), *(settings[name] for name in COMPONENTS))

@@ -1,0 +1,215 @@
+"""One run: scene → split → components and Gabor features → patches → epochs → every pixel's class → results."""
+
+import random
+import time
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+
+from apdclnn import experiments
+from apdclnn.decisions import as_dict, decide
+from apdclnn.device import device_name, select_device
+from apdclnn.estimate import estimate
+from apdclnn.gabor_features import gabor_features
+from apdclnn.model import Model
+from apdclnn.prediction import BATCH, predict_scene
+from apdclnn.preprocessing import components, scaled
+from apdclnn.sampling import MinibatchStream, draw_split, targets_of
+from apdclnn.tf_stack import FRAMEWORK, FRAMEWORK_VERSION
+from shared_data import environment, npz_checkpoint
+from shared_data.epoch_run import EpochRun, Validated
+from shared_data.errors import CheckpointError, settings_of
+from shared_data.paper_cli import Outcome, Request
+from shared_data.reproduction import reproduce_once
+from shared_data.run_log import RunLog
+from shared_data.run_outputs import Results, write_prediction
+from shared_data.scene import LoadedScene, load_scene
+from shared_data.selection import BestStep
+from shared_data.splits import Split
+
+PAPER = "apdclnn"
+
+
+def seed_everything(seed: int) -> None:
+    """Python and numpy; TensorFlow's seed belongs to the model's graph."""
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+class APDCLNNRun(EpochRun):
+    """Everything a run builds before its first step.
+
+    config: of `experiments.load`. split: its training pixels train, its validation pixels choose the weights; the
+    labels of its test pixels are read in `results`, for the first time.
+    Raises: SettingsError where sizes do not fit; DeviceError.
+    """
+
+    format = npz_checkpoint.NPZ
+
+    def __init__(self, request: Request, config: Dict[str, Any], loaded: LoadedScene, split: Split) -> None:
+        super().__init__(config["train"])
+        self.request, self.config, self.loaded, self.split = request, config, loaded, split
+        self.decisions = decide(request.protocol)
+        self.device = select_device(request.device)
+        seed_everything(request.seed)
+        with settings_of(request.experiment):
+            self.model = self._build_model()
+        truth = loaded.ground_truth
+        self.stream = MinibatchStream(truth, split.train, config["train"]["batch"], request.seed)
+        self._val_targets = targets_of(truth, split.val)
+        self.best = BestStep(0)
+        self.kept: Dict[str, np.ndarray] = {}  # weights of the best epoch
+
+    def _build_model(self) -> Model:
+        config = self.config
+        cube = scaled(self.loaded.cube)
+        deep = components(cube, config["preprocessing"]["components"])
+        gabor = self._gabor(cube) if config["network"]["gabor"] else None
+        return Model(
+            deep, gabor, self.loaded.scene.num_classes, config["patch"]["side"], experiments.structure(config),
+            config["optimizer"]["lr"], self.device, self.request.seed,
+        )  # fmt: skip
+
+    def _gabor(self, cube: np.ndarray) -> np.ndarray:
+        """R8, kept beside the runs of this scene: the seeds share them."""
+        settings = self.config["gabor"]
+        cache = self.request.out / PAPER / "gabor"
+        return gabor_features(
+            cube, settings["frequencies"], settings["components"], cache,
+            sigma_wavelengths=settings["sigma_wavelengths"],
+        )  # fmt: skip
+
+    # training
+
+    def train(self, folder: Path) -> bool:
+        """As `EpochRun.train`, and before it what the run will take."""
+        batch = self.split.train[: self.config["train"]["batch"]]
+        targets = targets_of(self.loaded.ground_truth, batch)
+        print(estimate(self.model, batch, targets, self.total_steps, self.loaded.ground_truth.size), flush=True)
+        return super().train(folder)
+
+    def begin_epoch(self) -> None:
+        pass
+
+    def train_on(self, batch: Tuple[np.ndarray, np.ndarray]) -> Tuple[float, int]:
+        """One optimizer step; the loss and the number of patches."""
+        return self.model.train_on(*batch), len(batch[0])
+
+    def end_epoch(self) -> Validated:
+        numbers = self._validate()
+        if self.best.offer(self.epoch, -numbers["validation_loss"]):
+            self.kept = self.model.weights()
+        sentence = "validation loss %.4f, validation OA %.2f %%"
+        return Validated(numbers, sentence % (numbers["validation_loss"], 100 * numbers["validation_oa"]))
+
+    def _validate(self) -> Dict[str, float]:
+        loss_sum, right = 0.0, 0
+        pixels, targets = self.split.val, self._val_targets
+        for start in range(0, len(pixels), BATCH):
+            part = slice(start, start + BATCH)
+            loss, logits = self.model.loss_and_logits(pixels[part], targets[part])
+            loss_sum += float(loss) * len(logits)
+            right += int((logits.argmax(axis=1) == targets[part]).sum())
+        return {"validation_loss": loss_sum / len(pixels), "validation_oa": right / len(pixels)}
+
+    @property
+    def exhausted(self) -> bool:
+        return self.best.exhausted
+
+    def use_selected(self, folder: Path, log: RunLog) -> None:
+        """Give the network the weights of the best epoch."""
+        if self.kept:  # nothing is, where the loss never was a number
+            self.model.set_numbers(self.kept)
+        log.info("the weights of epoch %d are used", self.best.step or self.epoch)
+        npz_checkpoint.write(folder / "selected.npz", {"weights": self.model.weights()})
+
+    def state(self) -> Dict[str, Any]:
+        return {"numbers": self.model.numbers(), "kept": self.kept, "best": self.best.state_dict()}
+
+    def restore(self, state: Dict[str, Any]) -> None:
+        self.model.set_numbers(state["numbers"])
+        self.kept = state["kept"]
+        self.best.load_state_dict(state["best"])
+
+    # after training
+
+    def predict(self) -> np.ndarray:
+        """(H, W) uint8 classes of every pixel of the scene."""
+        return predict_scene(self.model, *self.loaded.ground_truth.shape)
+
+    def results(self) -> Results:
+        start = time.perf_counter()
+        prediction = self.predict()
+        evaluation_s = time.perf_counter() - start
+        epoch = self.best.step or self.epoch
+        return Results(
+            split=self.split,
+            prediction=prediction,
+            history=self.history,
+            decisions=as_dict(self.decisions),
+            selection={
+                "step": self.history.entries[epoch - 1]["step"],
+                "on": "mean loss of %d validation pixels: best epoch" % self.split.val.size,
+                "last_step": self.step,
+            },
+            environment=environment.describe(FRAMEWORK, FRAMEWORK_VERSION, device_name(self.device)),
+            times={
+                "train_s": sum(self.history.seconds),
+                "step_s": self.history.median_step(),
+                "evaluation_s": evaluation_s,
+            },
+            memory={"peak_rss_mb": environment.peak_memory_mb(), "peak_gpu_mb": None},
+        )
+
+
+def resolve(request: Request) -> Tuple[Dict[str, Any], LoadedScene]:
+    """The configuration with the request's changes, and the scene.
+
+    Raises: UnknownNameError, SettingsError; what `load_scene` raises.
+    """
+    config = experiments.load(request.experiment, request.overrides)
+    if request.iterations is not None:
+        config["train"]["num_iters"] = request.iterations
+    return config, load_scene(config["scene"], request.data, request.unverified)
+
+
+def prepare(request: Request, config: Dict[str, Any], loaded: LoadedScene, split: Optional[Split] = None) -> APDCLNNRun:
+    """The run of a request; its split is drawn from the seed unless one is given. Raises: SplitError; `APDCLNNRun`."""
+    if split is None:
+        settings, scene = config["split"], loaded.scene
+        split = draw_split(
+            loaded.ground_truth, settings["ratio"], settings["minimum"], settings["validation"], request.seed,
+            scene.class_names,
+        )  # fmt: skip
+    return APDCLNNRun(request, config, loaded, split)
+
+
+def reproduce(request: Request) -> Outcome:
+    """Run, or resume, or report a finished run. The record is None where a signal stopped it.
+
+    Raises: SharedDataError with a sentence for the user.
+    """
+    config, loaded = resolve(request)
+    return reproduce_once(PAPER, request, config, loaded, lambda: prepare(request, config, loaded))
+
+
+def predict(request: Request, weights: Path) -> Outcome:
+    """Classify every pixel with stored weights (`selected.npz` of a run) and draw the result beside the request's split.
+
+    Writes results/apdclnn/<experiment>/predictions/<name of the weights>/.
+    Raises: CheckpointError where the file cannot be read or does not fit; what `reproduce` raises.
+    """
+    config, loaded = resolve(request)
+    content = npz_checkpoint.read(weights)
+    run = prepare(request, config, loaded)
+    try:
+        run.model.set_numbers(content["weights"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            "%s does not fit %s (%s); give the selected.npz of a run of it." % (weights, request.experiment, error)
+        ) from error
+    folder = request.out / PAPER / request.experiment / "predictions" / weights.stem
+    title = "%s · %s · %s" % (PAPER.upper(), loaded.scene.title, weights.name)
+    write_prediction(folder, run.predict(), loaded, run.split, title)
+    return Outcome(folder, None)

@@ -1,0 +1,73 @@
+"""Fixtures of the APDCLNN tests: who the paper is, requests of short runs, and a graph to compute in."""
+
+import numpy as np
+import pytest
+
+pytest.register_assert_rewrite("shared_data.testing")
+
+from apdclnn import experiments  # noqa: E402
+from apdclnn.cli import main  # noqa: E402
+from apdclnn.tf_stack import tf, tflearn  # noqa: E402
+from shared_data.paper_cli import Request  # noqa: E402
+from shared_data.testing import PaperUnderTest  # noqa: E402
+
+# one small layer, one Gabor frequency: the life of a run does not depend on them
+LEAN = (
+    "network.widths=[2]", "patch.side=3", "preprocessing.components=3", "gabor.components=3", "gabor.frequencies=[0.5]",
+)  # fmt: skip
+
+
+def set_options(*overrides):
+    """`--set` options of the command line."""
+    return tuple(word for override in overrides for word in ("--set", override))
+
+
+@pytest.fixture
+def paper():
+    return PaperUnderTest(
+        slug="apdclnn",
+        package="apdclnn",
+        main=main,
+        configs_owner=experiments,
+        short=("--iters", "2", *set_options("train.batch=8", *LEAN)),
+        epochs=set_options("train.epochs=8", *LEAN),
+        checkpoint_marker="epoch-2.npz saved",
+        short_override="train.batch",
+        wrong_keys=(("train", "epoch"), ("network", "width")),
+        listed=("indianpines", "pavia", "salinas", "houston", "synthetic", "indianpines-without-gabor"),
+        default_seed=1,
+        protocols="paper",
+        lean=LEAN,
+    )
+
+
+@pytest.fixture
+def request_for(tmp_path):
+    """request_for(...) makes a Request of a lean run on the synthetic scene."""
+
+    def make(experiment="synthetic", seed=1, iterations=None, overrides=()):
+        return Request(experiment, "paper", seed, None, False, "cpu", iterations, LEAN + tuple(overrides), tmp_path,
+                       False)  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def compute():
+    """compute(function, *arrays, variables={name: values}) builds function(*placeholders) in a graph and runs it."""
+
+    def run(function, *arrays, variables=None):
+        with tf.Graph().as_default():
+            tf.set_random_seed(0)
+            tflearn.config.init_training_mode()
+            fed = [tf.placeholder(tf.float32, np.shape(array)) for array in arrays]
+            built = function(*fed)
+            with tf.Session() as session:
+                session.run(tf.global_variables_initializer())
+                tflearn.is_training(False, session=session)
+                for variable in tf.global_variables():
+                    if variable.op.name in (variables or {}):
+                        variable.load(variables[variable.op.name], session)
+                return session.run(built, dict(zip(fed, arrays)))
+
+    return run

@@ -9,9 +9,8 @@ import io
 import os
 import warnings
 
-os.environ.setdefault(
-    "TF_CPP_MIN_LOG_LEVEL", "3"
-)  # has to be set before TensorFlow is imported; what goes wrong is raised
+# has to be set before TensorFlow is imported; what goes wrong is raised
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # silent: numpy's future, which TensorFlow 1.4 and tflearn do not know; hdf5, which nothing here needs
 with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

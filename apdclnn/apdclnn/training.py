@@ -195,7 +195,7 @@ def reproduce(request: Request) -> Outcome:
 
 
 def predict(request: Request, weights: Path) -> Outcome:
-    """Classify every pixel with stored weights (`selected.npz` of a run) and draw the result beside the request's split.
+    """Classify every pixel with a run's `selected.npz` and draw the result beside the request's split.
 
     Writes results/apdclnn/<experiment>/predictions/<name of the weights>/.
     Raises: CheckpointError where the file cannot be read or does not fit; what `reproduce` raises.

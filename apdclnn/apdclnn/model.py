@@ -36,6 +36,9 @@ class Model:
             self._step = self._build_step(learning_rate)
             # whether BatchNorm trains is the session's state, not a number of the model
             self._variables = {v.op.name: v for v in tf.global_variables() if v.op.name != "is_training"}
+            variables = self._variables.items()
+            self._given = {name: tf.placeholder(v.dtype.base_dtype, v.get_shape()) for name, v in variables}
+            self._assigned = {name: tf.assign(v, self._given[name]).op for name, v in variables}
             self.session = tf.Session(config=_session_config())
             self.session.run(tf.global_variables_initializer())
         for table in self._tables:
@@ -93,10 +96,9 @@ class Model:
             shape = tuple(self._variables[name].get_shape().as_list())
             if np.shape(values) != shape:
                 raise ValueError("%s has the shape %s, not %s" % (name, np.shape(values), shape))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # `load` is called deprecated in current TensorFlow
-            for name, values in numbers.items():
-                self._variables[name].load(values, self.session)
+        # one call for all of them: a call prepares the graph anew for what it is asked
+        fed = {self._given[name]: values for name, values in numbers.items()}
+        self.session.run([self._assigned[name] for name in sorted(numbers)], fed)
 
     def parameters(self) -> int:
         """Trainable numbers."""

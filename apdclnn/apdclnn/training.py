@@ -19,7 +19,7 @@ from apdclnn.sampling import MinibatchStream, draw_split, targets_of
 from apdclnn.tf_stack import FRAMEWORK, FRAMEWORK_VERSION
 from shared_data import environment, npz_checkpoint
 from shared_data.epoch_run import EpochRun, Validated
-from shared_data.errors import CheckpointError, settings_of
+from shared_data.errors import CheckpointError, RunDirectoryError, settings_of
 from shared_data.paper_cli import Outcome, Request
 from shared_data.reproduction import reproduce_once
 from shared_data.run_log import RunLog
@@ -75,10 +75,14 @@ class APDCLNNRun(EpochRun):
         """R8, kept beside the runs of this scene: the seeds share them."""
         settings = self.config["gabor"]
         cache = self.request.out / PAPER / "gabor"
-        return gabor_features(
-            cube, settings["frequencies"], settings["components"], cache,
-            sigma_wavelengths=settings["sigma_wavelengths"],
-        )  # fmt: skip
+        sigma = settings["sigma_wavelengths"]
+        try:
+            return gabor_features(cube, settings["frequencies"], settings["components"], cache, sigma_wavelengths=sigma)
+        except OSError as error:
+            raise RunDirectoryError(
+                "%s cannot be written: %s. The same command computes the Gabor features again."
+                % (cache, error.strerror or error)
+            ) from error
 
     # training
 

@@ -5,7 +5,7 @@ import pytest
 
 pytest.register_assert_rewrite("shared_data.testing")
 
-from apdclnn import experiments  # noqa: E402
+from apdclnn import experiments, training  # noqa: E402
 from apdclnn.cli import main  # noqa: E402
 from apdclnn.tf_stack import tf, tflearn  # noqa: E402
 from shared_data.paper_cli import Request  # noqa: E402
@@ -20,6 +20,17 @@ LEAN = (
 def set_options(*overrides):
     """`--set` options of the command line."""
     return tuple(word for override in overrides for word in ("--set", override))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def gabor_once(tmp_path_factory):
+    """Every run of the tests writes into a folder of its own; the Gabor features of the scene are kept in one."""
+    folder, original = tmp_path_factory.mktemp("gabor"), training.gabor_features
+    training.gabor_features = lambda cube, frequencies, components, _, **options: original(
+        cube, frequencies, components, folder, **options
+    )
+    yield folder
+    training.gabor_features = original
 
 
 @pytest.fixture

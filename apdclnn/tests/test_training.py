@@ -8,6 +8,7 @@ import pytest
 
 from apdclnn import estimate as estimating
 from apdclnn import training
+from apdclnn.gabor_features import gabor_features
 from apdclnn.model import Model
 from apdclnn.network import Structure
 from apdclnn.prediction import predict_pixels, predict_scene
@@ -144,7 +145,8 @@ def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     assert np.array_equal(*stored)
 
 
-def test_gabor_features_are_shared_by_the_seeds_of_a_scene(request_for, tmp_path):
+def test_gabor_features_are_shared_by_the_seeds_of_a_scene(request_for, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "gabor_features", gabor_features)
     for seed in (1, 2):
         build(request_for(seed=seed))
     assert len(list((tmp_path / "apdclnn/gabor").iterdir())) == 1

@@ -4,7 +4,7 @@ from typing import Optional
 
 import torch
 
-from shared_data.errors import DeviceError
+from shared_data.device_choice import gpu_index
 
 
 def select_device(name: str = "auto") -> torch.device:
@@ -12,20 +12,8 @@ def select_device(name: str = "auto") -> torch.device:
 
     Raises: DeviceError for another name, or a CUDA device that PyTorch does not see.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu":
-        return torch.device("cpu")
-    kind, _, index = name.partition(":")
-    if kind != "cuda" or (index and not index.isdigit()):
-        raise DeviceError("unknown device '%s'; choose auto, cpu, cuda or cuda:N." % name)
-    count = torch.cuda.device_count()
-    if int(index or 0) >= count:
-        raise DeviceError(
-            "device '%s' was asked for, but PyTorch %s sees %d CUDA devices; choose DEVICE=cpu, or install a PyTorch "
-            "build and a driver that match." % (name, torch.__version__, count)
-        )
-    return torch.device(name)
+    index = gpu_index(name, "PyTorch %s" % torch.__version__, torch.cuda.device_count)
+    return torch.device("cpu" if index is None else "cuda:%d" % index)
 
 
 def device_name(device: torch.device) -> Optional[str]:

@@ -3,7 +3,7 @@
 from typing import List, Optional
 
 from apdclnn.tf_stack import ERA, tf
-from shared_data.errors import DeviceError
+from shared_data.device_choice import gpu_index
 
 
 def _gpus() -> List[str]:
@@ -22,18 +22,8 @@ def select_device(name: str = "auto") -> str:
 
     Raises: DeviceError for another name, or a GPU that TensorFlow does not see.
     """
-    if name == "cpu" or (name == "auto" and not _gpus()):
-        return "/cpu:0"
-    kind, _, index = name.replace("auto", "cuda").partition(":")
-    if kind != "cuda" or (index and not index.isdigit()):
-        raise DeviceError("unknown device '%s'; choose auto, cpu, cuda or cuda:N." % name)
-    count = len(_gpus())
-    if int(index or 0) >= count:
-        raise DeviceError(
-            "device '%s' was asked for, but TensorFlow %s sees %d GPUs; choose DEVICE=cpu, or install TensorFlow's "
-            "CUDA libraries and a driver that match." % (name, tf.__version__, count)
-        )
-    return "/gpu:%d" % int(index or 0)
+    index = gpu_index(name, "TensorFlow %s" % tf.__version__, lambda: len(_gpus()))
+    return "/cpu:0" if index is None else "/gpu:%d" % index
 
 
 def device_name(device: str) -> Optional[str]:

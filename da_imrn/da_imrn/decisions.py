@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, NamedTuple
 
+from shared_data.choices import choice_table
 from shared_data.configs import check_name
 
 
@@ -76,8 +77,4 @@ def as_dict(decisions: Decisions) -> Dict[str, Any]:
 
 def protocol_table() -> str:
     """All protocols as a Markdown table, for the README."""
-    names = Decisions._fields
-    lines = ["| protocol | " + " | ".join(names) + " |", "|" + "---|" * (len(names) + 1)]
-    for protocol, decisions in PROTOCOLS.items():
-        lines.append("| %s | %s |" % (protocol, " | ".join(str(value) for value in decisions)))
-    return "\n".join(lines)
+    return choice_table(["protocol"], (([name], as_dict(decisions)) for name, decisions in PROTOCOLS.items()))

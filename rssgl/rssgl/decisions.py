@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Dict
 
+from shared_data.choices import choice_table
 from shared_data.configs import check_name
 
 
@@ -48,9 +49,4 @@ def as_dict(decisions: Decisions) -> Dict[str, Any]:
 
 def protocol_table() -> str:
     """All protocols as a Markdown table, for the README."""
-    names = list(asdict(PROTOCOLS["paper"]))
-    lines = ["| protocol | " + " | ".join(names) + " |", "|" + "---|" * (len(names) + 1)]
-    for protocol, decisions in PROTOCOLS.items():
-        values = asdict(decisions)
-        lines.append("| %s | %s |" % (protocol, " | ".join(str(values[name]) for name in names)))
-    return "\n".join(lines)
+    return choice_table(["protocol"], (([name], as_dict(decisions)) for name, decisions in PROTOCOLS.items()))

@@ -16,7 +16,7 @@ def test_an_epoch_holds_every_position_once():
     first, second = epoch(order), epoch(order)
     assert [len(batch) for batch in first] == [5, 5, 5, 5, 3] and len(order) == 5
     for batches in (first, second):
-        assert sorted(sum(batches, [])) == list(range(23))
+        assert sorted(position for batch in batches for position in batch) == list(range(23))
     assert first != second
 
 

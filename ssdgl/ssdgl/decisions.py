@@ -7,6 +7,7 @@ differs between `released` and `paper` is visible here, in one place, with its e
 from dataclasses import asdict, dataclass
 from typing import Any, Dict
 
+from shared_data.choices import choice_table
 from shared_data.configs import check_name
 
 
@@ -68,10 +69,9 @@ def as_dict(decisions: Decisions) -> Dict[str, Any]:
 
 def protocol_table() -> str:
     """All protocols and networks as a Markdown table, for the README."""
-    names = list(asdict(_PAPER))
-    lines = ["| protocol | network | " + " | ".join(names) + " |", "|" + "---|" * (len(names) + 2)]
-    for protocol, variants in PROTOCOLS.items():
-        for variant, decisions in variants.items():
-            values = asdict(decisions)
-            lines.append("| %s | %s | %s |" % (protocol, variant, " | ".join(values[name] for name in names)))
-    return "\n".join(lines)
+    rows = (
+        ([protocol, variant], as_dict(decisions))
+        for protocol, variants in PROTOCOLS.items()
+        for variant, decisions in variants.items()
+    )
+    return choice_table(["protocol", "network"], rows)

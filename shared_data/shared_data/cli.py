@@ -1,4 +1,4 @@
-"""python -m shared_data: fetch, verify and list scenes; compare runs with published numbers; keep records."""
+"""python -m shared_data: fetch, verify, list and split scenes; compare runs with published numbers; keep records."""
 
 import argparse
 import sys
@@ -8,12 +8,25 @@ from typing import List, Optional
 from shared_data import diff as comparison
 from shared_data.catalogue import scenes
 from shared_data.console import print_text, run_command
+from shared_data.disjoint import DisjointRule, draw_disjoint, manifest, write_manifest
 from shared_data.errors import SharedDataError
 from shared_data.fetch import fetch_scene
+from shared_data.paper_cli import seed_number, whole_number
 from shared_data.published import load_published
 from shared_data.records import collect, find_records
-from shared_data.scene import data_folders, verify_scene
+from shared_data.scene import data_folders, load_scene, verify_scene
 from shared_data.tables import report_tables
+
+
+def _share(text: str) -> float:
+    """An argparse type: a number above 0 and below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError("expected a share above 0 and below 1, found '%s'" % text)
+    return value
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -80,6 +93,21 @@ def _tables(arguments: argparse.Namespace) -> int:
     return report_tables(arguments.files, arguments.records, arguments.check)
 
 
+def _split(arguments: argparse.Namespace) -> int:
+    loaded = load_scene(arguments.scene, arguments.data, arguments.unverified)
+    rule = DisjointRule(arguments.train, arguments.val, arguments.minimum, arguments.distance, arguments.block)
+    drawn = draw_disjoint(loaded.ground_truth, rule, arguments.seed, loaded.scene.class_names)
+    content = manifest(drawn, rule, arguments.seed, loaded.ground_truth, loaded.scene)
+    path = arguments.to or Path("results", "splits", "%s-disjoint-%d.json" % (arguments.scene, arguments.seed))
+    write_manifest(path, content)
+    sizes = ", ".join("%s %d" % (name, part["size"]) for name, part in content["sets"].items())
+    print("%s: %s pixels; least distance of a test pixel to a training pixel: %d"
+          % (path, sizes, content["least_distance"]))  # fmt: skip
+    if content["classes_not_tested"]:
+        print("classes of which no pixel is far enough to be tested: %s" % ", ".join(content["classes_not_tested"]))
+    return 0
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line of `python -m shared_data`."""
     parser = argparse.ArgumentParser(prog="shared_data", description=__doc__)
@@ -99,6 +127,23 @@ def build_parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list the scenes of the catalogue")
     listing.add_argument("--data", help="data folder(s), separated like PATH")
     listing.set_defaults(handler=_list)
+
+    split = commands.add_parser("split", help="draw a spatially disjoint split and write it as JSON")
+    split.add_argument("scene", help="scene slug")
+    split.add_argument("--seed", type=seed_number, default=1, help="default: 1")
+    split.add_argument("--data", help="data folder(s), separated like PATH")
+    split.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
+    split.add_argument("--to", type=Path, help="file (default: results/splits/<scene>-disjoint-<seed>.json)")
+    for name, kind, meaning in (
+        ("train", _share, "share of every class that trains"),
+        ("val", _share, "share of every class that validates"),
+        ("minimum", whole_number(1, 10**6), "pixels of a class in both of these, at least"),
+        ("distance", whole_number(0, 10**4), "test pixels are further than this from every training pixel"),
+        ("block", whole_number(1, 10**4), "side of the blocks in pixels"),
+    ):
+        default = getattr(DisjointRule(), name)
+        split.add_argument("--" + name, type=kind, default=default, help="%s (default: %g)" % (meaning, default))
+    split.set_defaults(handler=_split)
 
     diff = commands.add_parser("diff", help="compare runs with the published numbers")
     diff.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")

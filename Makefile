@@ -40,7 +40,7 @@ RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out $(OUT) \
 	$(if $(ITERS),--iters $(ITERS)) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) \
 	$(if $(filter 1 yes true,$(FORCE)),--force) $(foreach pair,$(SET),--set "$(pair)")
 
-.PHONY: help demo test lint format data diff record tables clean env-shared env-shared-era
+.PHONY: help demo environments test lint format data diff record tables clean env-shared env-shared-era
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -66,7 +66,9 @@ demo: env-shared $(PAPERS:%=env-%) ## the main job on the generated scene: both 
 	@$(SHARED) diff $(OUT)/demo --experiment synthetic
 	@echo; echo "maps:"; find $(OUT)/demo -name '*.png' | sort | sed 's/^/  /'
 
-test: env-shared env-shared-era $(PAPERS:%=env-%) $(PAPERS:%=env-%-era) ## every test; stacks of the papers' time where their interpreter is found
+environments: env-shared env-shared-era $(PAPERS:%=env-%) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)
+
+test: environments ## every test; stacks of the papers' time where their interpreter is found
 	@.ci/test
 
 lint: env-shared $(PAPERS:%=env-%) ## ruff (style and format) and the generated tables of the README files

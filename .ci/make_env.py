@@ -76,7 +76,8 @@ def install(folder, python, requirements, sources):
     pip = [inner, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     if version_of(python) < (3, 9):
         subprocess.check_call(pip + ["--upgrade", "pip==21.3.1"])
-    subprocess.check_call(pip + ["--requirement", requirements])
+    # byte code is made when a module is imported: to compile all of TensorFlow takes longer than to install it
+    subprocess.check_call(pip + ["--no-compile", "--requirement", requirements])
     where = subprocess.check_output([inner, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"])
     with open(os.path.join(where.decode().strip(), "monorepo.pth"), "w") as file:
         file.write("\n".join(sources) + "\n")

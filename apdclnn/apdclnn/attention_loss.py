@@ -17,7 +17,7 @@ class Attended(NamedTuple):
 
 
 def attend(fused: Any, num_classes: int) -> Attended:
-    """Class maps of the fused map (N, p, p, C): their means are the auxiliary logits, their mixture the attention."""
+    """R10: class maps of the fused map (N, p, p, C); their means are the auxiliary logits, their mix the attention."""
     x = norm_relu(convolution(fused, _MAPS, 3, "attention_conv"), "attention_norm")
     class_maps = convolution(x, num_classes, 1, "class_maps")
     attention = tf.sigmoid(convolution(class_maps, 1, 1, "attention_map"))
@@ -25,7 +25,7 @@ def attend(fused: Any, num_classes: int) -> Attended:
 
 
 def loss(logits: Any, auxiliary: Optional[Any], targets: Any) -> Any:
-    """CE(main) + ½·CE(auxiliary), means over the patches; without a subnetwork CE(main). targets: (N) 0..K−1."""
+    """R10: CE(main) + ½·CE(auxiliary), means over the patches; without a subnetwork CE(main). targets: (N) 0..K−1."""
     total = _cross_entropy(logits, targets)
     return total if auxiliary is None else total + AUXILIARY_WEIGHT * _cross_entropy(auxiliary, targets)
 

@@ -6,7 +6,7 @@ from apdclnn.tf_stack import tf, tflearn
 
 
 def deform(x: Any, parts: int) -> Any:
-    """(M, H, W, parts·C) read at offsets that a 3×3 convolution of it predicts; at first these are zero.
+    """R5: (M, H, W, parts·C) read at offsets that a 3×3 convolution of it predicts; at first these are zero.
 
     Each complex map has its own offsets; its real and imaginary part share them.
     """

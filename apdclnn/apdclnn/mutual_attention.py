@@ -20,7 +20,7 @@ def gabor_maps(gabor_patches: Any, widths: Sequence[int]) -> List[Any]:
 
 
 def mamlf(deep: Any, gabor: Any, scope: str) -> Any:
-    """D' = D + D·σ(conv G), G' = G + G·σ(conv D), fused = conv1×1 [D'; G']; all (N, p, p, C)."""
+    """R9: D' = D + D·σ(conv G), G' = G + G·σ(conv D), fused = conv1×1 [D'; G']; all (N, p, p, C)."""
     channels = deep.get_shape().as_list()[-1]
     with tf.variable_scope(scope):
         deep_weighed = deep + deep * tf.sigmoid(convolution(gabor, channels, 1, "of_gabor"))

@@ -42,7 +42,7 @@ def pd_conv_lstm(x: Any, maps: int, parts: int, deformable: bool, scope: str, si
 
 
 def lstm_step(z: Any, cell: Any, parts: int) -> Tuple[Any, Any]:
-    """h' and c' (N, H, W, parts·C) of the gates' z (N, H, W, 4·parts·C) and c, which is the number 0 at first."""
+    """R6: h' and c' (N, H, W, parts·C) of the gates' z (N, H, W, 4·parts·C) and c, which is the number 0 at first."""
     i, f, o, g = tf.split(z, GATES, axis=-1)
     candidate = product(tf.sigmoid(i), tf.tanh(g), parts)
     if not isinstance(cell, float):

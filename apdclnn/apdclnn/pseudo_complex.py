@@ -43,7 +43,7 @@ def convolve(x: Any, weights: Any) -> Any:
 
 
 def product(a: Any, b: Any, parts: int) -> Any:
-    """Of two maps, number by number; complex: (ar·br − ai·bi) + j(ar·bi + ai·br)."""
+    """R4: product of two maps, number by number; complex: (ar·br − ai·bi) + j(ar·bi + ai·br)."""
     if parts == REAL:
         return a * b
     (a_re, a_im), (b_re, b_im) = tf.split(a, 2, axis=-1), tf.split(b, 2, axis=-1)

@@ -29,7 +29,7 @@ def sspdcl2dnn(patches: Any, widths: Sequence[int], parts: int, deformable: bool
 
 
 def spectral_attention(states: Any, scope: str) -> Any:
-    """D = Σ_t α_t·h_t, α the softmax over the steps of a learnt score of each state's mean over the pixels.
+    """R7: D = Σ_t α_t·h_t, α the softmax over the steps of a learnt score of each state's mean over the pixels.
 
     states: (T, N, p, p, C). Result: (N, p, p, C).
     """

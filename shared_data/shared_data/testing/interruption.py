@@ -25,7 +25,7 @@ def run_and_kill(paper, out, number):
     """Start a run, send the signal some time after an early checkpoint; return the exit code."""
     process = subprocess.Popen(command(paper, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     log = run_folder(paper, out) / "log.txt"
-    deadline = time.time() + 120
+    deadline = time.time() + 600  # a busy machine may take minutes to load a framework
     while time.time() < deadline and process.poll() is None:
         if log.exists() and paper.checkpoint_marker in log.read_text():
             break

@@ -40,7 +40,10 @@ def peak_memory_mb() -> float:
 
 
 def revision() -> Dict[str, Any]:
-    """Commit of the source tree and whether tracked files differ from it; None where git does not tell."""
+    """Commit of the source tree and whether tracked files differ from it; None where nothing tells.
+
+    In an image there is no git: the commit it was built from is in the variable HSI_REVISION.
+    """
     folder = os.path.dirname(os.path.abspath(__file__))
 
     def git(*words: str) -> Optional[str]:
@@ -51,8 +54,9 @@ def revision() -> Dict[str, Any]:
             return None
 
     commit = git("rev-parse", "HEAD")
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return {"git": commit, "dirty": None if commit is None else bool(changed)}
+    if commit is None:
+        return {"git": os.environ.get("HSI_REVISION") or None, "dirty": None}
+    return {"git": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
 
 
 def describe(framework: str, version: str, gpu: Optional[str]) -> Dict[str, Any]:

@@ -131,7 +131,10 @@ def test_environment_describes_this_process():
 
 def test_revision_is_unknown_without_git(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("HSI_REVISION", raising=False)
     assert environment.revision() == {"git": None, "dirty": None}
+    monkeypatch.setenv("HSI_REVISION", "abc")  # as in an image, which was built from that commit
+    assert environment.revision() == {"git": "abc", "dirty": None}
 
 
 def test_revision_names_the_commit_and_whether_the_tree_differs(monkeypatch):

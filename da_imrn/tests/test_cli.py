@@ -11,8 +11,8 @@ from shared_data.testing.bad_input import fails, reproduce
 @pytest.mark.parametrize("override, expected", [
     ("partition.patch=3", "patch"),
     ("partition.window=2", "window"),
-    ("network.strides=[1,1,1,1,1,1]", "64 bands are too many: 63 remain after the last stage"),
-    ("network.strides=[2,2]", "one stride and one band kernel per stage, not 2 and 6"),
+    ("network.strides=[1,1,1]", "64 bands are too many: 63 remain after the last stage"),
+    ("network.strides=[2,2]", "one stride and one band kernel per stage, not 2 and 3"),
     ("network.spatial_block=five", "unknown network.spatial_block 'five'; there are: three_kernels, pointwise"),
     ("partition.fitted.train=2.5", "partition.fitted.train: expected 0 to 1, found 2.5"),
     ("partition.accepted=[5000,5001]", "training"),

@@ -37,7 +37,6 @@ def paper():
         configs_owner=experiments,
         short=("--iters", "2", *set_options("train.batch=32", *LEAN)),
         epochs=set_options("train.epochs=8", *LEAN),
-        checkpoint_marker="epoch-2.pth saved",
         short_override="train.batch",
         wrong_keys=(
             ("split", "held"), ("patch", "size"), ("model", "width"), ("preprocessing", "bands"),

@@ -1,4 +1,4 @@
-"""What of the command line is A2S2K's own; the rest is in test_shared.py."""
+"""What of the command line is A2S2K's own; the rest is in test_bad_input.py."""
 
 import numpy as np
 import pytest

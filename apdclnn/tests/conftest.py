@@ -42,7 +42,6 @@ def paper():
         configs_owner=experiments,
         short=("--iters", "2", *set_options("train.batch=8", *LEAN)),
         epochs=set_options("train.epochs=8", *LEAN),
-        checkpoint_marker="epoch-2.npz saved",
         short_override="train.batch",
         wrong_keys=(("train", "epoch"), ("network", "width")),
         listed=("indianpines", "pavia", "salinas", "houston", "synthetic", "indianpines-without-gabor"),

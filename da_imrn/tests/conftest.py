@@ -39,7 +39,6 @@ def paper(fresh_graph):
         configs_owner=experiments,
         short=("--iters", "2", *set_options("train.batch=8", *LEAN)),
         epochs=set_options("train.epochs=6", *LEAN),
-        checkpoint_marker="epoch-2.npz saved",
         short_override="train.batch",
         wrong_keys=(
             ("partition", "block"), ("network", "stride"), ("train", "epoch"), ("optimizer", "momentum"),

@@ -36,7 +36,6 @@ def paper():
         configs_owner=RSSGLRun,
         short=("--iters", "2", "--set", "minibatch.images=2", "--set", LEAN),
         epochs=("--iters", "24", "--set", "minibatch.images=4", "--set", LEAN),
-        checkpoint_marker="model-8.pth saved",
         short_override="minibatch.images",
         wrong_keys=(("minibatch", "per_clas"), ("model.params", "widht"), ("train", "num_iter"), ("loss", "lambda")),
         listed=("pavia", "indianpines", "salinas", "synthetic"),

@@ -236,9 +236,9 @@ def test_stale_tables_are_reported_and_brought_up_to_date(tmp_path, record, caps
     readme.write_text(README)
     assert report_tables([readme], records, check=True) == 1
     assert "README.md: tables are stale" in capsys.readouterr().out
-    assert readme.read_text() == README
+    assert readme.read_text(encoding="utf-8") == README
     assert report_tables([readme], records, check=False) == 0
-    assert "95.00" in readme.read_text()
+    assert "95.00" in readme.read_text(encoding="utf-8")
     assert report_tables([readme], records, check=True) == 0
     assert update_tables([readme], records, write=True) == []
 

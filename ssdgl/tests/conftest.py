@@ -34,7 +34,6 @@ def paper():
         configs_owner=SSDGLRun,
         short=("--iters", "2", "--set", "minibatch.images=2"),
         epochs=("--iters", "40", "--set", "minibatch.images=4"),
-        checkpoint_marker="model-8.pth saved",
         short_override="minibatch.images",
         wrong_keys=(("minibatch", "per_clas"), ("model.params", "widht"), ("train", "num_iter")),
         listed=("pavia", "indianpines-fewshot", "houston-v2021", "synthetic"),

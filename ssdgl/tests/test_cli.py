@@ -1,4 +1,4 @@
-"""What of the command line is SSDGL's own; the rest is in test_shared.py."""
+"""What of the command line is SSDGL's own; the rest is in test_bad_input.py."""
 
 import pytest
 

@@ -17,7 +17,6 @@ class PaperUnderTest(NamedTuple):
     configs_owner: Any  # object whose attribute CONFIGS names the folder of configurations
     short: Tuple[str, ...]  # options of a run of two steps on the synthetic scene, --iters among them
     epochs: Tuple[str, ...]  # options of a run with several checkpoints that lasts some seconds
-    checkpoint_marker: str  # what the log says once such a run has written an early checkpoint
     short_override: str  # a key that `short` overrides, whose change another run is refused for
     wrong_keys: Sequence[Tuple[str, str]]  # (section of a configuration, key that nothing knows)
     listed: Sequence[str]  # configurations that must exist

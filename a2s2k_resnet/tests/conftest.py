@@ -36,7 +36,7 @@ def paper():
         main=main,
         configs_owner=experiments,
         short=("--iters", "2", *set_options("train.batch=32", *LEAN)),
-        epochs=set_options("train.epochs=8", *LEAN),
+        epochs=set_options("train.epochs=16", *LEAN),
         short_override="train.batch",
         wrong_keys=(
             ("split", "held"), ("patch", "size"), ("model", "width"), ("preprocessing", "bands"),

@@ -41,7 +41,7 @@ def paper():
         main=main,
         configs_owner=experiments,
         short=("--iters", "2", *set_options("train.batch=8", *LEAN)),
-        epochs=set_options("train.epochs=8", *LEAN),
+        epochs=set_options("train.epochs=16", *LEAN),
         short_override="train.batch",
         wrong_keys=(("train", "epoch"), ("network", "width")),
         listed=("indianpines", "pavia", "salinas", "houston", "synthetic", "indianpines-without-gabor"),

@@ -43,7 +43,8 @@ def test_a_run_killed_and_stopped_ends_with_the_same_bits(paper, tmp_path):
     unfinished = run_folder(paper, interrupted)
     assert run_and_kill(paper, interrupted, signal.SIGKILL, checkpoints=2) == -9
     assert not (unfinished / "run.json").exists()
-    assert run_and_kill(paper, interrupted, signal.SIGTERM, checkpoints=1) == 143
+    # 143: stopped after a step. -15: training had just ended, and the map was being made
+    assert run_and_kill(paper, interrupted, signal.SIGTERM, checkpoints=1) in (143, -15)
     assert not (unfinished / "run.json").exists()
 
     subprocess.run(command(paper, interrupted), check=True, stdout=subprocess.DEVNULL)

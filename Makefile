@@ -8,6 +8,7 @@ PYTHON ?= python3
 PROTOCOL ?= paper
 DEVICE ?= auto
 OUT ?= results
+VARIANT ?= modern
 SCENES := indianpines pavia salinas ksc houston
 
 # per paper: slug, folder (also the package), interpreter of its own time, folders on its path
@@ -40,7 +41,7 @@ RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out $(OUT) \
 	$(if $(ITERS),--iters $(ITERS)) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) \
 	$(if $(filter 1 yes true,$(FORCE)),--force) $(foreach pair,$(SET),--set "$(pair)")
 
-.PHONY: help demo environments test lint format data diff record tables clean env-shared env-shared-era
+.PHONY: help demo environments test lint format data diff record tables clean env-shared env-shared-era docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -55,6 +56,8 @@ help: ## show this list
 
 ## reproduce-<paper>-<configuration> ## train, evaluate, draw maps and compare, e.g. reproduce-ssdgl-pavia
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
+## docker-<paper> ## build its image, VARIANT=modern|era|cpu|cpu-era, TOOL=docker|podman|buildah, e.g. docker-a2s2k VARIANT=cpu
+## docker-run-<paper>-<configuration> ## reproduce in the container, e.g. docker-run-a2s2k-pavia (GPUS=all for the GPUs)
 ## bench-<paper> ## time a training step against the literal network
 
 demo: env-shared $(PAPERS:%=env-%) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
@@ -75,6 +78,7 @@ lint: env-shared $(PAPERS:%=env-%) ## ruff (style and format) and the generated 
 	.venvs/shared-modern/bin/ruff check .
 	.venvs/shared-modern/bin/ruff format --check .
 	@$(SHARED) tables --check README.md
+	@$(PYTHON) docker/lock.py --check
 	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables --check &&) true
 
 format: env-shared ## let ruff rewrite what it can
@@ -122,6 +126,24 @@ env-%-era: FORCE_TARGET
 
 env-%: FORCE_TARGET
 	@$(MAKE_ENV) $*-modern $(FOLDER_$*)/requirements/modern.txt --sources $(SOURCES_$*)
+
+docker-check: ## build the images without CUDA for real, without a daemon, and try them (root, buildah, debootstrap; one to two hours)
+	$(PYTHON) docker/check.py
+
+docker-lock: ## write the hash locks in docker/locks from the requirement files (needs uv)
+	$(PYTHON) docker/lock.py
+
+docker-run-%: FORCE_TARGET
+	@paper=$$(echo '$*' | sed -E 's/^(da-imrn|[a-z0-9]+)-.*$$/\1/'); mkdir -p "$(OUT)"; \
+	$(or $(TOOL),docker) run --rm --init --network none --read-only --tmpfs /tmp --user "$$(id -u):$$(id -g)" \
+		$(if $(GPUS),--gpus $(GPUS)) -v "$(abspath $(or $(DATA),shared_data/raw)):/data:ro" -v "$(abspath $(OUT)):/results" \
+		hsi/$$paper:$(VARIANT) reproduce "$$(echo '$*' | sed -E "s/^$$paper-//")" --protocol $(PROTOCOL) --device $(DEVICE) \
+		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(ITERS),--iters $(ITERS)) \
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) \
+		$(foreach pair,$(SET),--set "$(pair)")
+
+docker-%: FORCE_TARGET
+	@$(PYTHON) docker/build.py $* --variant $(VARIANT)
 
 clean: ## remove environments and caches (results, records and shared_data/raw stay)
 	rm -rf .venvs .ruff_cache .pytest_cache

@@ -55,7 +55,10 @@ def revision() -> Dict[str, Any]:
 
     commit = git("rev-parse", "HEAD")
     if commit is None:
-        return {"git": os.environ.get("HSI_REVISION") or None, "dirty": None}
+        named = os.environ.get("HSI_REVISION", "unknown")
+        if named == "unknown":
+            return {"git": None, "dirty": None}
+        return {"git": named.replace("-dirty", ""), "dirty": named.endswith("-dirty")}
     return {"git": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
 
 

@@ -133,8 +133,15 @@ def test_revision_is_unknown_without_git(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("HSI_REVISION", raising=False)
     assert environment.revision() == {"git": None, "dirty": None}
-    monkeypatch.setenv("HSI_REVISION", "abc")  # as in an image, which was built from that commit
-    assert environment.revision() == {"git": "abc", "dirty": None}
+    monkeypatch.setenv("HSI_REVISION", "unknown")
+    assert environment.revision() == {"git": None, "dirty": None}
+
+
+@pytest.mark.parametrize("named, dirty", [("abc", False), ("abc-dirty", True)])
+def test_an_image_knows_the_commit_it_was_built_from(monkeypatch, tmp_path, named, dirty):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HSI_REVISION", named)
+    assert environment.revision() == {"git": "abc", "dirty": dirty}
 
 
 def test_revision_names_the_commit_and_whether_the_tree_differs(monkeypatch):

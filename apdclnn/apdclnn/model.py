@@ -100,15 +100,6 @@ class Model:
         fed = {self._given[name]: values for name, values in numbers.items()}
         self.session.run([self._assigned[name] for name in sorted(numbers)], fed)
 
-    def parameters(self) -> int:
-        """Trainable numbers."""
-        with self.graph.as_default():
-            return sum(int(np.prod(v.get_shape().as_list())) for v in tf.trainable_variables())
-
-    def close(self) -> None:
-        """Free the session."""
-        self.session.close()
-
 
 def _belongs_to_adam(name: str) -> bool:
     return "Adam" in name.rpartition("/")[2] or name in ("beta1_power", "beta2_power")

@@ -16,7 +16,8 @@ class Decisions:
     monitored: what early stopping looks at, `last_validation_batch` or `mean_validation_loss`.
     weights_kept: the epoch whose weights early stopping restores, `first_worse_epoch` or `best_epoch`.
     aa_beside_recall: a second AA in the record as `aa_released`, `precision`, or `none`.
-    validation: pixels that validate. learning_rate: over the epochs. split: how the pixels are drawn.
+    validation: pixels that validate. learning_rate: over the epochs. split: how the pixels are drawn, as the `release`
+        does it or the `disjoint` split of all papers.
     """
 
     kernel: str
@@ -53,6 +54,16 @@ PROTOCOLS: Dict[str, Decisions] = {
         monitored="mean_validation_loss",
         weights_kept="best_epoch",
         aa_beside_recall="none",
+    ),
+    # as the text, on pixels far from those that train
+    "disjoint": Decisions(
+        kernel="per_branch",
+        preprocessing="train",
+        monitored="mean_validation_loss",
+        weights_kept="best_epoch",
+        aa_beside_recall="none",
+        validation="of_the_split",
+        split="disjoint",
     ),
 }
 

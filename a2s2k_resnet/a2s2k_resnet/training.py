@@ -22,6 +22,7 @@ from a2s2k_resnet.stopping import RULES
 from a2s2k_resnet.validation import Validation
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
+from shared_data.disjoint import common_split
 from shared_data.epoch_run import EpochRun, Validated
 from shared_data.errors import CheckpointError, SettingsError, settings_of
 from shared_data.paper_cli import Outcome, Request
@@ -223,11 +224,16 @@ def resolve(request: Request) -> Tuple[Dict[str, Any], LoadedScene]:
     return config, load_scene(config["scene"], request.data, request.unverified)
 
 
+def split_of(request: Request, config: Dict[str, Any], loaded: LoadedScene) -> Split:
+    """The split of a request's seed under its protocol. Raises: SplitError."""
+    if decide(request.protocol).split == "disjoint":
+        return common_split(loaded, request.seed)
+    return draw_split(loaded.ground_truth, request.seed, config["split"]["held_out"], loaded.scene.class_names)
+
+
 def prepare(request: Request, config: Dict[str, Any], loaded: LoadedScene) -> A2S2KRun:
     """The run of a request, with the split drawn from its seed. Raises: SplitError; see `A2S2KRun`."""
-    names = loaded.scene.class_names
-    split = draw_split(loaded.ground_truth, request.seed, config["split"]["held_out"], names)
-    return A2S2KRun(request, config, loaded, split)
+    return A2S2KRun(request, config, loaded, split_of(request, config, loaded))
 
 
 def reproduce(request: Request) -> Outcome:

@@ -1,6 +1,6 @@
 """What a protocol decides, as data. Code reads the choices, never the protocol's name.
 
-There is one protocol: no code was ever released, so nothing can be reproduced under `released`.
+No code was ever released, so nothing can be reproduced under `released`.
 """
 
 from typing import Any, Dict, NamedTuple
@@ -12,8 +12,9 @@ from shared_data.configs import check_name
 class Decisions(NamedTuple):
     """The named choices of one protocol.
 
-    split: how the pixels are drawn. validation: pixels that choose the weights. fitted: pixels on whose spectra scaling
-    and principal components are fitted, `scene` or `train`. normalisation: of the cube. weights_kept: which epoch's.
+    split: how the pixels are drawn, a `share_of_every_class` or the `disjoint` split of all papers. validation: pixels
+    that choose the weights. fitted: pixels on whose spectra scaling and principal components are fitted, `scene` or
+    `train`; those of the Gabor responses as well. normalisation: of the cube. weights_kept: which epoch's.
     learning_rate: over the epochs.
     """
 
@@ -32,6 +33,15 @@ PROTOCOLS: Dict[str, Decisions] = {
         validation="tenth_of_training_pixels",
         # R1 and R8 speak of the cube: spectra of test pixels, not their labels, shape scaling and axes
         fitted="scene",
+        normalisation="min_max_then_whitened_components",
+        weights_kept="lowest_validation_loss",
+        learning_rate="constant",
+    ),
+    # as the text, on pixels far from those that train, and nothing learnt from spectra that are to be told apart
+    "disjoint": Decisions(
+        split="disjoint",
+        validation="of_the_split",
+        fitted="train",
         normalisation="min_max_then_whitened_components",
         weights_kept="lowest_validation_loss",
         learning_rate="constant",

@@ -37,7 +37,7 @@ from apdclnn.gabor import (
 from shared_data.atomic import atomic_path
 from shared_data.progress import TrainingProgress
 
-CACHE_VERSION = "gabor features 1"  # to be raised by any change of the numbers
+CACHE_VERSION = "gabor features 2"  # to be raised by any change of the numbers
 SAMPLE_PIXELS = 4096
 SEED = 0  # of the sample and of the randomised PCA
 # enough for 20 components of Indian Pines to agree with the exact ones to 1e-4; scikit-learn's own choice, 7, to 2e-2
@@ -55,12 +55,14 @@ def gabor_features(
     cache_folder: Any,
     sigma_wavelengths: float = SIGMA_WAVELENGTHS,
     progress: Optional[Callable[[int, int], None]] = None,
+    fitted: Optional[np.ndarray] = None,
 ) -> np.ndarray:
     """The whitened principal components of the magnitude responses of `bank(frequencies)`.
 
     cube: (H, W, B), scaled to [0, 1]; computed in float32. cache_folder: made when missing; a file in it that is
     damaged is computed anew. progress: called as progress(filters done, filters in all) after each filter of each pass;
-    without it a bar is drawn on stderr when that is a terminal.
+    without it a bar is drawn on stderr when that is a terminal. fitted: flat indices of the pixels the sample is drawn
+    from, instead of the whole scene.
 
     Returns (H, W, components) float32: mean 0 and variance 1 over the sampled pixels, uncorrelated there, by falling
     variance before whitening; the largest weight of each component is positive.
@@ -74,12 +76,15 @@ def gabor_features(
     """
     filters = bank(frequencies)
     cube = np.ascontiguousarray(cube, np.float32)
-    _check(cube, components, len(filters))
+    _check_cube(cube)
+    pixels = cube.shape[0] * cube.shape[1]
+    chosen = _sampled(np.arange(pixels) if fitted is None else np.sort(fitted))
+    _check_components(components, len(chosen), len(filters) * cube.shape[2])
     shape = (*cube.shape[:2], components)
-    cached = _cache_path(cube, filters, components, sigma_wavelengths, cache_folder)
+    cached = _cache_path(cube, filters, components, sigma_wavelengths, cache_folder, chosen)
     features = _read(cached, shape)
     if features is None:
-        features = _compute(cube, filters, components, sigma_wavelengths, progress).reshape(shape)
+        features = _compute(cube, filters, components, sigma_wavelengths, progress, chosen).reshape(shape)
         _write(cached, features)
     return features
 
@@ -108,13 +113,14 @@ def memory_bound_bytes(shape: Tuple[int, int, int], filters: int, components: in
     return 4 * numbers
 
 
-def _check(cube: np.ndarray, components: int, filters: int) -> None:
+def _check_cube(cube: np.ndarray) -> None:
     if cube.ndim != 3 or not cube.size:
         raise ValueError("Cube of shape %s: expected (height, width, bands), none of them 0." % (cube.shape,))
     if not np.isfinite(cube).all():
         raise ValueError("The cube holds NaN or infinity; expected finite values scaled to [0, 1].")
-    height, width, bands = cube.shape
-    sample, responses = min(height * width, SAMPLE_PIXELS), filters * bands
+
+
+def _check_components(components: int, sample: int, responses: int) -> None:
     if not 1 <= components <= min(sample, responses):
         raise ValueError(
             "%d Gabor components: expected at least 1 and at most the %d sampled pixels and the %d responses."
@@ -128,11 +134,10 @@ def _compute(
     components: int,
     sigma_wavelengths: float,
     progress: Optional[Callable[[int, int], None]],
+    chosen: np.ndarray,
 ) -> np.ndarray:
-    """The features (H·W, components) of a checked cube."""
-    pixels = cube.shape[0] * cube.shape[1]
-    chosen = _sampled_pixels(pixels)
-    whole = len(chosen) == pixels
+    """The features (H·W, components) of a checked cube, fitted on the chosen pixels."""
+    whole = len(chosen) == cube.shape[0] * cube.shape[1]
     bank_kernels = [kernels(filter, pixels_of_sigma(filter, sigma_wavelengths)) for filter in filters]
     planes = band_planes(cube)
     with _counted(len(filters) * (1 if whole else 2), progress) as advance:
@@ -145,11 +150,11 @@ def _compute(
         return _project(planes, bank_kernels, mean, weights, advance)
 
 
-def _sampled_pixels(pixels: int) -> np.ndarray:
-    """Flat indices of the sample, ascending. By chance, not at a fixed step, which could follow the scene's columns."""
-    if pixels <= SAMPLE_PIXELS:
-        return np.arange(pixels)
-    return np.sort(np.random.RandomState(SEED).choice(pixels, SAMPLE_PIXELS, replace=False))
+def _sampled(pixels: np.ndarray) -> np.ndarray:
+    """At most SAMPLE_PIXELS of ascending flat indices, ascending. By chance: a fixed step could follow the columns."""
+    if len(pixels) <= SAMPLE_PIXELS:
+        return pixels
+    return pixels[np.sort(np.random.RandomState(SEED).choice(len(pixels), SAMPLE_PIXELS, replace=False))]
 
 
 def _sample(planes: np.ndarray, bank_kernels: List[Tuple], chosen: np.ndarray, advance: Advance) -> np.ndarray:
@@ -217,7 +222,7 @@ def _counted(total: int, progress: Optional[Callable[[int, int], None]]) -> Iter
 
 
 def _cache_path(
-    cube: np.ndarray, filters: List[Filter], components: int, sigma_wavelengths: float, folder: Any
+    cube: np.ndarray, filters: List[Filter], components: int, sigma_wavelengths: float, folder: Any, chosen: np.ndarray
 ) -> Path:
     """The cached file's path; its name is a hash of all that the features depend on."""
     parameters = {
@@ -230,6 +235,7 @@ def _cache_path(
     }
     content = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     content.update(cube)
+    content.update(chosen.astype("<i8"))
     return Path(folder) / ("gabor-%s.npy" % content.hexdigest()[:16])
 
 

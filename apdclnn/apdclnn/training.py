@@ -18,6 +18,7 @@ from apdclnn.preprocessing import components, scaled
 from apdclnn.sampling import MinibatchStream, draw_split, targets_of
 from apdclnn.tf_stack import FRAMEWORK, FRAMEWORK_VERSION
 from shared_data import environment, npz_checkpoint
+from shared_data.disjoint import common_split
 from shared_data.epoch_run import EpochRun, Validated
 from shared_data.errors import CheckpointError, RunDirectoryError, settings_of
 from shared_data.paper_cli import Outcome, Request
@@ -61,10 +62,15 @@ class APDCLNNRun(EpochRun):
         self.best = BestStep(0)
         self.kept: Dict[str, np.ndarray] = {}  # weights of the best epoch
 
+    @property
+    def _fitted(self) -> Optional[np.ndarray]:
+        """Flat indices of the pixels whose spectra preprocessing learns from; None for the whole scene."""
+        return {"scene": None, "train": self.split.train}[self.decisions.fitted]
+
     def _build_model(self) -> Model:
         config = self.config
-        cube = scaled(self.loaded.cube)
-        deep = components(cube, config["preprocessing"]["components"])
+        cube = scaled(self.loaded.cube, self._fitted)
+        deep = components(cube, config["preprocessing"]["components"], self._fitted)
         gabor = self._gabor(cube) if config["network"]["gabor"] else None
         return Model(
             deep, gabor, self.loaded.scene.num_classes, config["patch"]["side"], experiments.structure(config),
@@ -77,7 +83,10 @@ class APDCLNNRun(EpochRun):
         cache = self.request.out / PAPER / "gabor"
         sigma = settings["sigma_wavelengths"]
         try:
-            return gabor_features(cube, settings["frequencies"], settings["components"], cache, sigma_wavelengths=sigma)
+            return gabor_features(
+                cube, settings["frequencies"], settings["components"], cache, sigma_wavelengths=sigma,
+                fitted=self._fitted,
+            )  # fmt: skip
         except OSError as error:
             raise RunDirectoryError(
                 "%s cannot be written: %s. The same command computes the Gabor features again."
@@ -178,15 +187,20 @@ def resolve(request: Request) -> Tuple[Dict[str, Any], LoadedScene]:
     return config, load_scene(config["scene"], request.data, request.unverified)
 
 
+def split_of(request: Request, config: Dict[str, Any], loaded: LoadedScene) -> Split:
+    """The split of a request's seed under its protocol. Raises: SplitError."""
+    if decide(request.protocol).split == "disjoint":
+        return common_split(loaded, request.seed)
+    settings = config["split"]
+    return draw_split(
+        loaded.ground_truth, settings["ratio"], settings["minimum"], settings["validation"], request.seed,
+        loaded.scene.class_names,
+    )  # fmt: skip
+
+
 def prepare(request: Request, config: Dict[str, Any], loaded: LoadedScene, split: Optional[Split] = None) -> APDCLNNRun:
     """The run of a request; its split is drawn from the seed unless one is given. Raises: SplitError; `APDCLNNRun`."""
-    if split is None:
-        settings, scene = config["split"], loaded.scene
-        split = draw_split(
-            loaded.ground_truth, settings["ratio"], settings["minimum"], settings["validation"], request.seed,
-            scene.class_names,
-        )  # fmt: skip
-    return APDCLNNRun(request, config, loaded, split)
+    return APDCLNNRun(request, config, loaded, split or split_of(request, config, loaded))
 
 
 def reproduce(request: Request) -> Outcome:

@@ -46,7 +46,7 @@ def paper():
         wrong_keys=(("train", "epoch"), ("network", "width")),
         listed=("indianpines", "pavia", "salinas", "houston", "synthetic", "indianpines-without-gabor"),
         default_seed=1,
-        protocols="paper",
+        protocols="paper, disjoint",
         lean=LEAN,
     )
 

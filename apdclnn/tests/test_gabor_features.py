@@ -48,17 +48,26 @@ def test_a_small_scene_is_its_own_sample(tmp_path):
 def test_streamed_components_are_those_of_all_responses(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SAMPLE_PIXELS", 40)
     cube = scene(12, 10)
-    expected = principal_components(cube, FREQUENCIES, 5, module._sampled_pixels(120))
+    expected = principal_components(cube, FREQUENCIES, 5, module._sampled(np.arange(120)))
     np.testing.assert_allclose(gabor_features(cube, FREQUENCIES, 5, tmp_path), expected, atol=5e-4)
 
 
+def test_components_fitted_on_chosen_pixels_do_not_depend_on_the_others(tmp_path):
+    cube, fitted = scene(12, 30), np.arange(40)  # the first row and a third of the second
+    features = gabor_features(cube, FREQUENCIES, 5, tmp_path, fitted=fitted)
+    np.testing.assert_allclose(features, principal_components(cube, FREQUENCIES, 5, fitted), atol=5e-4)
+    flat = features.reshape(-1, 5)[fitted].astype(np.float64)
+    np.testing.assert_allclose(np.cov(flat.T), np.eye(5), atol=1e-3)
+    assert not np.array_equal(features, gabor_features(cube, FREQUENCIES, 5, tmp_path))
+
+
 def test_sample_is_fixed_spread_and_without_repeats():
-    chosen = module._sampled_pixels(145 * 145)
+    chosen = module._sampled(np.arange(145 * 145))
     assert len(chosen) == 4096 == len(set(chosen)) and chosen.max() < 145 * 145
-    np.testing.assert_array_equal(chosen, module._sampled_pixels(145 * 145))
+    np.testing.assert_array_equal(chosen, module._sampled(np.arange(145 * 145)))
     assert (np.diff(chosen) > 0).all()
     assert len(np.unique(chosen // 145)) == 145 == len(np.unique(chosen % 145))
-    np.testing.assert_array_equal(module._sampled_pixels(4096), np.arange(4096))
+    np.testing.assert_array_equal(module._sampled(np.arange(4096)), np.arange(4096))
 
 
 def test_memory_order_and_precision_of_the_cube_do_not_matter(tmp_path, computations):

@@ -9,14 +9,14 @@ from shared_data.configs import check_name
 class Decisions(NamedTuple):
     """The named choices of one protocol.
 
-    ratios: the section of [partition] with the shares of a class that give window centres.
+    ratios: the section of [partition] with the shares of a class that give window centres, or `none`.
     draws: how many partitions are drawn at most. unaccepted: after these, the `nearest` one is taken, or an `error`.
     spatial_block: `scene` (the configuration's, as the release) or `three_kernels` for every scene.
     monitored: the validation accuracy that selects, over `all_positions` of a patch or the `labelled` ones.
     tested: test pixels, those of the release's `grid` or of the whole `scene`.
     aa_beside_recall: a second AA in the record as `aa_released`, `n_plus_one`, or `none`.
-    split: how the pixels are drawn. normalisation: of the cube. weights_kept: which epoch's. learning_rate: over the
-    epochs.
+    split: how the pixels are drawn, as `blocks` or as the `disjoint` split of all papers. normalisation: of the cube.
+    weights_kept: which epoch's. learning_rate: over the epochs.
     """
 
     ratios: str
@@ -60,6 +60,17 @@ PROTOCOLS: Dict[str, Decisions] = {
         monitored="labelled",
         tested="scene",
         aa_beside_recall="none",
+    ),
+    # as the text, on pixels far from those that train; nothing is drawn, and nothing held out inside windows
+    "disjoint": Decisions(
+        ratios="none",
+        draws=0,
+        unaccepted="error",
+        spatial_block="three_kernels",
+        monitored="labelled",
+        tested="scene",
+        aa_beside_recall="none",
+        split="disjoint",
     ),
 }
 

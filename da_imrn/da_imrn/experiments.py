@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from da_imrn.decisions import decide
+from da_imrn.disjoint_partition import partition_of_split
 from da_imrn.network import SPATIAL_BLOCKS, WIDTHS, Structure
-from da_imrn.partition import Rule
+from da_imrn.partition import Partition, Rule, find_partition
 from shared_data.config_schema import Number, Numbers, check_config
 from shared_data.configs import describe as head_comment
 from shared_data.configs import experiment_names, load_config
+from shared_data.disjoint import common_split
+from shared_data.scene import LoadedScene
 
 _HERE = Path(__file__).resolve().parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
@@ -62,13 +65,24 @@ def load(experiment: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:
 
 
 def partition_rule(config: Dict[str, Any], protocol: str) -> Tuple[Rule, int, bool]:
-    """The rule of the draw, the most draws, and whether the nearest one is taken after these."""
+    """The rule of the draw, the most draws, and whether the nearest one is taken after these.
+
+    Where a protocol draws no windows, the shares are 0 and the sides alone count.
+    """
     decisions, settings = decide(protocol), config["partition"]
-    shares, (lowest, highest) = settings[decisions.ratios], settings["accepted"]
+    shares, (lowest, highest) = settings.get(decisions.ratios, {"train": 0.0, "val": 0.0}), settings["accepted"]
     rule = Rule(
         settings["window"], settings["patch"], settings["per_window"], shares["train"], shares["val"], lowest, highest
     )
     return rule, decisions.draws, decisions.unaccepted == "nearest"
+
+
+def partition_for(config: Dict[str, Any], protocol: str, loaded: LoadedScene, seed: int) -> Partition:
+    """The partition of a seed under a protocol. Raises: SplitError; ValueError for a rule whose sides do not fit."""
+    rule, most_draws, nearest = partition_rule(config, protocol)
+    if decide(protocol).split == "disjoint":
+        return partition_of_split(common_split(loaded, seed), loaded.ground_truth, rule)
+    return find_partition(loaded.ground_truth, rule, seed, most_draws, nearest, loaded.scene.class_names)
 
 
 def structure(config: Dict[str, Any], protocol: str) -> Structure:

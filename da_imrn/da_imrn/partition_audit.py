@@ -11,7 +11,7 @@ import numpy as np
 
 from da_imrn import experiments
 from da_imrn.decisions import PROTOCOLS
-from da_imrn.partition import Partition, Rule, find_partition, window_pixels
+from da_imrn.partition import Partition, Rule, window_pixels
 from da_imrn.patches import grid_corners, training_patches
 from shared_data.console import run_command
 from shared_data.errors import settings_of
@@ -83,11 +83,9 @@ def _mean(values: np.ndarray) -> float:
 def _print(arguments: argparse.Namespace) -> int:
     config = experiments.load(arguments.experiment)
     loaded = load_scene(config["scene"], arguments.data, arguments.unverified)
-    rule, most_draws, nearest = experiments.partition_rule(config, arguments.protocol)
+    rule, _, _ = experiments.partition_rule(config, arguments.protocol)
     with settings_of(arguments.experiment):
-        partition = find_partition(
-            loaded.ground_truth, rule, arguments.seed, most_draws, nearest, loaded.scene.class_names
-        )
+        partition = experiments.partition_for(config, arguments.protocol, loaded, arguments.seed)
     print("%s, protocol %s, seed %d" % (arguments.experiment, arguments.protocol, arguments.seed))
     for name, value in audit(partition, loaded.ground_truth, rule).items():
         shown = "%.1f %%" % (100 * value) if type(value) is float else value

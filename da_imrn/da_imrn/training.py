@@ -14,7 +14,7 @@ from da_imrn.evaluation import ACCURACIES, average_accuracy_plus_one
 from da_imrn.keras_stack import FRAMEWORK, FRAMEWORK_VERSION, keras, tf
 from da_imrn.loss import focal_loss
 from da_imrn.network import build_network
-from da_imrn.partition import Partition, find_partition
+from da_imrn.partition import Partition
 from da_imrn.partition_audit import audit
 from da_imrn.patches import MinibatchStream, in_grid, op_patches, training_patches, validation_patches
 from da_imrn.prediction import predict_patches, predict_scene
@@ -229,11 +229,8 @@ def prepare(
     Raises: SplitError; see `DAIMRNRun`.
     """
     if partition is None:
-        rule, most_draws, nearest = experiments.partition_rule(config, request.protocol)
         with settings_of(request.experiment):
-            partition = find_partition(
-                loaded.ground_truth, rule, request.seed, most_draws, nearest, loaded.scene.class_names
-            )
+            partition = experiments.partition_for(config, request.protocol, loaded, request.seed)
     return DAIMRNRun(request, config, loaded, partition)
 
 

@@ -12,11 +12,12 @@ class Decisions:
     """The named choices of one protocol.
 
     selected_on: pixels whose overall accuracy chooses the weights and ends training, `test` or `validation`.
-    validation_share: share of each class's training pixels that is held out, at least one pixel; 0 holds out none.
+    validation_share: share of each class's training pixels that is held out, at least one pixel; 0 holds out none. The
+        disjoint split brings validation pixels of its own.
     training_labels: the labels training can reach; always those of `train` pixels, the loss is masked.
     class_counts: counts behind the class weights, those of the pixels in `train`.
-    normalisation: pixels whose spectra give the band means and deviations; labels play no part.
-    split: `release`, the class-wise random draw of the official code.
+    normalisation: pixels whose spectra give the band means and deviations, `scene` or `train`; labels play no part.
+    split: `release`, the class-wise random draw of the official code, or the `disjoint` one of all papers.
     """
 
     selected_on: str
@@ -33,6 +34,8 @@ PROTOCOLS: Dict[str, Decisions] = {
     "released": Decisions(selected_on="test", validation_share=0.0),
     # the same with a held-out tenth of the training pixels in place of the test pixels
     "paper": Decisions(selected_on="validation", validation_share=0.1),
+    # as the text, on pixels far from those that train; the network still sees the spectra of the whole scene
+    "disjoint": Decisions(selected_on="validation", validation_share=0.0, normalisation="train", split="disjoint"),
 }
 
 

@@ -20,6 +20,7 @@ from rssgl.sampling import draw_split
 from rssgl.selection import BestWeights
 from shared_data.atomic import atomic_path
 from shared_data.configs import check_name
+from shared_data.disjoint import common_split
 from shared_data.metrics import evaluate
 from shared_data.paper_cli import Outcome, Request
 from shared_data.scene import LoadedScene
@@ -66,9 +67,15 @@ class RSSGLRun(FullSceneRun):
 
     @classmethod
     def draw_split(cls, config: AttrDict, loaded: LoadedScene, request: Request) -> Split:
-        """The release's draw, which is the same in every run: its seed is the configuration's, not the run's."""
-        share = decide(request.protocol).validation_share
-        return draw_split(loaded, config.split.ratio, config.split.minimum, config.split.seed, share)
+        """The release's draw, which is the same in every run: its seed is the configuration's, not the run's.
+
+        Under the disjoint split that of the run's seed, which all papers share.
+        """
+        decisions = decide(request.protocol)
+        if decisions.split == "disjoint":
+            return common_split(loaded, request.seed)
+        settings = config.split
+        return draw_split(loaded, settings.ratio, settings.minimum, settings.seed, decisions.validation_share)
 
     def decide(self) -> Decisions:
         return decide(self.request.protocol)

@@ -17,6 +17,7 @@ from scipy.ndimage import maximum_filter
 
 from shared_data.atomic import write_text
 from shared_data.errors import SharedDataError, SplitError
+from shared_data.scene import LoadedScene
 from shared_data.splits import Split, describe
 
 DISTANCE = 13  # pixels: half the widest patch of the five methods, 27×27
@@ -70,6 +71,11 @@ def draw_disjoint(
             % rule.distance
         )
     return DisjointSplit(best.split, best.unsplit)
+
+
+def common_split(loaded: LoadedScene, seed: int) -> Split:
+    """The split of a scene and a seed that all methods share: `DisjointRule` as it stands. Raises: SplitError."""
+    return draw_disjoint(loaded.ground_truth, DisjointRule(), seed, loaded.scene.class_names).split
 
 
 class _Attempt:

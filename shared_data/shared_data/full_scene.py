@@ -1,5 +1,7 @@
 """A scene as one image: standardised per band and zero-padded, for the networks that see the whole scene at once."""
 
+from typing import Optional
+
 import numpy as np
 
 
@@ -8,19 +10,20 @@ def padded_side(side: int, multiple: int) -> int:
     return -(-side // multiple) * multiple
 
 
-def standardise_and_pad(cube: np.ndarray, multiple: int) -> np.ndarray:
+def standardise_and_pad(cube: np.ndarray, multiple: int, fitted: Optional[np.ndarray] = None) -> np.ndarray:
     """(H, W, B) numbers to (B, H', W') float32: zero mean, unit standard deviation per band, zeros below and right.
 
-    Mean and population standard deviation are those of the whole scene, in float64. A constant band becomes zero.
-    Works band by band: beside the result only two bands are held.
+    Mean and population standard deviation are those of the whole scene, or of the flat pixel indices `fitted`, in
+    float64. A band that is constant there becomes zero. Works band by band: beside the result two bands are held.
     """
     height, width, bands = cube.shape
     image = np.zeros((bands, padded_side(height, multiple), padded_side(width, multiple)), np.float32)
     for band in range(bands):
         values = cube[:, :, band].astype(np.float64)
+        judged = values if fitted is None else values.ravel()[fitted]
         # the spread of a constant band may be rounding noise instead of 0
-        if values.min() < values.max():
-            image[band, :height, :width] = (values - values.mean()) / values.std()
+        if judged.min() < judged.max():
+            image[band, :height, :width] = (values - judged.mean()) / judged.std()
     return image
 
 

@@ -64,13 +64,15 @@ class FullSceneRun(PreparedRun):
         network = make_model(config["model"], strict=True).to(self.device)
         visible = self.visible_labels()
         self.model = self.trainable(network, visible)
-        self.x = torch.from_numpy(standardise_and_pad(loaded.cube, EncoderDecoder.STRIDE))[None].to(self.device)
+        self.x = self._standardised().to(self.device)
         self.stream = self._stream(visible)
         self.schedule = make_learningrate(config["learning_rate"])
         config["optimizer"]["params"]["lr"] = self.schedule.base_lr
         self.optimizer = make_optimizer(config["optimizer"], self.model.parameters())
         self.history = History()
-        config.check_unread(strict=True, ignore=("train",))
+        # the common split takes nothing from the configuration
+        unused = ("split",) if self.decisions.split == "disjoint" else ()
+        config.check_unread(strict=True, ignore=("train", *unused))
 
     # what a paper brings
 
@@ -81,7 +83,11 @@ class FullSceneRun(PreparedRun):
 
     @abstractmethod
     def decide(self) -> Any:
-        """The protocol's decisions, a dataclass or NamedTuple of the paper."""
+        """The protocol's decisions, a dataclass or NamedTuple of the paper; two of them are read here.
+
+        split: how the pixels are drawn, as the `release` does it or `disjoint`. normalisation: pixels whose spectra
+        give the band means and deviations, `scene` or `train`.
+        """
 
     @abstractmethod
     def decisions_record(self) -> Dict[str, Any]:
@@ -122,6 +128,11 @@ class FullSceneRun(PreparedRun):
         return False
 
     # what all share
+
+    def _standardised(self) -> torch.Tensor:
+        """(1, B, H', W') the scene as the network sees it."""
+        fitted = {"scene": None, "train": self.split.train}[self.decisions.normalisation]
+        return torch.from_numpy(standardise_and_pad(self.loaded.cube, EncoderDecoder.STRIDE, fitted))[None]
 
     def _stream(self, visible: np.ndarray) -> MinibatchStream:
         train = np.zeros(visible.shape, np.uint8)

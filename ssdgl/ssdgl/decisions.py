@@ -4,7 +4,7 @@ The release trains three networks with three losses, so `released` has one row p
 differs between `released` and `paper` is visible here, in one place, with its evidence.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict
 
 from shared_data.choices import choice_table
@@ -20,8 +20,8 @@ class Decisions:
     class_counts: counts behind the class weights, `none` where the loss has no weights.
     weights_kept: which step's weights are reported; always the `last` (the release selects nothing).
     accuracy_shown: pixels whose accuracy is shown while training.
-    normalisation: pixels whose spectra give the band means and deviations; labels play no part.
-    split: `release`, the class-wise random draw of the official code.
+    normalisation: pixels whose spectra give the band means and deviations, `scene` or `train`; labels play no part.
+    split: `release`, the class-wise random draw of the official code, or the `disjoint` one of all papers.
     """
 
     loss: str
@@ -44,6 +44,11 @@ _RELEASED_HOUSTON = Decisions("sampled_with_reconstruction", "train", "none", "t
 _PAPER = Decisions("sampled", "train", "none", "sampled train")
 _PAPER_HOUSTON = Decisions("sampled_with_reconstruction", "train", "none", "sampled train")
 
+
+def _disjoint(decisions: Decisions) -> Decisions:
+    return replace(decisions, normalisation="train", split="disjoint")
+
+
 PROTOCOLS: Dict[str, Dict[str, Decisions]] = {
     "released": {
         "v2022": _RELEASED_2022,
@@ -52,6 +57,13 @@ PROTOCOLS: Dict[str, Dict[str, Decisions]] = {
         "houston": _RELEASED_HOUSTON,
     },
     "paper": {"v2022": _PAPER, "v2022-fewshot": _PAPER, "v2021": _PAPER, "houston": _PAPER_HOUSTON},
+    # as the text, on pixels far from those that train; the network still sees the spectra of the whole scene
+    "disjoint": {
+        "v2022": _disjoint(_PAPER),
+        "v2022-fewshot": _disjoint(_PAPER),
+        "v2021": _disjoint(_PAPER),
+        "houston": _disjoint(_PAPER_HOUSTON),
+    },
 }
 
 

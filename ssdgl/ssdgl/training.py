@@ -9,6 +9,7 @@ import torch
 from full_scene import run
 from full_scene.loss import effective_number_weights
 from full_scene.run import FullSceneRun
+from shared_data.disjoint import common_split
 from shared_data.paper_cli import Outcome, Request
 from shared_data.scene import LoadedScene
 from shared_data.splits import Split, draw_per_class, training_counts
@@ -48,14 +49,20 @@ class SSDGLRun(FullSceneRun):
 
     @classmethod
     def draw_split(cls, config: AttrDict, loaded: LoadedScene, request: Request) -> Split:
-        """The release's class-wise draw, from the run's seed."""
+        """The release's class-wise draw from the run's seed, or the split all papers share."""
+        if cls.decisions_for(config, request).split == "disjoint":
+            return common_split(loaded, request.seed)
         counts = training_counts(
             loaded.ground_truth, config.split.ratio, config.split.minimum, loaded.scene.class_names
         )
         return draw_per_class(loaded.ground_truth, counts, request.seed)
 
+    @staticmethod
+    def decisions_for(config: AttrDict, request: Request) -> Decisions:
+        return decide(request.protocol, config.model.params.get("variant", "v2022"))
+
     def decide(self) -> Decisions:
-        return decide(self.request.protocol, self.config.model.params.get("variant", "v2022"))
+        return self.decisions_for(self.config, self.request)
 
     def decisions_record(self) -> Dict[str, Any]:
         return as_dict(self.decisions)

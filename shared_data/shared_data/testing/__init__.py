@@ -22,4 +22,4 @@ class PaperUnderTest(NamedTuple):
     listed: Sequence[str]  # configurations that must exist
     default_seed: int
     lean: Tuple[str, ...] = ()  # overrides that make the synthetic scene's network smaller
-    protocols: str = "released, paper"  # as a message lists them
+    protocols: str = "released, paper, disjoint"  # as a message lists them

@@ -1,0 +1,44 @@
+"""The split that all papers share, as windows: what DA-IMRN trains on where it draws none itself.
+
+The shared split names pixels, the network learns from patches inside windows. Here the windows are those of a grid over
+the scene that hold such a pixel; only the split's own labels are in them, so nothing is held out inside ("op").
+"""
+
+from typing import Tuple
+
+import numpy as np
+
+from da_imrn.partition import Partition, Rule, check_rule, window_pixels
+from da_imrn.patches import covering_corners
+from shared_data.splits import Split
+
+
+def partition_of_split(split: Split, ground_truth: np.ndarray, rule: Rule) -> Partition:
+    """The partition whose training, validation and test labels are exactly those of a split.
+
+    ground_truth: (H, W) labels. rule: its window alone counts. At the right and bottom border windows may overlap their
+    neighbours; a label there is in both. Raises: ValueError for a rule whose sides do not fit.
+    """
+    check_rule(rule)
+    train, val, test = (_only(pixels, ground_truth) for pixels in split)
+    corners, labels = _windows(train, rule.window)
+    val_corners, val_labels = _windows(val, rule.window)
+    return Partition(
+        corners, labels, np.zeros_like(labels), val_corners, val_labels, train, np.zeros_like(train), val, test,
+        accepted=True,
+    )  # fmt: skip
+
+
+def _only(pixels: np.ndarray, ground_truth: np.ndarray) -> np.ndarray:
+    """(H, W) uint8: the labels of these flat indices, 0 elsewhere."""
+    result = np.zeros(ground_truth.shape, np.uint8)
+    result.ravel()[pixels] = ground_truth.ravel()[pixels]
+    return result
+
+
+def _windows(labels: np.ndarray, side: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Corners (T, 2) of the grid's windows that hold a label, and their labels (T, side, side)."""
+    corners = covering_corners(labels.shape[0], labels.shape[1], side)
+    inside = labels.ravel()[window_pixels(corners, side, labels.shape[1])]
+    held = inside.any(axis=(1, 2))
+    return corners[held], inside[held]

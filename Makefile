@@ -41,7 +41,7 @@ RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out $(OUT) \
 	$(if $(ITERS),--iters $(ITERS)) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) \
 	$(if $(filter 1 yes true,$(FORCE)),--force) $(foreach pair,$(SET),--set "$(pair)")
 
-.PHONY: help demo environments test lint format data diff record tables clean env-shared env-shared-era docker-check docker-lock
+.PHONY: help demo environments test lint format data diff report record tables clean env-shared env-shared-era docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -50,7 +50,7 @@ help: ## show this list
 	@echo
 	@echo "Papers: $(PAPERS)"
 	@$(foreach paper,$(PAPERS),echo "Configurations of $(paper): $(call configurations,$(paper))";)
-	@echo "Variables of a run: PROTOCOL (paper, released), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
+	@echo "Variables of a run: PROTOCOL (paper, released, disjoint), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
 	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\","
 	@echo "  MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
 
@@ -58,6 +58,9 @@ help: ## show this list
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
 ## docker-<paper> ## build its image, VARIANT=modern|era|cpu|cpu-era, TOOL=docker|podman|buildah, e.g. docker-a2s2k VARIANT=cpu
 ## docker-run-<paper>-<configuration> ## reproduce in the container, e.g. docker-run-a2s2k-pavia (GPUS=all for the GPUs)
+## reference-<scene> ## an SVM and the nearest neighbour on spectra, under the disjoint split
+## compare-<scene> ## every method under the disjoint split: accuracies, and McNemar's test two at a time
+## audit-<paper> ## do test labels or test spectra reach training? SCENE=indianpines (default: synthetic); every protocol, or PROTOCOL
 ## bench-<paper> ## time a training step against the literal network
 
 demo: env-shared $(PAPERS:%=env-%) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
@@ -88,6 +91,13 @@ format: env-shared ## let ruff rewrite what it can
 data: env-shared ## fetch and verify every downloadable scene into shared_data/raw
 	$(SHARED) fetch
 
+reference-%: env-shared FORCE_TARGET
+	@$(SHARED) reference $* --out $(OUT) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(DATA),--data "$(DATA)") $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
+
+compare-%: env-shared FORCE_TARGET
+	@$(SHARED) compare $(wildcard $(OUT)) records --scene $*
+
 data-%: env-shared
 	$(SHARED) fetch $*
 
@@ -100,6 +110,12 @@ reproduce-%: FORCE_TARGET
 run-%: env-% FORCE_TARGET
 	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) $(RUN_OPTIONS)
 
+audit-%: env-% FORCE_TARGET
+	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) audit $(or $(SCENE),synthetic) --device $(DEVICE) --out $(OUT) \
+		$(if $(filter command environment,$(word 1,$(origin PROTOCOL))),--protocol $(PROTOCOL)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(DATA),--data "$(DATA)") $(if $(ITERS),--iters $(ITERS)) \
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(foreach pair,$(SET),--set "$(pair)")
+
 bench-da-imrn: env-da-imrn-era # it compares both stacks
 
 bench-%: env-% FORCE_TARGET
@@ -107,6 +123,9 @@ bench-%: env-% FORCE_TARGET
 
 diff: env-shared ## every run and kept record against the published numbers (STRICT=1: fail where one falls below)
 	@$(SHARED) diff $(wildcard $(OUT)) records $(if $(filter 1 yes true,$(STRICT)),--strict) $(if $(FORMAT),--format $(FORMAT))
+
+report: env-shared ## one page about every run and kept record: OUT/report/report.html (REPORT=other folder)
+	@$(SHARED) report $(wildcard $(OUT)) records --out "$(or $(REPORT),$(OUT)/report)" $(if $(DATA),--data "$(DATA)")
 
 record: env-shared ## keep the record of a finished run: make record RUN=<run directory>
 	@$(SHARED) record "$(RUN)"

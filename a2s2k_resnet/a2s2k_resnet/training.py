@@ -3,7 +3,7 @@
 import random
 import time
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 import torch
@@ -22,7 +22,9 @@ from a2s2k_resnet.stopping import RULES
 from a2s2k_resnet.validation import Validation
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
-from shared_data.disjoint import common_split
+from shared_data.audit import Audit
+from shared_data.audit.run import Subject, audit_run
+from shared_data.disjoint import common_split, near
 from shared_data.epoch_run import EpochRun, Validated
 from shared_data.errors import CheckpointError, SettingsError, settings_of
 from shared_data.paper_cli import Outcome, Request
@@ -169,6 +171,19 @@ class A2S2KRun(EpochRun):
         """(H, W) uint8 classes of every pixel of the scene."""
         return predict_scene(self.network, self.gatherer)
 
+    def weights(self) -> Dict[str, np.ndarray]:
+        return {name: tensor.numpy() for name, tensor in copy_of(self.network).items()}
+
+    def inputs(self, pixels: np.ndarray) -> np.ndarray:
+        middle = self.gatherer.patch // 2
+        return self.gatherer(torch.from_numpy(pixels))[:, middle, middle].cpu().numpy()
+
+    def sees(self, mask: np.ndarray) -> np.ndarray:
+        return near(mask, self.gatherer.patch // 2)
+
+    def selection_state(self) -> Dict[str, Any]:
+        return self.rule.state_dict()
+
     def results(self) -> Results:
         """Predict with the weights in use; what was measured on the way."""
         start = time.perf_counter()
@@ -234,6 +249,18 @@ def split_of(request: Request, config: Dict[str, Any], loaded: LoadedScene) -> S
 def prepare(request: Request, config: Dict[str, Any], loaded: LoadedScene) -> A2S2KRun:
     """The run of a request, with the split drawn from its seed. Raises: SplitError; see `A2S2KRun`."""
     return A2S2KRun(request, config, loaded, split_of(request, config, loaded))
+
+
+def subject(request: Request) -> Subject:
+    """The run of a request for the audit. Raises: as `reproduce`."""
+    config, loaded = resolve(request)
+    split = split_of(request, config, loaded)
+    return Subject(loaded, split, lambda altered: A2S2KRun(request, config, altered, split))
+
+
+def audit(request: Request, kept_record: Optional[Path] = None) -> Audit:
+    """Find out what reaches training; see `shared_data.audit.run`."""
+    return audit_run(PAPER, subject, request, kept_record)
 
 
 def reproduce(request: Request) -> Outcome:

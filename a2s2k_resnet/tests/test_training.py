@@ -67,36 +67,6 @@ def test_a_run_leaves_a_valid_record_and_all_files(request_for, tmp_path, protoc
     assert "epoch 2, step %d of %d: loss" % (2 * steps, 2 * steps) in (folder / "log.txt").read_text()
 
 
-def with_other_test_labels(loaded, test):
-    labels = loaded.ground_truth.copy().ravel()
-    labels[test] = np.random.RandomState(0).permutation(labels[test])
-    return loaded._replace(ground_truth=labels.reshape(loaded.ground_truth.shape))
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_test_labels_do_not_reach_training(request_for, tmp_path, protocol):
-    request = request_for(protocol=protocol, overrides=FEW)
-    true = build(request)
-    other = build(request, with_other_test_labels(true.loaded, true.split.test))
-    assert not np.array_equal(true.loaded.ground_truth, other.loaded.ground_truth)
-    assert torch.equal(weights_after_training(true, tmp_path / "t"), weights_after_training(other, tmp_path / "o"))
-
-
-@pytest.mark.parametrize("protocol, reached", [("paper", False), ("released", True)])
-def test_whether_test_spectra_reach_the_components(request_for, protocol, reached):
-    """Change the spectra of pixels that do not train, far from the training pixel whose patch is looked at."""
-    request = request_for(protocol=protocol)
-    true = build(request)
-    cube = true.loaded.cube.copy()
-    spectra = cube.reshape(-1, cube.shape[2])
-    others = np.setdiff1d(np.arange(len(spectra)), true.split.train)
-    spectra[others] = spectra[others] * 2 + 100
-    changed = build(request, true.loaded._replace(cube=spectra.reshape(cube.shape)))
-    train = torch.from_numpy(true.split.train)
-    centres = [run.gatherer(train)[:, 3, 3] for run in (true, changed)]
-    assert torch.equal(*centres) is not reached
-
-
 def test_the_protocols_differ_as_their_decisions_say(request_for):
     paper, released = build(request_for()), build(request_for(protocol="released"))
     assert hasattr(paper.network, "conv_ex3x3") and hasattr(released.network, "conv_ex")

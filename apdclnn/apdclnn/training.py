@@ -18,7 +18,9 @@ from apdclnn.preprocessing import components, scaled
 from apdclnn.sampling import MinibatchStream, draw_split, targets_of
 from apdclnn.tf_stack import FRAMEWORK, FRAMEWORK_VERSION
 from shared_data import environment, npz_checkpoint
-from shared_data.disjoint import common_split
+from shared_data.audit import Audit
+from shared_data.audit.run import Subject, audit_run
+from shared_data.disjoint import common_split, near
 from shared_data.epoch_run import EpochRun, Validated
 from shared_data.errors import CheckpointError, RunDirectoryError, settings_of
 from shared_data.paper_cli import Outcome, Request
@@ -72,6 +74,7 @@ class APDCLNNRun(EpochRun):
         cube = scaled(self.loaded.cube, self._fitted)
         deep = components(cube, config["preprocessing"]["components"], self._fitted)
         gabor = self._gabor(cube) if config["network"]["gabor"] else None
+        self._features = (deep, gabor)
         return Model(
             deep, gabor, self.loaded.scene.num_classes, config["patch"]["side"], experiments.structure(config),
             config["optimizer"]["lr"], self.device, self.request.seed,
@@ -151,6 +154,20 @@ class APDCLNNRun(EpochRun):
         """(H, W) uint8 classes of every pixel of the scene."""
         return predict_scene(self.model, *self.loaded.ground_truth.shape)
 
+    def weights(self) -> Dict[str, np.ndarray]:
+        return self.model.weights()
+
+    def inputs(self, pixels: np.ndarray) -> np.ndarray:
+        """Components and, where the network has them, Gabor features; these reach over their filter's width."""
+        parts = [part.reshape(-1, part.shape[2])[pixels] for part in self._features if part is not None]
+        return np.concatenate(parts, axis=1)
+
+    def sees(self, mask: np.ndarray) -> np.ndarray:
+        return near(mask, self.config["patch"]["side"] // 2)
+
+    def selection_state(self) -> Dict[str, Any]:
+        return self.best.state_dict()
+
     def results(self) -> Results:
         start = time.perf_counter()
         prediction = self.predict()
@@ -201,6 +218,18 @@ def split_of(request: Request, config: Dict[str, Any], loaded: LoadedScene) -> S
 def prepare(request: Request, config: Dict[str, Any], loaded: LoadedScene, split: Optional[Split] = None) -> APDCLNNRun:
     """The run of a request; its split is drawn from the seed unless one is given. Raises: SplitError; `APDCLNNRun`."""
     return APDCLNNRun(request, config, loaded, split or split_of(request, config, loaded))
+
+
+def subject(request: Request) -> Subject:
+    """The run of a request for the audit. Raises: as `reproduce`."""
+    config, loaded = resolve(request)
+    split = split_of(request, config, loaded)
+    return Subject(loaded, split, lambda altered: APDCLNNRun(request, config, altered, split))
+
+
+def audit(request: Request, kept_record: Optional[Path] = None) -> Audit:
+    """Find out what reaches training; see `shared_data.audit.run`."""
+    return audit_run(PAPER, subject, request, kept_record)
 
 
 def reproduce(request: Request) -> Outcome:

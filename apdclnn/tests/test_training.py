@@ -47,16 +47,6 @@ def test_sixty_four_patches_are_learnt_by_heart():
     assert np.array_equal(predict_pixels(model, pixels), targets + 1)
 
 
-def test_test_labels_do_not_reach_training(request_for, tmp_path):
-    true = build(request_for(overrides=FEW))
-    labels = true.loaded.ground_truth.copy().ravel()
-    labels[true.split.test] = np.random.RandomState(0).permutation(labels[true.split.test])
-    changed = true.loaded._replace(ground_truth=labels.reshape(true.loaded.ground_truth.shape))
-    assert not np.array_equal(changed.ground_truth, true.loaded.ground_truth)
-    other = build(request_for(overrides=FEW), true.split, changed)
-    assert equal(numbers_after_training(true, tmp_path / "t"), numbers_after_training(other, tmp_path / "o"))
-
-
 def test_the_epoch_with_the_lowest_validation_loss_gives_the_weights(request_for, tmp_path, monkeypatch):
     losses = iter([0.9, 0.4, 0.7, 0.4])
     run = build(request_for(overrides=("train.epochs=4", "train.batch=128")))

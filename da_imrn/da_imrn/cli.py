@@ -17,6 +17,7 @@ PAPER = Paper(
     readme=experiments.CONFIGS.parent / "README.md",
     reproduce=training.reproduce,
     predict=training.predict,
+    audit=training.audit,
     bench=bench.run,
     add_bench_options=bench.add_options,
     default_seed=1,

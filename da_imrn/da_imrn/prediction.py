@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from da_imrn.partition import window_pixels
 from da_imrn.patches import covering_corners, gather, paste
 
 BATCH = 64  # patches at once
@@ -23,3 +24,11 @@ def predict_scene(model: Any, cube: np.ndarray, patch: int) -> np.ndarray:
     shape = cube.shape[:2]
     corners = covering_corners(shape[0], shape[1], patch)
     return paste(predict_patches(model, cube, corners, patch), corners, shape)
+
+
+def seen_by_tiles(mask: np.ndarray, patch: int) -> np.ndarray:
+    """(H, W) bool: the pixels whose patch in `predict_scene` holds a pixel of a (H, W) mask."""
+    corners = covering_corners(mask.shape[0], mask.shape[1], patch)
+    tiles = mask.ravel()[window_pixels(corners, patch, mask.shape[1])]
+    seen = np.broadcast_to(tiles.any(axis=(1, 2))[:, None, None], tiles.shape)
+    return paste(seen, corners, mask.shape)

@@ -15,11 +15,13 @@ from da_imrn.keras_stack import FRAMEWORK, FRAMEWORK_VERSION, keras, tf
 from da_imrn.loss import focal_loss
 from da_imrn.network import build_network
 from da_imrn.partition import Partition
-from da_imrn.partition_audit import audit
+from da_imrn.partition_audit import audit as audit_partition
 from da_imrn.patches import MinibatchStream, in_grid, op_patches, training_patches, validation_patches
-from da_imrn.prediction import predict_patches, predict_scene
+from da_imrn.prediction import predict_patches, predict_scene, seen_by_tiles
 from da_imrn.weights import read_weights, write_weights
 from shared_data import environment, npz_checkpoint
+from shared_data.audit import Audit
+from shared_data.audit.run import Subject, audit_run
 from shared_data.epoch_run import EpochRun, Validated
 from shared_data.errors import SettingsError, settings_of
 from shared_data.metrics import evaluate
@@ -158,6 +160,19 @@ class DAIMRNRun(EpochRun):
         with tf.device(self.device):
             return predict_scene(self.network, self.loaded.cube, self.patch)
 
+    def weights(self) -> Dict[str, np.ndarray]:
+        # names of layers count up within a process
+        return {"%03d" % index: values for index, values in enumerate(self.network.get_weights())}
+
+    def inputs(self, pixels: np.ndarray) -> np.ndarray:
+        return self.loaded.cube.reshape(-1, self.loaded.scene.bands)[pixels].astype(np.float32)
+
+    def sees(self, mask: np.ndarray) -> np.ndarray:
+        return seen_by_tiles(mask, self.patch)
+
+    def selection_state(self) -> Dict[str, Any]:
+        return self.best.state_dict()
+
     def results(self) -> Results:
         start = time.perf_counter()
         prediction = self.predict()
@@ -207,7 +222,7 @@ class DAIMRNRun(EpochRun):
 
     def _audit(self) -> Dict[str, Any]:
         rule, _, _ = experiments.partition_rule(self.config, self.request.protocol)
-        return audit(self.partition, self.loaded.ground_truth, rule)
+        return audit_partition(self.partition, self.loaded.ground_truth, rule)
 
 
 def resolve(request: Request) -> Tuple[Dict[str, Any], LoadedScene]:
@@ -232,6 +247,26 @@ def prepare(
         with settings_of(request.experiment):
             partition = experiments.partition_for(config, request.protocol, loaded, request.seed)
     return DAIMRNRun(request, config, loaded, partition)
+
+
+def subject(request: Request) -> Subject:
+    """The run of a request for the audit. Raises: as `reproduce`."""
+    config, loaded = resolve(request)
+    with settings_of(request.experiment):
+        partition = experiments.partition_for(config, request.protocol, loaded, request.seed)
+
+    def prepare_altered(altered: LoadedScene) -> DAIMRNRun:
+        keras.backend.clear_session()
+        tested = np.where(partition.test_labels > 0, altered.ground_truth, 0).astype(np.uint8)
+        return DAIMRNRun(request, config, altered, partition._replace(test_labels=tested))
+
+    patch, tested = config["partition"]["patch"], decide(request.protocol).tested
+    return Subject(loaded, split_of(partition, patch, tested), prepare_altered)
+
+
+def audit(request: Request, kept_record: Optional[Path] = None) -> Audit:
+    """Find out what reaches training; see `shared_data.audit.run`."""
+    return audit_run(PAPER, subject, request, kept_record)
 
 
 def reproduce(request: Request) -> Outcome:

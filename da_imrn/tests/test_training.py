@@ -79,23 +79,6 @@ def test_the_sets_are_disjoint_and_the_released_test_ends_with_the_grid(request_
         assert outside.any() == (protocol == "paper")
 
 
-def with_other_test_labels(run):
-    labels = run.loaded.ground_truth.copy().ravel()
-    hidden = run.split.test
-    labels[hidden] = np.random.RandomState(0).permutation(labels[hidden])
-    return run.loaded._replace(ground_truth=labels.reshape(run.loaded.ground_truth.shape))
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_test_labels_do_not_reach_training(request_for, tmp_path, protocol):
-    request = request_for(protocol=protocol, overrides=FEW)
-    true = build(request)
-    first = weights_after_training(true, tmp_path / "t")
-    other = build(request, with_other_test_labels(true), true.partition)
-    assert not np.array_equal(true.loaded.ground_truth, other.loaded.ground_truth)
-    assert np.array_equal(first, weights_after_training(other, tmp_path / "o"))
-
-
 def test_the_protocols_differ_as_their_decisions_say(request_for):
     pointwise = "network.spatial_block=pointwise"
     paper = build(request_for(overrides=(pointwise,)))

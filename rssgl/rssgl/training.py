@@ -5,7 +5,7 @@ and with it what selecting on the test pixels would have given, even where test 
 """
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from rssgl.network import RSSGL
 from rssgl.sampling import draw_split
 from rssgl.selection import BestWeights
 from shared_data.atomic import atomic_path
+from shared_data.audit import Audit
 from shared_data.configs import check_name
 from shared_data.disjoint import common_split
 from shared_data.metrics import evaluate
@@ -97,6 +98,9 @@ class RSSGLRun(FullSceneRun):
     def stored(self) -> Dict[str, Any]:
         return {"best": self.best}
 
+    def selection_state(self) -> Dict[str, Any]:
+        return {"step": self.best.step, "value": self.best.value, "since": self.best.since}
+
     def is_over(self) -> bool:
         return self.best.exhausted
 
@@ -155,6 +159,11 @@ class RSSGLRun(FullSceneRun):
 def reproduce(request: Request) -> Outcome:
     """Train, evaluate and record; see `full_scene.run.reproduce`."""
     return run.reproduce(RSSGLRun, request)
+
+
+def audit(request: Request, kept_record: Optional[Path] = None) -> Audit:
+    """Find out what reaches training; see `shared_data.audit.run`."""
+    return run.audit(RSSGLRun, request, kept_record)
 
 
 def predict(request: Request, weights: Path) -> Outcome:

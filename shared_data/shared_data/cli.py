@@ -1,4 +1,4 @@
-"""python -m shared_data: fetch, verify, list and split scenes; compare runs with published numbers; keep records."""
+"""python -m shared_data: fetch, verify, list and split scenes; keep, compare and report runs."""
 
 import argparse
 import sys
@@ -7,11 +7,13 @@ from typing import List, Optional
 
 from shared_data import diff as comparison
 from shared_data.catalogue import scenes
+from shared_data.comparison import disjoint_table, pairs_table
+from shared_data.configs import check_name
 from shared_data.console import print_text, run_command
 from shared_data.disjoint import DisjointRule, draw_disjoint, manifest, write_manifest
 from shared_data.errors import SharedDataError
 from shared_data.fetch import fetch_scene
-from shared_data.paper_cli import seed_number, whole_number
+from shared_data.paper_cli import STOPPED, Request, print_metrics, seed_number, whole_number
 from shared_data.published import load_published
 from shared_data.records import collect, find_records
 from shared_data.scene import data_folders, load_scene, verify_scene
@@ -93,6 +95,16 @@ def _tables(arguments: argparse.Namespace) -> int:
     return report_tables(arguments.files, arguments.records, arguments.check)
 
 
+def _report(arguments: argparse.Namespace) -> int:
+    try:
+        from shared_data.report import write_report
+    except ImportError as error:  # the stacks of the papers' time lack jinja2
+        raise SharedDataError("the report cannot be made here: %s; use 'make report'." % error) from error
+    for path in write_report(arguments.folders, arguments.out, arguments.data):
+        print(path)
+    return 0
+
+
 def _split(arguments: argparse.Namespace) -> int:
     loaded = load_scene(arguments.scene, arguments.data, arguments.unverified)
     rule = DisjointRule(arguments.train, arguments.val, arguments.minimum, arguments.distance, arguments.block)
@@ -105,6 +117,39 @@ def _split(arguments: argparse.Namespace) -> int:
           % (path, sizes, content["least_distance"]))  # fmt: skip
     if content["classes_not_tested"]:
         print("classes of which no pixel is far enough to be tested: %s" % ", ".join(content["classes_not_tested"]))
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    check_name("scene", arguments.scene, scenes())
+    records = [record for record in find_records(*arguments.folders) if record["scene"] == arguments.scene]
+    print_text(disjoint_table(records) + "\n\n" + pairs_table(records))
+    return 0
+
+
+def _reference(arguments: argparse.Namespace) -> int:
+    from shared_data.reference import METHODS, reproduce  # scikit-learn: not needed, and not loaded, for other commands
+
+    for seed in arguments.seeds or [arguments.seed]:
+        request = Request(
+            experiment=arguments.scene,
+            protocol="disjoint",
+            seed=seed,
+            data=arguments.data,
+            unverified=arguments.unverified,
+            device="cpu",
+            iterations=None,
+            overrides=(),
+            out=arguments.out,
+            force=arguments.force,
+        )
+        for method in arguments.method or METHODS:
+            outcome = reproduce(method, request)
+            if outcome.record is None:
+                print("stopped; the same command starts the run in %s over" % outcome.directory, file=sys.stderr)
+                return STOPPED
+            print_metrics(outcome.record)
+            print("  %s" % (outcome.directory / "run.json"))
     return 0
 
 
@@ -153,6 +198,28 @@ def build_parser() -> argparse.ArgumentParser:
     diff.add_argument("--format", choices=("text", "markdown", "json"), default="text")
     diff.add_argument("--strict", action="store_true", help="exit with 1 where a row falls below")
     diff.set_defaults(handler=_diff)
+
+    report = commands.add_parser("report", help="one page about every run, for a reader of the papers")
+    report.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")
+    report.add_argument("--out", type=Path, default=Path("results", "report"), help="folder (default: results/report)")
+    report.add_argument("--data", help="data folder(s) with ground truths, separated like PATH")
+    report.set_defaults(handler=_report)
+
+    compare = commands.add_parser("compare", help="all methods under the disjoint split: accuracies, and two at a time")
+    compare.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")
+    compare.add_argument("--scene", required=True, help="scene slug")
+    compare.set_defaults(handler=_compare)
+
+    reference = commands.add_parser("reference", help="run an SVM and the nearest neighbour under the disjoint split")
+    reference.add_argument("scene", help="scene slug")
+    reference.add_argument("--method", nargs="+", help="svm, 1nn (default: both)")
+    reference.add_argument("--seed", type=seed_number, default=1, help="default: 1")
+    reference.add_argument("--seeds", type=seed_number, nargs="+", help="several runs, one after the other")
+    reference.add_argument("--data", help="data folder(s), separated like PATH")
+    reference.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
+    reference.add_argument("--out", type=Path, default=Path("results"), help="results folder (default: results)")
+    reference.add_argument("--force", action="store_true", help="forget what the run directory holds and start over")
+    reference.set_defaults(handler=_reference)
 
     record = commands.add_parser("record", help="keep a finished run's record")
     record.add_argument("run", help="run directory")

@@ -110,6 +110,7 @@ class EpochRun(PreparedRun):
             if not self.is_over():
                 log.info("stopped after the current step: %s", self.stop_reason)
                 return False
+            self.last_weights = self.weights()
             self.use_selected(checkpoints.folder, log)
         return True
 

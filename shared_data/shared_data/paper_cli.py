@@ -1,16 +1,23 @@
-"""The command line every paper offers: reproduce, predict, bench, list, tables. Papers bring functions, not options."""
+"""The command line every paper offers: reproduce, predict, audit, bench, list, tables.
+
+Papers bring functions, not options.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from shared_data.audit import Audit
+from shared_data.audit import as_text as audit_as_text
 from shared_data.configs import check_name
 from shared_data.console import print_text, run_command
 from shared_data.diff import as_text, compare
 from shared_data.published import load_published
 from shared_data.tables import Table, report_tables
 
+AUDITED_STEPS = 40  # of a training in an audit
+EVERY = "every one"  # protocol
 STOPPED = 143  # exit code of a run that a signal stopped after saving its state
 
 
@@ -48,6 +55,7 @@ class Paper(NamedTuple):
     readme: Path
     reproduce: Callable[[Request], Outcome]
     predict: Callable[[Request, Path], Outcome]
+    audit: Callable[[Request, Optional[Path]], Audit]  # and a kept record to write the verdicts into
     bench: Callable[[argparse.Namespace], int]
     add_bench_options: Callable[[argparse.ArgumentParser], None]
     default_seed: int
@@ -77,7 +85,7 @@ positive_number = whole_number(1, 2**31 - 1)
 
 def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
     parser.add_argument("experiment", help="configuration, usually a scene: %s" % ", ".join(paper.experiments()))
-    parser.add_argument("--protocol", default="paper", help="%s (default: paper)" % ", ".join(paper.protocols))
+    parser.add_argument("--protocol", default="paper", help="%s (default: %%(default)s)" % ", ".join(paper.protocols))
     parser.add_argument("--seed", type=seed_number, default=paper.default_seed, help="default: %(default)d")
     parser.add_argument("--data", help="data folder(s), separated like PATH (default: HSI_DATA, shared_data/raw)")
     parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
@@ -106,6 +114,13 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     _add_scene_options(predict, paper)
     predict.add_argument("--weights", type=Path, required=True, help="checkpoint (.pth)")
     predict.set_defaults(handler=_predict)
+
+    audit = commands.add_parser("audit", help="find out whether test labels or test spectra reach training")
+    _add_scene_options(audit, paper)
+    audit.add_argument("--iters", type=positive_number, default=AUDITED_STEPS,
+                       help="steps of each training (default: %(default)d)")  # fmt: skip
+    audit.add_argument("--record", type=Path, help="write the verdicts into this kept record, too")
+    audit.set_defaults(handler=_audit, protocol=EVERY)
 
     bench = commands.add_parser("bench", help="time a training step against the literal network")
     paper.add_bench_options(bench)
@@ -170,6 +185,17 @@ def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
 def _predict(paper: Paper, arguments: argparse.Namespace) -> int:
     outcome = paper.predict(_request(arguments, paper, arguments.seed), arguments.weights)
     print("written to %s" % outcome.directory)
+    return 0
+
+
+def _audit(paper: Paper, arguments: argparse.Namespace) -> int:
+    for protocol in paper.protocols if arguments.protocol == EVERY else [arguments.protocol]:
+        arguments.protocol = protocol
+        request = _request(arguments, paper, arguments.seed)
+        print("%s %s, protocol %s, seed %d, %d steps"
+              % (paper.slug, request.experiment, protocol, request.seed, request.iterations), flush=True)  # fmt: skip
+        found = paper.audit(request, arguments.record)
+        print_text(audit_as_text(found) + "\n")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Tuple
 
 import jsonschema
 
@@ -50,10 +50,11 @@ def read_record(path: Any) -> Dict[str, Any]:
         raise RecordError("%s cannot be read as a run record: %s." % (path, error)) from error
 
 
-def find_records(*folders: Any) -> Iterator[Dict[str, Any]]:
-    """Every record below the folders: run.json of finished runs and the collected seed-<n>.json, sorted by path.
+def find_record_files(*folders: Any) -> Iterator[Tuple[Path, Dict[str, Any]]]:
+    """(path, record) of all records below the folders: run.json of finished runs and the collected seed-<n>.json.
 
-    The first folder wins where two hold the same run (paper, experiment, protocol, seed).
+    Sorted by path. The first folder wins where two hold the same run (paper, experiment, protocol, seed).
+    Raises: RecordError with the path of a record that cannot be read.
     """
     seen = set()
     for folder in folders:
@@ -63,7 +64,13 @@ def find_records(*folders: Any) -> Iterator[Dict[str, Any]]:
             key = (record["paper"], record["experiment"], record["protocol"], record["seed"])
             if key not in seen:
                 seen.add(key)
-                yield record
+                yield path, record
+
+
+def find_records(*folders: Any) -> Iterator[Dict[str, Any]]:
+    """The records of `find_record_files`."""
+    for _, record in find_record_files(*folders):
+        yield record
 
 
 def collect(run_directory: Any, records_folder: Any) -> Path:

@@ -5,8 +5,11 @@ signal and a finished directory mean the same in every paper.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
+import numpy as np
+
+from shared_data.audit.training import weights_sha256
 from shared_data.errors import RunDirectoryError
 from shared_data.paper_cli import Outcome, Request, run_directory_of
 from shared_data.run_directory import RunDirectory
@@ -15,7 +18,12 @@ from shared_data.scene import LoadedScene
 
 
 class PreparedRun(ABC):
-    """Everything a run builds before its first step."""
+    """Everything a run builds before its first step.
+
+    last_weights: those after the last step, by name; there when `train` has come to the end.
+    """
+
+    last_weights: Dict[str, np.ndarray]
 
     @abstractmethod
     def train(self, folder: Any) -> bool:
@@ -27,6 +35,28 @@ class PreparedRun(ABC):
     @abstractmethod
     def results(self) -> Results:
         """After training: predict and evaluate. Under protocols that hide them, test labels are read here first."""
+
+    # what an audit asks
+
+    @abstractmethod
+    def weights(self) -> Dict[str, np.ndarray]:
+        """The weights the network has now, by name, in no memory of the network's."""
+
+    @abstractmethod
+    def predict(self) -> np.ndarray:
+        """(H, W) uint8 classes 1..K of every pixel, with the weights the network has now."""
+
+    @abstractmethod
+    def inputs(self, pixels: np.ndarray) -> np.ndarray:
+        """(n, ...) what the network is given at flat pixel indices, their surroundings left out."""
+
+    @abstractmethod
+    def sees(self, mask: np.ndarray) -> np.ndarray:
+        """(H, W) bool: the pixels for whose class the network is given some pixel of a (H, W) mask."""
+
+    @abstractmethod
+    def selection_state(self) -> Optional[Dict[str, Any]]:
+        """After training, all that decides which step's weights are used, JSON values; None where nothing does."""
 
 
 def settings_of(config: Dict[str, Any], request: Request, loaded: LoadedScene) -> Dict[str, Any]:
@@ -66,9 +96,11 @@ def reproduce_once(
             if not run.train(folder):
                 return Outcome(folder, None)
             results = run.results()
+            weights = {"last": weights_sha256(run.last_weights), "used": weights_sha256(run.weights())}
         except OSError as error:
             raise RunDirectoryError(
                 "%s cannot be written: %s. The checkpoints written before are intact; the same command resumes the run."
                 % (folder, error.strerror or error)
             ) from error
-        return Outcome(folder, finish_run(directory, paper, request, loaded, config, results, modifications(request)))
+        changed = modifications(request)
+        return Outcome(folder, finish_run(directory, paper, request, loaded, config, results, weights, changed))

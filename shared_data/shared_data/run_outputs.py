@@ -7,10 +7,12 @@ import numpy as np
 
 from shared_data import environment, maps
 from shared_data.atomic import atomic_path
+from shared_data.audit.file import read_audit
 from shared_data.errors import RunDirectoryError
 from shared_data.history import History
 from shared_data.metrics import evaluate
 from shared_data.paper_cli import Request
+from shared_data.record_maps import maps_of
 from shared_data.records import SCHEMA_VERSION
 from shared_data.run_directory import RunDirectory
 from shared_data.scene import LoadedScene
@@ -66,10 +68,12 @@ def finish_run(
     loaded: LoadedScene,
     config: Dict[str, Any],
     results: Results,
+    weights: Dict[str, str],
     modified: Sequence[str],
 ) -> Dict[str, Any]:
     """Evaluate the prediction on the test pixels, write everything, return the record.
 
+    weights: hashes of those after the `last` step and of those `used` for the prediction.
     This is where test labels are read; under the protocols that hide them, for the first time.
     """
     title = "%s · %s · %s · seed %d" % (paper.upper(), loaded.scene.title, request.protocol, request.seed)
@@ -106,10 +110,13 @@ def finish_run(
         "times": results.times,
         "memory": results.memory,
         "revision": environment.revision(),
+        "weights": weights,
         "history": results.history.entries,
+        "maps": maps_of(results.prediction, split, loaded.ground_truth),
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    if results.audit:
-        record["audit"] = results.audit
+    facts = dict(results.audit, **read_audit(run.path))
+    if facts:
+        record["audit"] = facts
     run.finish(record)
     return record

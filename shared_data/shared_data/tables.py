@@ -4,8 +4,9 @@
     ... replaced ...
     <!-- end table -->
 
-Kinds: `results` (accuracies per experiment and protocol) and `costs` (time and memory) from the records, and what a
-paper brings itself, such as its table of protocols.
+Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (time and memory) and `audit` (what reaches
+training) from the records, and what it brings itself, such as its table of protocols. Kinds of a scene, as in `<!-- table: disjoint scene=ksc -->`:
+`disjoint` (all methods on equal terms) and `mcnemar` (two at a time).
 """
 
 import re
@@ -13,13 +14,15 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from shared_data.atomic import write_text
+from shared_data.audit import as_markdown as as_audit_markdown
+from shared_data.comparison import disjoint_table, pairs_table
 from shared_data.diff import as_markdown, compare, doubt
 from shared_data.errors import RecordError
 from shared_data.published import load_published
 from shared_data.records import find_records
 
 _START = re.compile(r"^<!-- table:", re.M)
-_BLOCK = re.compile(r"^(<!-- table: (\w+) paper=([\w-]+) -->\n)(.*?)(<!-- end table -->)", re.M | re.S)
+_BLOCK = re.compile(r"^(<!-- table: (\w+) (paper|scene)=([\w-]+) -->\n)(.*?)(<!-- end table -->)", re.M | re.S)
 
 
 def results_table(paper: str, records: List[Dict[str, Any]]) -> str:
@@ -57,27 +60,49 @@ def costs_table(paper: str, records: List[Dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def audit_table(paper: str, records: List[Dict[str, Any]]) -> str:
+    """The verdicts of every kept run that was audited; a sentence where none was."""
+    audited = [record for record in records if "audit_labels" in record.get("audit", {})]
+    if not audited:
+        return "No kept run was audited."
+    rows = [("%s %s %d" % (r["experiment"], r["protocol"], r["seed"]), r["audit"]) for r in audited]
+    return as_audit_markdown(rows, head="run")
+
+
 Table = Callable[[str, List[Dict[str, Any]]], str]
-_KINDS: Dict[str, Table] = {"results": results_table, "costs": costs_table}
+# by the key of the record that selects a table's runs
+_KINDS: Dict[str, Dict[str, Table]] = {
+    "paper": {"results": results_table, "costs": costs_table, "audit": audit_table},
+    "scene": {
+        "disjoint": lambda _scene, records: disjoint_table(records),
+        "mcnemar": lambda _scene, records: pairs_table(records),
+    },
+}
 
 
 def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[str, Table]] = None) -> str:
     """`text` with the content of every table block generated anew.
 
+    own_kinds: further kinds of tables of a paper.
     Raises: RecordError for an unknown kind, a malformed start, or a block without an end.
     """
-    kinds = dict(_KINDS, **(own_kinds or {}))
 
     def block(match: Any) -> str:
-        start, kind, paper, _, end = match.groups()
+        start, kind, key, value, _, end = match.groups()
+        kinds = dict(_KINDS[key])
+        if key == "paper":
+            kinds.update(own_kinds or {})
         if kind not in kinds:
-            raise RecordError("unknown table kind '%s'; there are: %s." % (kind, ", ".join(sorted(kinds))))
-        return start + kinds[kind](paper, [r for r in records if r["paper"] == paper]) + "\n" + end
+            raise RecordError(
+                "unknown table kind '%s'; there are for a %s: %s." % (kind, key, ", ".join(sorted(kinds)))
+            )
+        return start + kinds[kind](value, [r for r in records if r[key] == value]) + "\n" + end
 
     # without this check a block without an end would reach to the next one's, and take the text between with it
     if len(_START.findall(text)) != len(_BLOCK.findall(text)):
         raise RecordError(
-            "a table block is malformed; expected '<!-- table: KIND paper=SLUG -->', the table, '<!-- end table -->'."
+            "a table block is malformed; expected '<!-- table: KIND paper=SLUG -->' or '<!-- table: KIND scene=SLUG "
+            "-->', the table, '<!-- end table -->'."
         )
     return _BLOCK.sub(block, text)
 

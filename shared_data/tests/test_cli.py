@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from shared_data import paper_cli
+from shared_data.audit import Audit, Finding
 from shared_data.cli import main
 from shared_data.paper_cli import STOPPED, Outcome, Paper
 from shared_data.records import write_record
@@ -179,6 +180,10 @@ def paper(tmp_path, record):
         requests.append(weights)
         return Outcome(request.out, None)
 
+    def audit(request, kept_record):
+        requests.append((request, kept_record))
+        return Audit((Finding("labels", "clean", "nothing reached training"),))
+
     (tmp_path / "README.md").write_text("<!-- table: protocols paper=ssdgl -->\n<!-- end table -->\n")
     return Paper(
         slug="ssdgl",
@@ -190,6 +195,7 @@ def paper(tmp_path, record):
         readme=tmp_path / "README.md",
         reproduce=reproduce,
         predict=predict,
+        audit=audit,
         bench=lambda arguments: arguments.repeat,
         add_bench_options=lambda parser: parser.add_argument("--repeat", type=int),
         default_seed=2333,
@@ -235,6 +241,17 @@ def test_unknown_names_list_those_that_exist(capsys, paper):
     fails(capsys, paper_cli.main(paper[0], words), "unknown protocol 'hope'", "paper, released")
     words = ["predict", "mars", "--weights", "w.pth"]
     fails(capsys, paper_cli.main(paper[0], words), "configuration 'mars'")
+
+
+def test_audit_takes_every_protocol_or_the_one_named(capsys, tmp_path, paper):
+    assert paper_cli.main(paper[0], ["audit", "salinas", "--iters", "3", "--out", str(tmp_path)]) == 0
+    assert [(request.protocol, request.iterations) for request, _ in paper[1]] == [("paper", 3), ("released", 3)]
+    out = capsys.readouterr().out
+    assert "protocol released, seed 2333, 3 steps" in out and "nothing reached training" in out
+    assert paper_cli.main(paper[0], ["audit", "salinas", "--protocol", "released", "--record", "kept.json"]) == 0
+    ((request, kept),) = paper[1][2:]
+    assert (request.protocol, request.iterations, str(kept)) == ("released", 40, "kept.json")
+    fails(capsys, paper_cli.main(paper[0], ["audit", "salinas", "--protocol", "hope"]), "unknown protocol 'hope'")
 
 
 def test_errors_of_the_paper_are_sentences_too(capsys, paper):

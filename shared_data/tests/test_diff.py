@@ -11,6 +11,7 @@ from shared_data.diff import NO_NUMBER, NOT_RUN, as_json, as_markdown, as_text, 
 from shared_data.errors import RecordError, SharedDataError
 from shared_data.published import PublishedNumber, PublishedResult, load_published
 from shared_data.records import write_record
+from shared_data.statistics import welch
 from shared_data.tables import render, report_tables, update_tables
 
 PUBLISHED_TOML = Path(published.__file__).with_name("published.toml")
@@ -94,6 +95,27 @@ def test_doubtful_runs_never_count(record, oa, changes, word):
     assert not falls_below(rows)
 
 
+@pytest.mark.parametrize(
+    "changes, remark",
+    [({}, ""), ({"data_verified": False}, " (unverified data)"), ({"modified": ["seed"]}, " (modified run: seed)")],
+)
+def test_without_a_published_number_this_is_said_first_and_any_doubt_after_it(record, changes, remark):
+    row = only(compare([run(record, 0.95, **changes)], []))
+    assert (row.verdict, row.delta, row.p_welch) == (NO_NUMBER + remark, None, None)
+
+
+def test_interval_and_p_where_there_are_runs_enough(record):
+    runs = [run(record, oa, seed=seed) for seed, oa in enumerate((0.95, 0.96, 0.97))]
+    row = only(compare(runs, [result(0.95, std=0.004, n=5)]))
+    assert row.interval == (pytest.approx(0.96 - 4.303 * 0.01 / 3**0.5, abs=1e-5), pytest.approx(0.98484, abs=1e-5))
+    assert row.p_welch == pytest.approx(welch(0.96, 0.01, 3, 0.95, 0.004, 5))
+    # neither a published number without a spread, nor of one run, nor a single run of ours can be tested
+    assert only(compare(runs, [result(0.95, n=5)])).p_welch is None
+    assert only(compare(runs, [result(0.95, std=0.004)])).p_welch is None
+    assert only(compare(runs[:1], [result(0.95, std=0.004, n=5)])).p_welch is None
+    assert only(compare(runs[:1], [])).interval is None
+
+
 def test_what_was_not_run_or_not_published_is_said(record):
     rows = compare([run(record, 0.95)], [result(0.9, experiment="houston-v2021")])
     assert [(row.experiment, row.metric, row.verdict) for row in rows] == [
@@ -130,10 +152,13 @@ def test_text_markdown_and_json_say_the_same(record):
         assert part in text[2]
     assert "official repository's log file" in text[-1]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in as_markdown(rows).splitlines()]
-    assert {len(line) for line in cells} == {9}
+    assert {len(line) for line in cells} == {11}
+    # t(0.975, 1) = 12.706, so ±12.706·0.5; Welch's t is -0.01/√29e-6 = -1.857 with 1.34 degrees of freedom
     assert cells[2] == ["ssdgl", "pavia-v2021", "released", "oa", "96.50 ± 0.40 (log)", "95.50 ± 0.71", "2", "-1.00",
-                        "reproduced"]  # fmt: skip
-    assert json.loads(as_json(rows)) == [dict(row._asdict()) for row in rows]
+                        "89.15 to 101.85", "0.263", "reproduced"]  # fmt: skip
+    assert cells[3][-3:] == ["75.00 to 75.00", "–", NO_NUMBER]
+    (stored, *_) = json.loads(as_json(rows))
+    assert stored == dict(rows[0]._asdict(), interval=list(rows[0].interval))
 
 
 # published.toml
@@ -200,7 +225,7 @@ def test_tables_replace_blocks_and_nothing_else(record):
     assert "\n<!-- end table -->\nBetween.\n<!-- table: costs paper=ssdgl -->\n" in text
     assert text.endswith("\n<!-- end table -->\nAfter.\n")
     assert "| old |" not in text and "12.30" not in text
-    assert "| ssdgl | pavia-v2021 | released | oa | 99.96 (log) | 95.00 | 1 | -4.96 | below |" in text
+    assert "| ssdgl | pavia-v2021 | released | oa | 99.96 (log) | 95.00 | 1 | -4.96 | – | – | below |" in text
     assert "| pavia-v2021 | released | 1 | 2 s | 0.125 s | 0.25 s | 100 MB | Some processor, 2 cores |" in text
     assert render(text, [run(record, 0.95)]) == text
 
@@ -212,8 +237,18 @@ def test_a_paper_brings_its_own_kinds():
 
 
 def test_an_unknown_kind_is_named():
-    with pytest.raises(RecordError, match="unknown table kind 'colours'; there are: costs, results"):
-        render("<!-- table: colours paper=ssdgl -->\n<!-- end table -->\n", [])
+    with pytest.raises(RecordError, match="unknown table kind 'colours'; there are for a paper: costs, mine, results"):
+        render("<!-- table: colours paper=ssdgl -->\n<!-- end table -->\n", [], {"mine": str})
+    with pytest.raises(RecordError, match="unknown table kind 'results'; there are for a scene: disjoint, mcnemar"):
+        render("<!-- table: results scene=pavia -->\n<!-- end table -->\n", [])
+
+
+def test_tables_of_a_scene_take_the_records_of_that_scene(record):
+    block = "<!-- table: %s -->\n<!-- end table -->\n"
+    text = block % "disjoint scene=pavia" + block % "mcnemar scene=ksc"
+    runs = [run(record, 0.5, protocol="disjoint"), run(record, 0.6, protocol="disjoint", scene="ksc")]
+    text = render(text, runs)
+    assert "| pavia | ssdgl v2021 | 50.00 |" in text and "60.00" not in text
 
 
 @pytest.mark.parametrize(
@@ -222,6 +257,7 @@ def test_an_unknown_kind_is_named():
         README.replace("<!-- end table -->\nBetween", "Between"),  # the first block would swallow the second
         README.replace("<!-- end table -->\nAfter", "After"),
         README.replace("results paper=ssdgl", "results"),
+        README.replace("results paper=ssdgl", "results method=ssdgl"),
     ],
 )
 def test_a_malformed_block_is_an_error(text):
@@ -246,3 +282,13 @@ def test_stale_tables_are_reported_and_brought_up_to_date(tmp_path, record, caps
 def test_a_file_with_tables_that_cannot_be_read(tmp_path):
     with pytest.raises(RecordError, match=r"absent\.md: its tables cannot be generated"):
         report_tables([tmp_path / "absent.md"], tmp_path, check=True)
+
+
+def test_the_audit_table_has_a_line_per_audited_run(record):
+    verdicts = {"audit_labels": "leaks", "audit_selection": "clean", "audit_overlap_share": 0.5}
+    audited, other = dict(record, audit=verdicts), dict(record, audit={"accepted": True}, seed=7)
+    text = render("<!-- table: audit paper=ssdgl -->\n<!-- end table -->\n", [audited, other])
+    line = next(line for line in text.splitlines() if record["experiment"] in line)
+    assert "| leaks | clean | – | – | – | 50.00 % |" in line and "%s %d" % (record["protocol"], record["seed"]) in line
+    assert "seed 7" not in text and text.count("\n") == 5
+    assert "No kept run was audited" in render("<!-- table: audit paper=ssdgl -->\n<!-- end table -->\n", [other])

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from shared_data.checkpoints import CheckpointFolder, CheckpointFormat
@@ -72,6 +73,21 @@ class Toy(EpochRun):
     def exhausted(self):
         return self.best.exhausted
 
+    def weights(self):
+        return {"weight": np.array(self.weight)}
+
+    def selection_state(self):
+        return self.best.state_dict()
+
+    def inputs(self, pixels):
+        return pixels
+
+    def sees(self, mask):
+        return mask
+
+    def predict(self):
+        return np.ones((1, 1), np.uint8)
+
     def use_selected(self, folder, log):
         self.weight = self.kept
         write(folder / "selected.json", {"weight": self.weight})
@@ -90,6 +106,7 @@ class Toy(EpochRun):
 def test_the_rule_ends_training_and_its_weights_are_kept(tmp_path):
     run = Toy()
     assert run.train(tmp_path)
+    assert run.last_weights["weight"] == 11110 and run.weights()["weight"] == 110  # after epoch 4, and of epoch 2
     assert [entry["step"] for entry in run.history.entries] == [4, 8, 12, 16]
     assert run.history.entries[1] == {"step": 8, "loss": 2.5, "accuracy": 0.5}
     assert run.weight == 110 and read(tmp_path / "checkpoints/selected.json") == {"weight": 110}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from shared_data import allocator, environment
+from shared_data.audit import write_audit
 from shared_data.errors import RunDirectoryError
 from shared_data.full_scene import pad_labels, standardise_and_pad
 from shared_data.history import History
@@ -23,6 +24,8 @@ from shared_data.scene import load_scene
 from shared_data.splits import Split, load_split
 
 # the scene as one image
+
+WEIGHTS = {"last": "0" * 64, "used": "1" * 64}
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32])
@@ -185,8 +188,11 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     results = Results(split, prediction, history, extra_metrics={"aa_released": 0.5}, **parts)
     with RunDirectory(run_directory_of("ssdgl", request), {}) as run:
         run.begin()
-        finished = finish_run(run, "ssdgl", request, loaded, record["config"], results, modified=["b", "a"])
+        finished = finish_run(run, "ssdgl", request, loaded, record["config"], results, WEIGHTS, ["b", "a"])
+        write_audit(run.path, {"audit_labels": "clean"})
     folder = tmp_path / "ssdgl" / "pavia-v2021" / "paper" / "seed-3"
+    assert finished["weights"] == WEIGHTS
+    finished["audit"] = {"audit_labels": "clean"}
     assert finished == read_record(folder / "run.json")
     assert finished["metrics"]["oa"] == pytest.approx(np.mean(truth.ravel()[split.test] == 1))
     assert finished["metrics"]["aa_released"] == 0.5
@@ -196,7 +202,8 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     np.testing.assert_array_equal(np.load(str(folder / "prediction.npy")), prediction)
     np.testing.assert_array_equal(load_split(folder / "split.npz").test, split.test)
     assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
-        "errors.png", "map.png", "map_full.png", "prediction.npy", "run.json", "settings.json", "split.npz"
+        "audit.json", "errors.png", "map.png", "map_full.png", "prediction.npy", "run.json", "settings.json",
+        "split.npz",
     ]  # fmt: skip
 
 
@@ -204,3 +211,15 @@ def test_a_folder_that_cannot_be_written(tmp_path, loaded):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(RunDirectoryError, match="file cannot be written"):
         write_prediction(tmp_path / "file", loaded.ground_truth, loaded, split_of(loaded.ground_truth), "title")
+
+
+def test_bands_are_standardised_over_the_pixels_that_are_named():
+    cube = np.random.RandomState(1).rand(6, 5, 3)
+    cube[:2, :, 1] = 4.0  # constant where it is fitted, not elsewhere
+    fitted = np.arange(10)
+    image = standardise_and_pad(cube, 1, fitted)
+    spectra = cube.reshape(-1, 3)
+    for band in (0, 2):
+        mean, deviation = spectra[fitted, band].mean(), spectra[fitted, band].std()
+        np.testing.assert_allclose(image[band].ravel(), (spectra[:, band] - mean) / deviation, rtol=1e-5, atol=1e-6)
+    assert not image[1].any()

@@ -1,11 +1,12 @@
 """One run of a full-scene network: scene → split → mini-batches → training → whole-scene prediction → results."""
 
+import functools
 import logging
 import random
 import time
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, Dict, Tuple, Type
+from typing import Any, Dict, Optional, Tuple, Type
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from full_scene.prediction import predict_scene
 from full_scene.sampling import MinibatchStream
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
+from shared_data.audit import Audit
+from shared_data.audit.run import Subject, audit_run
 from shared_data.configs import load_config
 from shared_data.full_scene import pad_labels, standardise_and_pad
 from shared_data.history import History
@@ -155,6 +158,22 @@ class FullSceneRun(PreparedRun):
         """(H, W) uint8 classes of the whole scene."""
         return predict_scene(self.model.module, self.x, *self.loaded.ground_truth.shape)
 
+    def weights(self) -> Dict[str, np.ndarray]:
+        state = self.model.module.state_dict()
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in state.items()}
+
+    def inputs(self, pixels: np.ndarray) -> np.ndarray:
+        height, width = self.loaded.ground_truth.shape
+        scene = self.x[0, :, :height, :width].cpu().numpy()
+        return scene.reshape(len(scene), -1)[:, pixels].T
+
+    def sees(self, mask: np.ndarray) -> np.ndarray:
+        # group normalisation and attention take their means over the whole image
+        return np.full(mask.shape, mask.any())
+
+    def selection_state(self) -> Optional[Dict[str, Any]]:
+        return None
+
     def accuracy(self, prediction: np.ndarray, pixels: np.ndarray) -> float:
         """Overall accuracy of a (H, W) prediction on flat pixel indices."""
         return float((prediction.ravel()[pixels] == self.loaded.ground_truth.ravel()[pixels]).mean())
@@ -178,6 +197,7 @@ class FullSceneRun(PreparedRun):
                 if not self.is_over():
                     launcher.train_by_config(self.stream, self.config["train"], strict=True)
         launcher.close()
+        self.last_weights = self.weights()
         return launcher.stop_reason is None or self.is_over()
 
     def _observe(self, launcher: Launcher, progress: TrainingProgress) -> None:
@@ -252,6 +272,22 @@ def resolve(kind: Type[FullSceneRun], request: Request) -> Tuple[AttrDict, Loade
     loaded = load_scene(config.scene, request.data, request.unverified)
     config["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
     return config, loaded
+
+
+def subject(kind: Type[FullSceneRun], request: Request) -> Subject:
+    """The run of a request for the audit. Raises: as `reproduce`."""
+    config, loaded = resolve(kind, request)
+
+    def prepare(altered: LoadedScene) -> FullSceneRun:
+        own = AttrDict.from_dict(config.to_dict())  # a run writes into its configuration
+        return kind(request, own, altered, kind.draw_split(own, loaded, request))
+
+    return Subject(loaded, kind.draw_split(config, loaded, request), prepare)
+
+
+def audit(kind: Type[FullSceneRun], request: Request, kept_record: Optional[Path] = None) -> Audit:
+    """Find out what reaches training; see `audit_run`."""
+    return audit_run(kind.PAPER, functools.partial(subject, kind), request, kept_record)
 
 
 def reproduce(kind: Type[FullSceneRun], request: Request) -> Outcome:

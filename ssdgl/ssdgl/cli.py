@@ -20,6 +20,7 @@ PAPER = Paper(
     readme=training.CONFIGS.parent / "README.md",
     reproduce=training.reproduce,
     predict=training.predict,
+    audit=training.audit,
     bench=SUBJECT.run,
     add_bench_options=SUBJECT.add_options,
     default_seed=2333,

@@ -1,7 +1,7 @@
 """What a run of SSDGL adds to `full_scene.run`: its network with its loss, and which labels reach them."""
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ import torch
 from full_scene import run
 from full_scene.loss import effective_number_weights
 from full_scene.run import FullSceneRun
+from shared_data.audit import Audit
 from shared_data.disjoint import common_split
 from shared_data.paper_cli import Outcome, Request
 from shared_data.scene import LoadedScene
@@ -98,6 +99,11 @@ class SSDGLRun(FullSceneRun):
 def reproduce(request: Request) -> Outcome:
     """Train, evaluate and record; see `full_scene.run.reproduce`."""
     return run.reproduce(SSDGLRun, request)
+
+
+def audit(request: Request, kept_record: Optional[Path] = None) -> Audit:
+    """Find out what reaches training; see `shared_data.audit.run`."""
+    return run.audit(SSDGLRun, request, kept_record)
 
 
 def predict(request: Request, weights: Path) -> Outcome:

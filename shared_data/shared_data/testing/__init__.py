@@ -5,7 +5,7 @@
 with a fixture `paper` in its conftest.py that returns a `PaperUnderTest`.
 """
 
-from typing import Any, Callable, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple
 
 
 class PaperUnderTest(NamedTuple):
@@ -21,5 +21,6 @@ class PaperUnderTest(NamedTuple):
     wrong_keys: Sequence[Tuple[str, str]]  # (section of a configuration, key that nothing knows)
     listed: Sequence[str]  # configurations that must exist
     default_seed: int
+    verdicts: Dict[str, Tuple[str, ...]]  # of an audit, per protocol: labels, selection, preprocessing, overlap
     lean: Tuple[str, ...] = ()  # overrides that make the synthetic scene's network smaller
     protocols: str = "released, paper, disjoint"  # as a message lists them

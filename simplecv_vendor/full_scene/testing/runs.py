@@ -16,7 +16,7 @@ from full_scene.run import predict, reproduce, resolve
 from shared_data.errors import RunDirectoryError
 from shared_data.paper_cli import Request
 from shared_data.records import read_record
-from shared_data.scene import LoadedScene, load_scene
+from shared_data.scene import load_scene
 from shared_data.splits import load_split
 
 SHORT = ("minibatch.images=4",)  # epochs of four steps, so that a short run has several checkpoints
@@ -33,12 +33,6 @@ def build(kind, request, loaded=None):
     """The run of a request; `loaded` with other labels than the scene keeps the true scene's split."""
     config, scene = resolve(kind, request)
     return kind(request, config, loaded or scene, kind.draw_split(config, scene, request))
-
-
-def with_permuted_test_labels(loaded: LoadedScene, test: np.ndarray) -> LoadedScene:
-    labels = loaded.ground_truth.copy().ravel()
-    labels[test] = np.random.RandomState(0).permutation(labels[test])
-    return loaded._replace(ground_truth=labels.reshape(loaded.ground_truth.shape))
 
 
 def weights_after_training(run, folder) -> torch.Tensor:

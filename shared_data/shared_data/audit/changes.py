@@ -1,0 +1,48 @@
+"""The altered scenes of an audit: what must make no difference to training is changed, and nothing else is."""
+
+from typing import Optional
+
+import numpy as np
+
+from shared_data.splits import Split
+
+
+def hidden_pixels(ground_truth: np.ndarray, split: Split) -> np.ndarray:
+    """Sorted flat indices of the labelled test pixels that neither train nor validate: what training must not use.
+
+    Those that do both would change training rightly; the item `split` counts them.
+    """
+    used = np.concatenate([split.train, split.val])
+    hidden = np.setdiff1d(split.test, used)
+    return hidden[ground_truth.ravel()[hidden] > 0]
+
+
+def permute_labels(ground_truth: np.ndarray, pixels: np.ndarray, seed: int) -> Optional[np.ndarray]:
+    """A copy of the (H, W) ground truth with the labels of `pixels` permuted among them; None where they are all alike.
+
+    The pixels of every class keep their number. At least two labels change.
+    """
+    flat = ground_truth.ravel()
+    labels = flat[pixels]
+    if np.unique(labels).size < 2:
+        return None
+    random = np.random.RandomState(seed)
+    permuted = random.permutation(labels)
+    while np.array_equal(permuted, labels):  # possible where nearly all pixels belong to one class
+        permuted = random.permutation(labels)
+    result = ground_truth.copy()
+    result[np.unravel_index(pixels, ground_truth.shape)] = permuted
+    return result
+
+
+def alter_spectra(cube: np.ndarray, pixels: np.ndarray, seed: int) -> np.ndarray:
+    """A float32 copy of the (H, W, B) cube; the bands of each of `pixels` lie in another order, the values doubled.
+
+    Exchanging spectra between pixels would leave the mean, the covariance and the extremes of the scene as they are,
+    and with them most of what preprocessing learns.
+    """
+    result = cube.astype(np.float32)
+    rows, columns = np.unravel_index(pixels, cube.shape[:2])
+    order = np.random.RandomState(seed).random_sample((pixels.size, cube.shape[2])).argsort(axis=1)
+    result[rows, columns] = 2 * np.take_along_axis(result[rows, columns], order, axis=1)
+    return result

@@ -1,0 +1,90 @@
+"""An audit kept with its run: audit.json in the run directory, and its entries in the run's record.
+
+The entries of an audit begin with `audit_`. They replace those of an earlier one; what else `audit` of a record holds
+is kept.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any, Dict, Mapping
+
+from shared_data.atomic import write_text
+from shared_data.audit.finding import Value
+from shared_data.errors import RecordError
+from shared_data.records import read_record, write_record
+from shared_data.splits import Split, index_hash
+
+_FILE, _RECORD, _PREFIX = "audit.json", "run.json", "audit_"
+
+
+def write_audit(folder: Any, entries: Mapping[str, Value]) -> None:
+    """Write audit.json into a run directory, and the entries into run.json where the run is finished.
+
+    entries: of `as_record`. Both files are written atomically.
+    Raises: RecordError where an entry is not one, the record is of another split, or a file cannot be written.
+    """
+    folder = Path(folder)
+    entries = _checked(dict(entries), "the audit")
+    record = folder / _RECORD
+    merged = _merged(record, entries) if record.exists() else None
+    text = json.dumps(entries, indent=1, sort_keys=True) + "\n"
+    try:
+        write_text(folder / _FILE, text)
+        if merged is not None:
+            write_record(record, merged)
+    except OSError as error:
+        raise RecordError("the audit cannot be written to %s: %s." % (folder, error.strerror or error)) from error
+
+
+def read_audit(folder: Any) -> Dict[str, Value]:
+    """What `write_audit` left in a run directory; empty without one. Raises: RecordError where it cannot be read."""
+    path = Path(folder) / _FILE
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError("%s cannot be read as an audit: %s; audit the run again." % (path, error)) from error
+    return _checked(content, str(path))
+
+
+def add_to_record(path: Any, entries: Mapping[str, Value], expected_split: Split) -> None:
+    """Write the entries of an audit of `expected_split` into a kept record.
+
+    Raises: RecordError where the record is of another split, an entry is not one, or the file cannot be written.
+    """
+    entries = _checked(dict(entries), "the audit")
+    hashes = {name: index_hash(indices) for name, indices in expected_split._asdict().items()}
+    merged = _merged(path, entries, hashes)
+    try:
+        write_record(path, merged)
+    except OSError as error:
+        raise RecordError("%s cannot be written: %s." % (path, error.strerror or error)) from error
+
+
+def _merged(path: Any, entries: Dict[str, Value], hashes: Mapping[str, str] = {}) -> Dict[str, Any]:
+    """The record with the entries, for a split that has these hashes and those the entries themselves name."""
+    record = read_record(path)
+    for name, part in record["split"].items():
+        for audited in (hashes.get(name), entries.get("%ssplit_%s_sha256" % (_PREFIX, name))):
+            if audited not in (None, part["sha256"]):
+                raise RecordError(
+                    "%s is of another split: its %s pixels have sha256 %s, the audited ones %s; audit the split of "
+                    "this run." % (path, name, part["sha256"][:12], str(audited)[:12])
+                )
+    kept = {key: value for key, value in record.get("audit", {}).items() if not key.startswith(_PREFIX)}
+    return dict(record, audit=dict(kept, **entries))
+
+
+def _checked(entries: Any, origin: str) -> Dict[str, Value]:
+    if not isinstance(entries, dict):
+        raise RecordError("%s is no audit: expected entries audit_…, found %.40r." % (origin, entries))
+    for key, value in entries.items():
+        number = isinstance(value, (int, float)) and math.isfinite(value)
+        if not key.startswith(_PREFIX) or not (number or isinstance(value, str)):
+            raise RecordError(
+                "%s holds %s = %.40r; expected a name that begins with %s and a finite number, a truth value or a "
+                "text." % (origin, key, value, _PREFIX)
+            )
+    return entries

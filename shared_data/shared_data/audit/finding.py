@@ -1,0 +1,19 @@
+"""What an audit says of one item: a verdict, the sentence that supports it, and its numbers."""
+
+from typing import Dict, NamedTuple, Union
+
+ITEMS = ("labels", "selection", "preprocessing", "overlap", "split")
+
+CLEAN, LEAKS, OVERLAPS, NONE, FLAWED = "clean", "leaks", "overlaps", "none", "flawed"
+NOT_DETERMINISTIC, NOT_AUDITED = "not deterministic", "not audited"
+
+Value = Union[float, bool, str]
+
+
+class Finding(NamedTuple):
+    """item: of `ITEMS`. evidence: one sentence with numbers. numbers: as values, named `<item>_…` or `oa_…`."""
+
+    item: str
+    verdict: str
+    evidence: str
+    numbers: Dict[str, Value] = {}

@@ -1,0 +1,133 @@
+"""Do test labels reach the weights, or the choice among them? Trainings with and without true test labels, compared.
+
+A permutation keeps how many test pixels a class has: a method that uses nothing of the test labels but those counts
+passes.
+"""
+
+import hashlib
+import json
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from shared_data.audit.changes import hidden_pixels, permute_labels
+from shared_data.audit.finding import CLEAN, LEAKS, NOT_AUDITED, NOT_DETERMINISTIC, Finding, Value
+from shared_data.splits import Split
+
+
+class Trained(NamedTuple):
+    """What a training leaves.
+
+    weights: after the last step, by name; whatever is learnt belongs here.
+    selection: all that decides which step's weights are used (step, best monitored value); None where nothing is
+        selected. shown: the numbers shown while training, before the final evaluation. Both are JSON values.
+    prediction: (H, W) classes 1..K.
+    """
+
+    weights: Mapping[str, np.ndarray]
+    selection: Any = None
+    prediction: Optional[np.ndarray] = None
+    shown: Any = None
+
+
+def weights_sha256(weights: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over name, dtype, shape and bytes (C order) of every array, by sorted name.
+
+    Raises: ValueError where there is no array, because two trainings that leave nothing would always agree.
+    """
+    if not weights:
+        raise ValueError("an audit compares the weights after training, and the training returned none")
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.asarray(weights[name])
+        digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode("utf-8"))
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def training_findings(
+    train: Callable[[np.ndarray], Trained], first: Trained, ground_truth: np.ndarray, split: Split, seed: int
+) -> Tuple[Finding, Finding]:
+    """The items `labels` and `selection`.
+
+    train: trains on a (H, W) ground truth, always from the same seed. first: what it left on the true one. It is
+    called once more with permuted test labels, and where that makes a difference again with the true ones.
+    """
+    hidden = hidden_pixels(ground_truth, split)
+    permuted = permute_labels(ground_truth, hidden, seed)
+    if permuted is None:
+        reason = "the %d test pixels that neither train nor validate hold fewer than two classes to exchange"
+        return tuple(Finding(item, NOT_AUDITED, reason % hidden.size) for item in ("labels", "selection"))
+    count = int((permuted != ground_truth).sum())
+    changed = "with the labels of %d of %d test pixels changed" % (count, hidden.size)
+    others = np.unique(split.test).size - hidden.size
+    if others:
+        changed += " (%d more are not hidden: they train, validate or have no label)" % others
+    one, other = _Trace.of(first), _Trace.of(train(permuted))
+    again = one if one == other else _Trace.of(train(ground_truth))
+    return _labels(one, other, again, changed, {"labels_changed": count}), _selection(one, other, again, changed)
+
+
+class _Trace(NamedTuple):
+    """A training in three texts that can be compared."""
+
+    weights: str
+    selection: str
+    shown: str
+
+    @classmethod
+    def of(cls, trained: Trained) -> "_Trace":
+        return cls(weights_sha256(trained.weights), _text(trained.selection), _text(trained.shown))
+
+
+def _text(values: Any) -> str:
+    """JSON text; equal for equal values, also for numpy's and for NaN."""
+    return json.dumps(values, sort_keys=True, default=lambda array: array.tolist())
+
+
+def _labels(one: _Trace, other: _Trace, again: _Trace, changed: str, numbers: Dict[str, Value]) -> Finding:
+    numbers = dict(numbers, labels_sha256=one.weights)
+    if one.weights == other.weights:
+        evidence = "no test label reached training: %s the weights after training are the same, sha256 %s"
+        return Finding("labels", CLEAN, evidence % (changed, one.weights[:12]), numbers)
+    if one.weights != again.weights:
+        evidence = "nothing can be told: two trainings on the same scene leave different weights, sha256 %s and %s"
+        return Finding("labels", NOT_DETERMINISTIC, evidence % (one.weights[:12], again.weights[:12]), numbers)
+    evidence = (
+        "test labels reached training: %s the weights after training are sha256 %s instead of %s, which a second "
+        "training on the true labels repeats" % (changed, other.weights[:12], one.weights[:12])
+    )
+    return Finding("labels", LEAKS, evidence, dict(numbers, labels_sha256_altered=other.weights))
+
+
+def _selection(one: _Trace, other: _Trace, again: _Trace, changed: str) -> Finding:
+    if one.selection != other.selection:
+        return _different_selection(one, other, again, changed)
+    if one.selection == _text(None):
+        evidence = "nothing is selected"
+    else:
+        evidence = "no test label decides which weights are used: %s the selection is the same, %s" % (
+            changed,
+            _short(one.selection),
+        )
+    if one.weights != other.weights or one.shown == other.shown:
+        return Finding("selection", CLEAN, evidence)
+    if one.shown != again.shown:
+        evidence += "; the numbers shown while training differ on the same scene too, so nothing can be told of them"
+        return Finding("selection", CLEAN, evidence)
+    evidence += "; test labels are read while training to show numbers, but they choose nothing"
+    return Finding("selection", CLEAN, evidence, {"selection_shows_test_labels": True})
+
+
+def _different_selection(one: _Trace, other: _Trace, again: _Trace, changed: str) -> Finding:
+    if one.selection != again.selection:
+        evidence = "nothing can be told: two trainings on the same scene select differently, %s and %s"
+        return Finding("selection", NOT_DETERMINISTIC, evidence % (_short(one.selection), _short(again.selection)))
+    evidence = "%s the selection is %s instead of %s" % (changed, _short(other.selection), _short(one.selection))
+    if one.weights != other.weights:
+        evidence += "; training itself already differs, and the selection may differ for that reason alone"
+    return Finding("selection", LEAKS, evidence)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,164 @@
+"""Whole-scene pictures inside a record: prediction, split and errors, each a lossless grey PNG in base64.
+
+With them a record alone answers which pixels trained, which were tested, and which of these a method got right.
+"""
+
+import base64
+import binascii
+import io
+import struct
+from typing import Any, Dict, Tuple
+
+import numpy as np
+from PIL import Image
+
+from shared_data.catalogue import Scene, get_scene
+from shared_data.errors import RecordError
+from shared_data.splits import Split, index_hash
+
+TRAIN, VAL, TEST = 1, 2, 3  # values of the split's picture, 0 elsewhere
+RIGHT, WRONG = 1, 2  # values of the picture of the tested pixels, 0 elsewhere
+
+# a PNG's signature and its first chunk up to its checksum: length, IHDR, width, height, 8 bit, grey, not interlaced
+_HEADER = struct.Struct(">8sI4sII5s")
+_GREY = bytes([8, 0, 0, 0, 0])
+
+
+def encode_map(array: np.ndarray) -> str:
+    """(H, W) uint8 to the base64 text of a grey 8-bit PNG.
+
+    The same array gives the same text as long as Pillow and its compression library stay the same.
+    """
+    if array.dtype != np.uint8 or array.ndim != 2:
+        raise ValueError("a map is (H, W) uint8, not %s %s" % (array.shape, array.dtype))
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(array)).save(file, format="PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def decode_map(text: str, shape: Tuple[int, int]) -> np.ndarray:
+    """The inverse of `encode_map`: (H, W) uint8.
+
+    Raises: RecordError for anything but an intact grey 8-bit PNG of this shape. Nothing is decompressed before the
+    length of the text and the size in the header are found to be right.
+    """
+    return _pixels(_checked_bytes(text, shape), shape)
+
+
+def _checked_bytes(text: Any, shape: Tuple[int, int]) -> bytes:
+    height, width = shape
+    # noise does not compress: the pixels, a filter byte per row, and room for what surrounds them
+    longest = 4096 + 2 * height * (width + 1)
+    if not isinstance(text, str) or len(text) > longest:
+        found = "%d characters" % len(text) if isinstance(text, str) else type(text).__name__
+        raise RecordError("a map of %d×%d pixels is a text of at most %d characters, found %s."
+                          % (height, width, longest, found))  # fmt: skip
+    try:
+        content = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise RecordError("a map is not base64 text (%s)." % error) from error
+    if len(content) < _HEADER.size:
+        raise RecordError("a map is not a PNG picture: it has %d bytes." % len(content))
+    signature, _, kind, found_width, found_height, form = _HEADER.unpack(content[: _HEADER.size])
+    if signature != b"\x89PNG\r\n\x1a\n" or kind != b"IHDR" or form != _GREY:
+        raise RecordError("a map is not a PNG picture in 8-bit grey.")
+    if (found_height, found_width) != (height, width):
+        raise RecordError(
+            "a map has %d×%d pixels, expected the scene's %d×%d." % (found_height, found_width, height, width)
+        )
+    return content
+
+
+def _pixels(content: bytes, shape: Tuple[int, int]) -> np.ndarray:
+    try:
+        Image.open(io.BytesIO(content), formats=["PNG"]).verify()  # the checksums; afterwards it must be opened anew
+        picture = Image.open(io.BytesIO(content), formats=["PNG"])
+        picture.load()
+    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, zlib.error and others for bad files
+        raise RecordError("a map is a damaged PNG picture (%s)." % error) from error
+    if picture.mode != "L" or picture.size != shape[::-1]:
+        raise RecordError("a map is %s of %s, expected 8-bit grey of %s." % (picture.mode, picture.size, shape[::-1]))
+    return np.array(picture)
+
+
+def maps_of(prediction: np.ndarray, split: Split, truth: np.ndarray) -> Dict[str, str]:
+    """The record's `maps`: `prediction` (classes), `split` (1 train, 2 val, 3 test), `right` (1 right, 2 wrong).
+
+    prediction, truth: (H, W) classes 1..K, 0 unlabelled. `right` is 0 where nothing was tested.
+    """
+    sets, right = np.zeros(truth.size, np.uint8), np.zeros(truth.size, np.uint8)
+    for value, pixels in ((TRAIN, split.train), (VAL, split.val), (TEST, split.test)):
+        sets[pixels] = value
+    right[split.test] = np.where(prediction.ravel()[split.test] == truth.ravel()[split.test], RIGHT, WRONG)
+    pictures = {"prediction": prediction, "split": sets.reshape(truth.shape), "right": right.reshape(truth.shape)}
+    return {name: encode_map(picture.astype(np.uint8)) for name, picture in pictures.items()}
+
+
+def has_maps(record: Dict[str, Any]) -> bool:
+    """Whether a record holds pictures; those written before there were any do not."""
+    return "maps" in record
+
+
+def prediction_of(record: Dict[str, Any], scene: Scene) -> np.ndarray:
+    """(H, W) uint8 classes of the whole scene, as the method predicted them.
+
+    Raises: RecordError where there is no such picture, or one that does not fit the scene.
+    """
+    prediction = _picture(record, "prediction", (scene.height, scene.width))
+    if prediction.max() > scene.num_classes:
+        raise RecordError(
+            "%s: the predicted classes reach %d, expected at most %d."
+            % (name_of(record), prediction.max(), scene.num_classes)
+        )
+    return prediction
+
+
+def split_of(record: Dict[str, Any]) -> Split:
+    """The sets of flat pixel indices, ascending, checked against the hashes of the record.
+
+    Raises: RecordError as `prediction_of`, and where a hash differs.
+    """
+    picture = _picture(record, "split", _shape(record)).ravel()
+    split = Split(*(np.flatnonzero(picture == value) for value in (TRAIN, VAL, TEST)))
+    for name, pixels in split._asdict().items():
+        _check_hash(record, name, pixels)
+    return split
+
+
+def right_of(record: Dict[str, Any]) -> np.ndarray:
+    """One bool per test pixel, in ascending order of their flat indices: whether the method got it right.
+
+    Raises: RecordError as `split_of`.
+    """
+    picture = _picture(record, "right", _shape(record)).ravel()
+    tested = np.flatnonzero(picture)
+    _check_hash(record, "test", tested)
+    return picture[tested] == RIGHT
+
+
+def name_of(record: Dict[str, Any]) -> str:
+    """The run of a record, for a sentence."""
+    return "%s %s, protocol %s, seed %d" % (
+        record["paper"], record["experiment"], record["protocol"], record["seed"]
+    )  # fmt: skip
+
+
+def _shape(record: Dict[str, Any]) -> Tuple[int, int]:
+    scene = get_scene(record["scene"])
+    return scene.height, scene.width
+
+
+def _picture(record: Dict[str, Any], name: str, shape: Tuple[int, int]) -> np.ndarray:
+    if not has_maps(record):
+        raise RecordError("%s: its record holds no maps; run it again to have them." % name_of(record))
+    try:
+        return decode_map(record["maps"][name], shape)
+    except RecordError as error:
+        raise RecordError("%s, map '%s': %s" % (name_of(record), name, error)) from error
+
+
+def _check_hash(record: Dict[str, Any], name: str, pixels: np.ndarray) -> None:
+    if index_hash(pixels) != record["split"][name]["sha256"]:
+        raise RecordError(
+            "%s: its map shows other %s pixels than the hash of its split says; run it again." % (name_of(record), name)
+        )

@@ -1,0 +1,55 @@
+"""One static page about every run, for a referee: what was published, what came out, and what exactly produced it.
+
+`write_report` leaves the same facts three times: report.html (one file, no network), report.md and report.json. Facts
+are collected as plain data first (`content`), pictures are drawn apart from them (`pictures`, `charts`), and the
+templates only lay out. Needs jinja2, so nothing else in `shared_data` imports this package when it is loaded.
+"""
+
+from pathlib import Path
+from typing import Any, List, Sequence
+
+from shared_data.atomic import write_text
+from shared_data.errors import RecordError
+from shared_data.records import find_record_files
+from shared_data.report.content import as_json, collect
+from shared_data.report.html import render_html
+from shared_data.report.markdown import render_markdown
+from shared_data.report.run_maps import load_maps
+from shared_data.report.truth import Truths
+from shared_data.scene import DataFolders
+
+
+def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> List[Path]:
+    """Write report.html, report.md and report.json; return their paths.
+
+    folders: with results, kept records, or both; where two hold the same run, the first wins.
+    out: the folder to write to; it is made where it does not exist.
+    data: folders with ground truths, as `scene.data_folders` takes them. What cannot be drawn without one is left out,
+        and a sentence says so.
+
+    Raises: RecordError where there is no record, one cannot be read, or `out` cannot be written.
+    """
+    sources = list(find_record_files(*folders))
+    if not sources:
+        named = ", ".join(str(folder) for folder in folders) or "no folder at all"
+        raise RecordError(
+            "there is no run record (run.json, seed-<n>.json) in %s; name folders with results or kept records." % named
+        )
+    truths = Truths(data)
+    maps = [load_maps(path, record, truths) for path, record in sources]
+    content = collect(sources, maps)
+    texts = {
+        "report.html": render_html(content, maps),
+        "report.md": render_markdown(content),
+        "report.json": as_json(content),
+    }
+    out = Path(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            write_text(out / name, text)
+    except OSError as error:
+        raise RecordError(
+            "%s: the report cannot be written there: %s; choose another folder." % (out, error.strerror or error)
+        ) from error
+    return [out / name for name in texts]

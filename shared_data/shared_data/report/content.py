@@ -1,0 +1,95 @@
+"""The report's facts as plain data: what report.json holds, and what both templates lay out."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+from shared_data import diff, environment
+from shared_data.comparison import disjoint_rows, pairwise
+from shared_data.errors import RecordError
+from shared_data.published import load_published
+from shared_data.report.run_facts import run_facts
+from shared_data.report.run_maps import RunMaps
+
+VERDICTS = (
+    ("reproduced", "the difference is within the margin: 0.5 points, or twice the standard error of both means"),
+    ("above, below", "the difference is larger than that"),
+    ("not run", "a published number without a run"),
+    ("no published number", "a run without a number to compare it with"),
+    (
+        "unverified data, synthetic scene, modified run",
+        "the difference is shown, but the run does not count as a reproduction: its scene files are not, byte for "
+        "byte, the catalogue's; its scene is generated; or its configuration was changed",
+    ),
+)
+PROTOCOLS = (
+    ("paper", "what the paper's text says; test labels are not used before the final evaluation"),
+    ("released", "what the official code does, where it trains or selects on test labels included"),
+    ("disjoint", "test pixels lie far from every training pixel; the same split for every method"),
+)
+
+Sources = Sequence[Tuple[Path, Dict[str, Any]]]
+
+
+def collect(sources: Sources, maps: Sequence[RunMaps]) -> Dict[str, Any]:
+    """All facts of the report. maps: of each source, in the same order."""
+    records = [record for _, record in sources]
+    runs = [run_facts(path, record, found) for (path, record), found in zip(sources, maps)]
+    return {
+        "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "made_by": environment.revision(),
+        "methods": sorted({record["paper"] for record in records}),
+        "scenes": sorted({run["scene_title"] for run in runs}),
+        "revisions": _revisions(records),
+        "verdicts": dict(VERDICTS),
+        "protocols": dict(PROTOCOLS),
+        "table": results_table(records),
+        "runs": runs,
+        "disjoint": disjoint_comparison(records),
+    }
+
+
+def as_json(content: Dict[str, Any]) -> str:
+    """The facts as a JSON document."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def results_table(records: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """Published against reproduced: {header, rows: [{run, cells, numbers}]}.
+
+    `cells` are the texts under the header, `numbers` the same row unrounded; `run` is the anchor of the first of its
+    runs, None without one. Columns are the comparison's own, however many it has.
+    """
+    anchors: Dict[Tuple[str, str, str], str] = {}
+    for record in records:
+        key = (record["paper"], record["experiment"], record["protocol"])
+        anchors.setdefault(key, "run-%s-%s-%s-%d" % (key + (record["seed"],)))
+    rows = []
+    for row in diff.compare(records, load_published()):
+        run = anchors.get((row.paper, row.experiment, row.protocol))
+        rows.append({"run": run, "cells": list(diff.cells(row)), "numbers": row._asdict()})
+    return {"header": list(diff.HEADER), "rows": rows}
+
+
+def disjoint_comparison(records: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """The methods side by side where test pixels lie far from training pixels: {rows, pairs, problem}.
+
+    rows, pairs: the fields of `comparison.MethodRow` and `comparison.Pair`; both are empty where no run is of the
+    protocol `disjoint`, or where `problem` says why the runs cannot be compared.
+    """
+    try:
+        rows, pairs = disjoint_rows(records), pairwise(records)
+    except RecordError as error:
+        return {"rows": [], "pairs": [], "problem": str(error)}
+    return {"rows": [row._asdict() for row in rows], "pairs": [pair._asdict() for pair in pairs], "problem": ""}
+
+
+def _revisions(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """The commits the runs were made from, with their number of runs; git is None where a record names none."""
+    counts: Dict[Tuple[Any, Any], int] = {}
+    for record in records:
+        key = (record["revision"]["git"], record["revision"]["dirty"])
+        counts[key] = counts.get(key, 0) + 1
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    return [{"git": git, "dirty": dirty, "runs": number} for (git, dirty), number in ordered]

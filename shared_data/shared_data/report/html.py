@@ -1,0 +1,81 @@
+"""The facts as one HTML file: style, script and pictures lie in it, and its security policy forbids everything else.
+
+What a record says is text to the page, never markup: the templates escape it, colours are checked where they are drawn,
+and the browser is told the hash of the only script that may run.
+"""
+
+import base64
+import functools
+import hashlib
+import math
+from pathlib import Path
+from typing import Any, Dict, Sequence
+
+import jinja2
+from markupsafe import Markup
+
+from shared_data.report import wording
+from shared_data.report.charts import chart
+from shared_data.report.pictures import pictures
+from shared_data.report.run_maps import RunMaps
+
+FOLDER = Path(__file__).parent
+_SHADES = 8  # of a cell of the confusion matrix; the style sheet has as many
+
+
+def render_html(content: Dict[str, Any], maps: Sequence[RunMaps]) -> str:
+    """The page. maps: of each run in `content`, in the same order."""
+    style = _own_file("style.css")
+    script = _own_file("sort.js") + _own_file("print.js")
+    return _template().render(
+        content,
+        style=Markup(style),
+        script=Markup(script),
+        script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        numeric=_numeric_columns(content["table"]),
+        drawings=[
+            {
+                "pictures": pictures(run, found),
+                "charts": [chart(curve, run["selection"]["step"]) for curve in run["curves"]],
+            }
+            for run, found in zip(content["runs"], maps)
+        ],
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(str(FOLDER)),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(wording.FILTERS, shade=shade, tone=tone)
+    return environment.get_template("report.html.j2")
+
+
+def shade(value: int, total: int) -> str:
+    """The style of a cell: how large its share of its row is, in steps; empty for 0."""
+    return "q%d" % math.ceil(_SHADES * value / total) if value and total else "zero"
+
+
+def tone(text: str) -> str:
+    """The style of a verdict; the word itself stays what tells it."""
+    return text if text in ("reproduced", "above", "below") else "open"
+
+
+def _numeric_columns(table: Dict[str, Any]) -> Sequence[bool]:
+    """Which columns hold numbers, and are aligned as such."""
+    columns = zip(*(row["cells"] for row in table["rows"]))
+    return [all(_begins_with_number(cell) for cell in column) for column in columns]
+
+
+def _begins_with_number(text: str) -> bool:
+    return text == wording.NOTHING or text.lstrip("+-−<≤[( ")[:1].isdigit()
+
+
+def _own_file(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")

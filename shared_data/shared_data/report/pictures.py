@@ -1,0 +1,91 @@
+"""Maps as small PNG files, one picture pixel per scene pixel, written out as data URIs; the page enlarges them."""
+
+import base64
+import io
+from typing import Any, Dict, List, Sequence
+
+import numpy as np
+from PIL import Image
+
+from shared_data import maps as colours
+from shared_data.report.run_maps import RunMaps
+from shared_data.report.wording import count, percent
+
+
+def pictures(run: Dict[str, Any], maps: RunMaps) -> List[Dict[str, Any]]:
+    """Ground truth, prediction and errors, as far as they can be drawn.
+
+    run: facts of `run_facts`. Each picture is {title, alt, src, width, height, legend: [{colour, text}]}, where the
+    prediction shares the legend of the ground truth.
+    """
+    if maps.prediction is None:
+        return []
+    classes = [
+        {"colour": colour, "text": "%d %s" % (label, name)}
+        for label, (name, colour) in enumerate(zip(maps.scene.class_names, maps.scene.palette), start=1)
+    ]
+    palette = (colours.BACKGROUND,) + maps.scene.palette
+    accuracy = "overall accuracy %s %% on %s test pixels" % (percent(run["metrics"]["oa"]), count(run["test_pixels"]))
+    drawn = []
+    if maps.truth is not None:
+        alt = "Map of the ground truth of %s: %s of %s pixels are labelled, in %d classes." % (
+            run["scene_title"],
+            count(int(np.count_nonzero(maps.truth))),
+            count(maps.truth.size),
+            maps.scene.num_classes,
+        )
+        drawn.append(_picture("Ground truth", alt, maps.truth, palette, []))
+    alt = "Map of the class predicted for every pixel by %s: %s." % (run["title"], accuracy)
+    drawn.append(_picture("Prediction", alt, maps.prediction, palette, classes))
+    outcome = maps.outcome()
+    if outcome is not None:
+        drawn.append(_errors(run, outcome, accuracy))
+    return drawn
+
+
+def _errors(run: Dict[str, Any], outcome: np.ndarray, accuracy: str) -> Dict[str, Any]:
+    facts = run["maps"]
+    legend = [
+        {"colour": colours.RIGHT, "text": "right: %s" % count(facts["right"])},
+        {"colour": colours.WRONG, "text": "wrong: %s" % count(facts["wrong"])},
+    ]
+    if facts["split_known"]:
+        legend.append({"colour": colours.TRAINING, "text": "labelled, not tested: %s" % count(facts["not_tested"])})
+    alt = "Map of the errors of %s: %s of %s pixels are wrong; %s." % (
+        run["title"],
+        count(facts["wrong"]),
+        count(facts["right"] + facts["wrong"]),
+        accuracy,
+    )
+    palette = (colours.BACKGROUND, colours.RIGHT, colours.WRONG, colours.TRAINING)
+    return _picture("Errors", alt, outcome, palette, legend)
+
+
+def _picture(
+    title: str, alt: str, values: np.ndarray, palette: Sequence[str], legend: List[Dict[str, str]]
+) -> Dict[str, Any]:
+    height, width = values.shape
+    return {
+        "title": title,
+        "alt": alt,
+        "src": png_uri(values, palette),
+        "width": width,
+        "height": height,
+        "legend": legend,
+    }
+
+
+def png_uri(values: np.ndarray, palette: Sequence[str]) -> str:
+    """(H, W) uint8 indices into a palette of "#rrggbb" as data:image/png. Raises: ValueError for another colour."""
+    image = Image.fromarray(np.ascontiguousarray(values, dtype=np.uint8))
+    image.putpalette(b"".join(_rgb(colour) for colour in palette))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _rgb(colour: str) -> bytes:
+    value = bytes.fromhex(colour[1:])
+    if colour[:1] != "#" or len(value) != 3:
+        raise ValueError("'%s' is not a colour written as '#rrggbb'" % colour)
+    return value

@@ -1,0 +1,125 @@
+"""Everything the report says about one run, as plain data: the record's own numbers, put into the order of reading."""
+
+import re
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+
+from shared_data.catalogue import Scene
+from shared_data.diff import doubt
+from shared_data.report import run_maps
+from shared_data.report.curves import curves
+from shared_data.report.run_maps import RunMaps
+
+# what the accuracies are of, by the ending of their names
+EVALUATIONS = {
+    "": "test pixels",
+    "released": "by the release's own definition",
+    "last": "weights of the last step",
+    "op": "labels held out inside training windows",
+}
+_NAMES = {"oa": "OA", "aa": "AA", "kappa": "kappa × 100"}
+_ENDING = re.compile(r"(.+)_(released|last|op)\Z")
+
+
+def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, Any]:
+    """The facts of one run; fractions stay fractions, nothing is formatted."""
+    key = (record["paper"], record["experiment"], record["protocol"], record["seed"])
+    return {
+        "anchor": "run-%s-%s-%s-%d" % key,
+        "title": "%s · %s · %s · seed %d" % ((key[0].upper(),) + key[1:]),
+        "path": path.as_posix(),
+        "paper": record["paper"],
+        "experiment": record["experiment"],
+        "scene": record["scene"],
+        "scene_title": maps.scene.title if maps.scene else record["scene"],
+        "protocol": record["protocol"],
+        "seed": record["seed"],
+        "doubt": doubt([record]),
+        "modified": record["modified"],
+        "data_verified": record["data_verified"],
+        "metrics": {name: record["metrics"][name] for name in ("oa", "aa", "kappa")},
+        "evaluations": _evaluations(record["metrics"]),
+        "selection": record["selection"],
+        "test_pixels": record["split"]["test"]["size"],
+        "classes": _classes(record, maps.scene),
+        "confusion": record["metrics"]["confusion"],
+        "maps": _map_facts(record, maps),
+        "curves": curves(record["history"]),
+        "audit": _audit(record),
+        "data": record["data"],
+        "revision": record["revision"],
+        "environment": record["environment"],
+        "times": record["times"],
+        "memory": record["memory"],
+        "finished_at": record["finished_at"],
+        "split": record["split"],
+        "decisions": record["decisions"],
+        "config": record["config"],
+    }
+
+
+def _evaluations(metrics: Dict[str, Any]) -> Dict[str, Any]:
+    """{columns, rows: [{name, values}]}: one column per kind of evaluation, None where a number is not given."""
+    table: Dict[str, Dict[str, float]] = {}
+    for name, value in metrics.items():
+        match = _ENDING.match(name)
+        base, ending = match.groups() if match else (name, "")
+        if match or base in _NAMES:
+            table.setdefault(base, {})[ending] = value
+    endings = [ending for ending in EVALUATIONS if any(ending in row for row in table.values())]
+    names = list(_NAMES) + sorted(set(table) - set(_NAMES))
+    return {
+        "columns": [EVALUATIONS[ending] for ending in endings],
+        "rows": [
+            {"name": _NAMES.get(name, name), "values": [table[name].get(ending) for ending in endings]}
+            for name in names
+        ],
+    }
+
+
+def _classes(record: Dict[str, Any], scene: Optional[Scene]) -> List[Dict[str, Any]]:
+    accuracies = record["metrics"]["per_class"]
+    names = scene.class_names if scene and scene.num_classes == len(accuracies) else ()
+    rows = []
+    for index, accuracy in enumerate(accuracies):
+        row = {"label": index + 1, "name": names[index] if names else "class %d" % (index + 1), "accuracy": accuracy}
+        for part in ("train", "val", "test"):
+            counts = record["split"][part]["per_class"]
+            row[part] = counts[index] if index < len(counts) else None
+        rows.append(row)
+    return rows
+
+
+def _map_facts(record: Dict[str, Any], maps: RunMaps) -> Dict[str, Any]:
+    """What the pictures show, counted; `agrees`: whether the pictures give the record's overall accuracy."""
+    facts: Dict[str, Any] = {"shown": maps.prediction is not None, "remarks": list(maps.remarks)}
+    outcome = maps.outcome()
+    if outcome is None:
+        return facts
+    counts = np.bincount(outcome.ravel(), minlength=4)
+    right, wrong = int(counts[run_maps.RIGHT]), int(counts[run_maps.WRONG])
+    facts.update(
+        right=right,
+        wrong=wrong,
+        not_tested=int(counts[run_maps.NOT_TESTED]),
+        accuracy=right / (right + wrong) if right + wrong else None,
+        split_known=maps.sets is not None,
+    )
+    if facts["split_known"] and facts["accuracy"] is not None:
+        facts["agrees"] = bool(abs(facts["accuracy"] - record["metrics"]["oa"]) < 1e-6)
+        if not facts["agrees"]:
+            facts["remarks"].append(
+                "The pictures give an overall accuracy of %.2f %%, the record says %.2f %%."
+                % (100 * facts["accuracy"], 100 * record["metrics"]["oa"])
+            )
+    return facts
+
+
+def _audit(record: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """The audit's facts, those whose names begin with "audit_" first; None where the run was not audited."""
+    audit = record.get("audit")
+    if audit is None:
+        return None
+    return {name: audit[name] for name in sorted(audit, key=lambda name: (not name.startswith("audit_"), name))}

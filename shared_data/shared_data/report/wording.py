@@ -1,0 +1,62 @@
+"""Numbers and other values as text, the same in both templates."""
+
+import json
+from typing import Any, Dict, Optional, Tuple
+
+from shared_data.diff import percent, probability
+
+NOTHING = "–"
+
+
+def count(value: Optional[int]) -> str:
+    """A whole number with separators of thousands."""
+    return NOTHING if value is None else "{:,}".format(value)
+
+
+def span(ends: Tuple[int, int]) -> str:
+    """The smallest and the largest of some numbers: "529", or "12–14" where they differ."""
+    return count(ends[0]) if ends[0] == ends[1] else "%s–%s" % (count(ends[0]), count(ends[1]))
+
+
+def plain(value: Any) -> str:
+    """Any JSON value as a reader expects it: yes, no, six digits of a fraction; lists and objects as JSON."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return "%.6g" % value
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def dotted(values: Dict[str, Any], above: str = "") -> Dict[str, Any]:
+    """A nested configuration on one level, by names such as "train.epochs", as `modified` of a record has them."""
+    flat: Dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            flat.update(dotted(value, above + name + "."))
+        else:
+            flat[above + name] = value
+    return flat
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "0.145 s", "12.3 s", "15 min 55 s" or "2 h 05 min"."""
+    if seconds < 60:
+        return "%.3g s" % seconds
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return "%d min %02d s" % (minutes, rest)
+    return "%d h %02d min" % divmod(minutes, 60)
+
+
+def commit(revision: dict) -> str:
+    """A revision as "862f02b4859b" or "862f02b4859b with uncommitted changes"."""
+    if revision["git"] is None:
+        return "unknown revision"
+    return revision["git"][:12] + (" with uncommitted changes" if revision["dirty"] else "")
+
+
+FILTERS = {
+    function.__name__: function for function in (percent, count, span, plain, dotted, duration, commit, probability)
+}

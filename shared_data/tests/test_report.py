@@ -1,0 +1,472 @@
+"""The report: its facts are the records' own, what is missing is said, and no text of a record becomes markup."""
+
+import base64
+import functools
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("jinja2")
+
+from shared_data import maps as colours
+from shared_data import record_maps
+from shared_data.catalogue import get_scene
+from shared_data.errors import RecordError
+from shared_data.metrics import evaluate
+from shared_data.records import write_record
+from shared_data.report import truth as truth_module
+from shared_data.report import write_report
+from shared_data.report.charts import MOST_POINTS, chart
+from shared_data.report.curves import curves
+from shared_data.report.html import FOLDER, shade
+from shared_data.report.pictures import png_uri
+from shared_data.scene import load_scene
+from shared_data.splits import Split, describe, draw_per_class, save_split
+
+Facts = Dict[str, Any]
+
+
+generated_scene = functools.lru_cache(maxsize=1)(load_scene)
+
+
+@pytest.fixture(autouse=True)
+def generate_once(monkeypatch: Any) -> None:
+    """The generated scene is made once for all of these tests."""
+    monkeypatch.setattr(truth_module, "load_scene", generated_scene)
+
+
+class Page(HTMLParser):
+    """What a browser would find: elements with their attributes, and the text of those that were asked for."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.elements: List[Tuple[str, Dict[str, Any]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: Any) -> None:
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> List[Dict[str, Any]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def read(out: Path) -> Tuple[str, str, Facts]:
+    texts = [(out / name).read_text(encoding="utf-8") for name in ("report.html", "report.md", "report.json")]
+    return texts[0], texts[1], json.loads(texts[2])
+
+
+def pixels_of(source: str) -> np.ndarray:
+    """(H, W, 3) of a picture in the page."""
+    content = base64.b64decode(source.split(",", 1)[1])
+    with Image.open(io.BytesIO(content)) as image:
+        return np.array(image.convert("RGB"))
+
+
+def rgb(colour: str) -> Tuple[int, ...]:
+    return tuple(bytes.fromhex(colour[1:]))
+
+
+def made_up(record: Facts) -> Tuple[Facts, np.ndarray, Split]:
+    """A record of the generated scene with a prediction that is wrong in a few places, and its split."""
+    loaded = generated_scene("synthetic")
+    truth, scene = loaded.ground_truth, loaded.scene
+    split = draw_per_class(truth, [10] * scene.num_classes, seed=1)
+    prediction = np.where(truth > 0, truth, 1).astype(np.uint8)
+    wrong = split.test[::50]
+    prediction.flat[wrong] = truth.flat[wrong] % scene.num_classes + 1
+    found = evaluate(truth.flat[split.test], prediction.flat[split.test], scene.num_classes)
+    record.update(
+        experiment="synthetic",
+        scene="synthetic",
+        protocol="paper",
+        metrics=dict(found._asdict(), oa_last=0.875),
+        split=describe(split, truth, scene.num_classes),
+        data=[],
+        data_verified=False,
+        history=[{"step": step, "loss": 100 / step**2, "validation_oa": 0.4 + step / 100} for step in range(1, 31)],
+        audit={"draws": 3, "audit_labels": "clean", "accepted": True, "share": 0.25},
+    )
+    return record, prediction, split
+
+
+@pytest.fixture
+def run(tmp_path: Path, record: Facts) -> Tuple[Path, Facts]:
+    """The run directory of such a run, and its record."""
+    record, prediction, split = made_up(record)
+    folder = tmp_path / "results" / "seed-1"
+    folder.mkdir(parents=True)
+    np.save(str(folder / "prediction.npy"), prediction)
+    save_split(folder / "split.npz", split)
+    write_record(folder / "run.json", record)
+    return folder, record
+
+
+def keep(folder: Path, record: Facts) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_record(folder / ("seed-%d.json" % record["seed"]), record)
+
+
+# the facts
+
+
+def test_the_three_files_hold_the_records_numbers(run: Any, tmp_path: Path) -> None:
+    record = run[1]
+    paths = write_report([tmp_path / "results"], tmp_path / "out")
+    assert [path.name for path in paths] == ["report.html", "report.md", "report.json"]
+    page, text, facts = read(tmp_path / "out")
+    (found,) = facts["runs"]
+    assert found["confusion"] == record["metrics"]["confusion"]
+    assert found["config"] == record["config"] and found["split"] == record["split"]
+    for name in ("oa", "aa", "kappa"):
+        value = record["metrics"][name]
+        assert found["metrics"][name] == value
+        assert "%.2f" % (100 * value) in Page(page).text and "%.2f" % (100 * value) in text
+    assert "87.50" in page and "weights of the last step" in text
+    assert "Does not count as a reproduction: synthetic scene." in Page(page).text
+    for part in ("train", "val", "test"):
+        assert record["split"][part]["sha256"] in page and record["split"][part]["sha256"] in text
+
+
+def test_every_count_of_the_confusion_matrix_stands_in_its_row(run: Any, tmp_path: Path) -> None:
+    write_report([run[0]], tmp_path / "out")
+    page = read(tmp_path / "out")[0]
+    table = re.search(r'<table class="confusion">.*?</table>', page, re.S).group()
+    rows = [re.findall(r"<td[^>]*>(\d+)</td>", row) for row in re.findall(r"<tr>.*?</tr>", table, re.S)][1:]
+    expected = [[*line, sum(line)] for line in run[1]["metrics"]["confusion"]]
+    assert [[int(cell) for cell in row] for row in rows] == expected
+
+
+def test_audit_entries_of_the_audit_itself_come_first(run: Any, tmp_path: Path) -> None:
+    write_report([run[0]], tmp_path / "out")
+    page, text, facts = read(tmp_path / "out")
+    assert list(facts["runs"][0]["audit"]) == ["audit_labels", "accepted", "draws", "share"]
+    assert page.index("audit_labels") < page.index(">accepted<")
+    assert "| accepted | yes |" in text
+
+
+def test_published_numbers_without_a_run_and_runs_of_several_seeds(tmp_path: Path, record: Facts) -> None:
+    for seed, oa in ((1, 0.70), (2, 0.80)):
+        record["metrics"]["oa"], record["seed"] = oa, seed
+        keep(tmp_path / "records", record)
+    write_report([tmp_path / "records"], tmp_path / "out")
+    page, _, facts = read(tmp_path / "out")
+    table = facts["table"]
+    column = table["header"].index("reproduced")
+    rows = [row for row in table["rows"] if row["numbers"]["metric"] == "oa" and row["run"]]
+    assert [row["cells"][column] for row in rows] == ["75.00 ± 7.07"]
+    assert rows[0]["run"] == "run-ssdgl-pavia-v2021-released-1"
+    assert "75.00 ± 7.07" in page and "not run" in page
+    assert [found["seed"] for found in facts["runs"]] == [1, 2]
+
+
+def test_methods_under_disjoint_stand_side_by_side(tmp_path: Path, record: Facts) -> None:
+    record["protocol"] = "disjoint"
+    for paper, oa in (("ssdgl", 0.7), ("rssgl", 0.9)):
+        record["paper"], record["metrics"]["oa"] = paper, oa
+        keep(tmp_path / "records" / paper, record)
+    write_report([tmp_path / "records"], tmp_path / "out")
+    page, text, facts = read(tmp_path / "out")
+    assert [row["method"] for row in facts["disjoint"]["rows"]] == ["rssgl v2021", "ssdgl v2021"]
+    assert "90.00" in page[page.index("Protocol disjoint, in percent") :]
+    assert "| pavia | rssgl v2021 | 90.00 |" in text
+
+
+def test_runs_under_disjoint_that_cannot_be_compared_are_named(tmp_path: Path, record: Facts) -> None:
+    record["protocol"] = "disjoint"
+    keep(tmp_path / "records" / "a", record)
+    record["paper"] = "rssgl"
+    record["split"] = dict(record["split"], test=dict(record["split"]["test"], sha256="1" * 64))
+    keep(tmp_path / "records" / "b", record)
+    write_report([tmp_path / "records"], tmp_path / "out")
+    assert "cannot be compared" in read(tmp_path / "out")[0]
+
+
+def test_the_same_records_give_the_same_files_but_for_the_time(run: Any, tmp_path: Path) -> None:
+    results = []
+    for name in ("one", "two"):
+        write_report([tmp_path / "results"], tmp_path / name)
+        results.append([re.sub(r"20\d\d-\d\d-\d\d[T ][\d:]+", "", str(text)) for text in read(tmp_path / name)])
+    assert results[0] == results[1]
+
+
+# the pictures
+
+
+def test_maps_have_the_palette_at_their_places_and_say_what_they_show(run: Any, tmp_path: Path) -> None:
+    folder, record = run
+    write_report([folder], tmp_path / "out")
+    page, _, facts = read(tmp_path / "out")
+    loaded = generated_scene("synthetic")
+    palette = np.array([rgb(colour) for colour in (colours.BACKGROUND, *loaded.scene.palette)])
+    truth, prediction, errors = Page(page).all("img")
+    np.testing.assert_array_equal(pixels_of(truth["src"]), palette[loaded.ground_truth])
+    np.testing.assert_array_equal(pixels_of(prediction["src"]), palette[np.load(str(folder / "prediction.npy"))])
+    counted = facts["runs"][0]["maps"]
+    drawn = pixels_of(errors["src"])
+    for colour, name in ((colours.RIGHT, "right"), (colours.WRONG, "wrong"), (colours.TRAINING, "not_tested")):
+        assert (drawn == rgb(colour)).all(axis=2).sum() == counted[name]
+    assert counted["right"] + counted["wrong"] == record["split"]["test"]["size"]
+    assert counted["accuracy"] == pytest.approx(record["metrics"]["oa"]) and counted["agrees"]
+    accuracy = "overall accuracy %.2f %%" % (100 * record["metrics"]["oa"])
+    assert accuracy in prediction["alt"] and accuracy in errors["alt"]
+    assert "ground truth" in truth["alt"] and str(counted["wrong"]) in errors["alt"]
+    for name in loaded.scene.class_names:
+        assert name in Page(page).text
+
+
+def test_a_kept_record_brings_its_maps(tmp_path: Path, record: Facts) -> None:
+    record, prediction, split = made_up(record)
+    record["maps"] = record_maps.maps_of(prediction, split, generated_scene("synthetic").ground_truth)
+    keep(tmp_path / "records", record)
+    write_report([tmp_path / "records"], tmp_path / "out")
+    page, _, facts = read(tmp_path / "out")
+    assert len(Page(page).all("img")) == 3
+    assert facts["runs"][0]["maps"]["agrees"] and not facts["runs"][0]["maps"]["remarks"]
+
+
+def test_without_ground_truth_a_kept_record_still_shows_its_errors(tmp_path: Path, record: Facts) -> None:
+    scene = get_scene("pavia")
+    prediction = np.ones((scene.height, scene.width), np.uint8)
+    truth = np.zeros_like(prediction)
+    truth.flat[:8] = [1, 1, 2, 2, 1, 1, 2, 2]
+    split = Split(np.arange(4), np.zeros(0, np.int64), np.arange(4, 8))
+    record["split"] = describe(split, truth, 2)
+    record["metrics"]["oa"] = 0.5
+    record["maps"] = record_maps.maps_of(prediction, split, truth)
+    keep(tmp_path / "records", record)
+    write_report([tmp_path / "records"], tmp_path / "out", data=tmp_path / "nothing")
+    page, text, facts = read(tmp_path / "out")
+    assert len(Page(page).all("img")) == 2
+    sentence = "PaviaU_gt.mat is in none of the data folders, so the ground truth is not drawn."
+    assert facts["runs"][0]["maps"]["remarks"] == [sentence]
+    assert sentence in page and sentence in text
+    counted = facts["runs"][0]["maps"]
+    assert (counted["right"], counted["wrong"], counted["not_tested"]) == (2, 2, 4)
+
+
+def test_ground_truth_is_found_by_the_hash_of_the_record(tmp_path: Path, tiny: Any, record: Facts) -> None:
+    record.update(experiment="tiny", scene="tiny", data_verified=False)
+    other = tmp_path / "other"
+    other.mkdir()
+    used = tiny.write(tiny.scene.ground_truth, np.ones_like(tiny.ground_truth), other)
+    record["data"] = [{"name": "Tiny_gt.mat", "sha256": used, "expected_sha256": None, "verified": False}]
+    folder = tmp_path / "results"
+    folder.mkdir()
+    np.save(str(folder / "prediction.npy"), np.ones_like(tiny.ground_truth))
+    write_record(folder / "run.json", record)
+
+    def remarks_and_accuracy(data: List[Path]) -> Tuple[str, Any]:
+        write_report([folder], tmp_path / "out", data=data)
+        found = read(tmp_path / "out")[2]["runs"][0]["maps"]
+        return " ".join(found["remarks"]), found.get("accuracy")
+
+    remarks, accuracy = remarks_and_accuracy([tiny.folder, other])
+    assert accuracy == 1 and "Tiny_gt.mat" not in remarks
+    remarks, accuracy = remarks_and_accuracy([tiny.folder])  # the catalogue's own file, but not the run's
+    assert accuracy == pytest.approx((tiny.ground_truth == 1).sum() / (tiny.ground_truth > 0).sum())
+    assert "is not the file the run used" in remarks
+
+
+def test_a_map_that_disagrees_with_its_record_is_said_to(run: Any, tmp_path: Path) -> None:
+    folder, record = run
+    record["metrics"]["oa"] = 0.5
+    write_record(folder / "run.json", record)
+    write_report([folder], tmp_path / "out")
+    page, _, facts = read(tmp_path / "out")
+    assert facts["runs"][0]["maps"]["agrees"] is False
+    assert "the record says 50.00 %" in page
+
+
+@pytest.mark.parametrize("damage", ["text", "shape", "classes", "floats"])
+def test_a_damaged_prediction_is_left_out_with_a_sentence(run: Any, tmp_path: Path, damage: str) -> None:
+    path = run[0] / "prediction.npy"
+    prediction = np.load(str(path))
+    if damage == "text":
+        path.write_text("nothing of the kind")
+    else:
+        changed = {"shape": prediction[1:], "classes": prediction + 100, "floats": prediction.astype(float)}
+        np.save(str(path), changed[damage])
+    write_report([run[0]], tmp_path / "out")
+    page = read(tmp_path / "out")[0]
+    assert "The prediction kept with this run cannot be used" in page and not Page(page).all("img")
+
+
+def test_a_record_without_maps_audit_or_history_says_so(tmp_path: Path, record: Facts) -> None:
+    record["history"] = []
+    keep(tmp_path / "records", record)
+    write_report([tmp_path / "records"], tmp_path / "out")
+    page, text, _ = read(tmp_path / "out")
+    for sentence in ("No map was kept with this record.", "This run was not audited.", "The record holds no history."):
+        assert sentence in page and sentence in text
+    assert "None of these records is of the protocol disjoint." in page
+
+
+# the curves
+
+
+def test_curves_are_grouped_by_unit_and_keep_their_values() -> None:
+    history = [{"step": step, "loss": 9 / step, "lr": 0.1, "test_oa": 0.5, "norm": 7, "note": "x"} for step in (2, 1)]
+    found = {chart["kind"]: chart["series"] for chart in curves(history)}
+    assert found["losses"] == [{"name": "loss", "steps": [1, 2], "values": [9, 4.5]}]
+    assert [line["name"] for kind in ("accuracies", "rates", "others") for line in found[kind]] == [
+        "test_oa",
+        "lr",
+        "norm",
+    ]
+
+
+@pytest.mark.parametrize("values", [[3], [2, 2, 2], [0, 0], [1e-9, 1e9], [-1e29, 1e29], [0.1, 0.2, 0.3], [0, 1e-300]])
+def test_points_lie_within_the_axes_and_ticks_are_distinct(values: List[float]) -> None:
+    history = [{"step": step, "loss": value} for step, value in enumerate(values)]
+    drawn = chart(curves(history)[0], selected=0)
+    for x, y in drawn["lines"][0]["points"]:
+        assert drawn["left"] <= x <= drawn["right"] and drawn["top"] <= y <= drawn["bottom"]
+    labels = [label for _, label in drawn["y_ticks"]]
+    assert 2 <= len(labels) <= 8 and len(set(labels)) == len(labels)
+
+
+def test_a_higher_loss_is_drawn_higher_on_both_kinds_of_axis() -> None:
+    for values in ([4, 2, 3], [400, 2, 30]):
+        drawn = chart(curves([{"step": step, "loss": value} for step, value in enumerate(values)])[0], 0)
+        heights = [y for _, y in drawn["lines"][0]["points"]]
+        assert heights[0] < heights[2] < heights[1]
+        assert ("logarithmic" in drawn["unit"]) == (values[0] == 400)
+
+
+def test_a_long_history_is_thinned_but_keeps_its_end() -> None:
+    history = [{"step": step, "loss": 1.0 + step} for step in range(5000)]
+    drawn = chart(curves(history)[0], selected=0)
+    points = drawn["lines"][0]["points"]
+    assert len(points) <= MOST_POINTS + 1 and drawn["thinned"]
+    assert points[-1][1] == min(y for _, y in points)
+
+
+# text is text
+
+
+def test_texts_of_a_record_never_become_markup(tmp_path: Path, record: Facts) -> None:
+    attack = "</style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"' | [a](javascript:b) `"
+    record["modified"] = [attack]
+    record["selection"]["on"] = attack
+    record["environment"].update(cpu=attack, framework=attack, gpu=attack)
+    record["config"] = {"train": {attack: attack}}
+    record["decisions"] = {attack: attack, "items": attack}
+    record["audit"] = {attack: attack}
+    record["data"][0]["name"] = attack
+    record["revision"] = {"git": attack, "dirty": True}
+    record["history"] = [{"step": 1, attack: 0.5}, {"step": 2, attack: 0.6}]
+    keep(tmp_path / "records", record)
+    write_report([tmp_path / "records"], tmp_path / "out")
+    page, text, facts = read(tmp_path / "out")
+    parsed = Page(page)
+    assert len(parsed.all("script")) == 1 and not parsed.all("img")
+    assert not [name for _, attributes in parsed.elements for name in attributes if name.startswith("on")]
+    assert page.count("</style>") == 1
+    assert attack in parsed.text
+    assert not re.search(r"<(script|img|/style)", text)
+    bars = {"ssdgl": len(facts["table"]["header"]) + 1, "curve": 5, "audit": 3}  # of each table that shows the text
+    rows = [line for line in text.splitlines() if "alert" in line and line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == set(bars.values())
+    assert facts["runs"][0]["environment"]["cpu"] == attack
+
+
+def test_the_page_asks_for_nothing_from_anywhere(run: Any, tmp_path: Path) -> None:
+    write_report([run[0]], tmp_path / "out")
+    page = read(tmp_path / "out")[0]
+    parsed = Page(page)
+    for _, attributes in parsed.elements:
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+    assert not re.search(r"url\(|@import|https?:", page)
+    policy = [meta["content"] for meta in parsed.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    assert policy and "default-src 'none'" in policy[0] and "img-src data:" in policy[0]
+
+
+def test_colours_that_are_none_are_refused() -> None:
+    with pytest.raises(ValueError):
+        png_uri(np.zeros((2, 2), np.uint8), ["red;}body{display:none"])
+
+
+# structure
+
+
+def test_anchors_are_unique_and_every_link_leads_to_one(run: Any, tmp_path: Path) -> None:
+    write_report([run[0]], tmp_path / "out")
+    parsed = Page(read(tmp_path / "out")[0])
+    anchors = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
+    assert len(set(anchors)) == len(anchors)
+    links = [link["href"] for link in parsed.all("a")]
+    assert {link[1:] for link in links} <= set(anchors)
+    named = [attributes.get("aria-labelledby", "").split() for _, attributes in parsed.elements]
+    assert {name for names in named for name in names} <= set(anchors)
+    assert parsed.all("html")[0]["lang"] == "en" and len(parsed.all("main")) == 1
+    assert len(parsed.all("caption")) == len(parsed.all("table"))
+    assert all(header.get("scope") in ("row", "col") for header in parsed.all("th"))
+    assert all(picture["alt"] for picture in parsed.all("img"))
+
+
+def luminance(colour: str) -> float:
+    channels = [part / 255 for part in rgb(colour)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1])
+def test_text_has_enough_contrast_in_light_and_dark(scheme: int) -> None:
+    block = re.findall(r":root \{(.*?)\}", (FOLDER / "style.css").read_text(encoding="utf-8"), re.S)[scheme]
+    colour = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block))
+    for text in ("ink", "faint", "link", "good", "bad"):
+        for ground in ("paper", "raised"):
+            assert contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
+    for line in ("c0", "c1", "c2", "c3", "c4", "c5"):
+        assert contrast(colour[line], colour["paper"]) >= 3, line
+    tints = dict(re.findall(r"--(cell|miss): (\d+ \d+ \d+);", block))
+    for tint in tints.values():  # the darkest cell of the confusion matrix
+        mixed = [0.36 * int(part) + 0.64 * base for part, base in zip(tint.split(), rgb(colour["paper"]))]
+        assert contrast(colour["ink"], "#%02x%02x%02x" % tuple(map(round, mixed))) >= 4.5
+
+
+def test_the_style_sheet_knows_every_shade() -> None:
+    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+    shades = {shade(value, 100) for value in range(101)}
+    assert shades == {"zero"} | {"q%d" % number for number in range(1, 9)}
+    assert all(".confusion .%s " % name in style for name in shades)
+
+
+# what cannot be done
+
+
+def test_no_record_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"no run record .* in .*nowhere"):
+        write_report([tmp_path / "nowhere"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_record_that_cannot_be_read_is_named(run: Any, tmp_path: Path) -> None:
+    broken = tmp_path / "results" / "seed-2" / "run.json"
+    broken.parent.mkdir()
+    broken.write_text("{")
+    with pytest.raises(RecordError, match=re.escape(str(broken))):
+        write_report([tmp_path / "results"], tmp_path / "out")
+
+
+def test_a_folder_that_cannot_be_written_is_named(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(RecordError, match="cannot be written there"):
+        write_report([run[0]], tmp_path / "out")

@@ -1,6 +1,7 @@
-"""Whole-scene pictures inside a record: prediction, split and errors, each a lossless grey PNG in base64.
+"""What a record keeps of a run's map: the prediction as a lossless grey PNG, and a bit per test pixel, both in base64.
 
-With them a record alone answers which pixels trained, which were tested, and which of these a method got right.
+The bits say which test pixels a method got right, in ascending order of their indices, which the record does not hold:
+two records of one split can be compared pixel by pixel, but no ground truth can be put together from kept records.
 """
 
 import base64
@@ -12,12 +13,9 @@ from typing import Any, Dict, Tuple
 import numpy as np
 from PIL import Image
 
-from shared_data.catalogue import Scene, get_scene
+from shared_data.catalogue import Scene
 from shared_data.errors import RecordError
-from shared_data.splits import Split, index_hash
-
-TRAIN, VAL, TEST = 1, 2, 3  # values of the split's picture, 0 elsewhere
-RIGHT, WRONG = 1, 2  # values of the picture of the tested pixels, 0 elsewhere
+from shared_data.splits import Split
 
 # a PNG's signature and its first chunk up to its checksum: length, IHDR, width, height, 8 bit, grey, not interlaced
 _HEADER = struct.Struct(">8sI4sII5s")
@@ -82,20 +80,20 @@ def _pixels(content: bytes, shape: Tuple[int, int]) -> np.ndarray:
 
 
 def maps_of(prediction: np.ndarray, split: Split, truth: np.ndarray) -> Dict[str, str]:
-    """The record's `maps`: `prediction` (classes), `split` (1 train, 2 val, 3 test), `right` (1 right, 2 wrong).
+    """The record's `maps`: `prediction`, a picture of classes, and `right`, a bit per test pixel.
 
-    prediction, truth: (H, W) classes 1..K, 0 unlabelled. `right` is 0 where nothing was tested.
+    prediction, truth: (H, W) classes 1..K, 0 unlabelled.
     """
-    sets, right = np.zeros(truth.size, np.uint8), np.zeros(truth.size, np.uint8)
-    for value, pixels in ((TRAIN, split.train), (VAL, split.val), (TEST, split.test)):
-        sets[pixels] = value
-    right[split.test] = np.where(prediction.ravel()[split.test] == truth.ravel()[split.test], RIGHT, WRONG)
-    pictures = {"prediction": prediction, "split": sets.reshape(truth.shape), "right": right.reshape(truth.shape)}
-    return {name: encode_map(picture.astype(np.uint8)) for name, picture in pictures.items()}
+    tested = np.sort(split.test)
+    right = np.packbits(prediction.ravel()[tested] == truth.ravel()[tested])
+    return {
+        "prediction": encode_map(prediction.astype(np.uint8)),
+        "right": base64.b64encode(right.tobytes()).decode("ascii"),
+    }
 
 
 def has_maps(record: Dict[str, Any]) -> bool:
-    """Whether a record holds pictures; those written before there were any do not."""
+    """Whether a record holds maps; those written before there were any do not."""
     return "maps" in record
 
 
@@ -113,27 +111,24 @@ def prediction_of(record: Dict[str, Any], scene: Scene) -> np.ndarray:
     return prediction
 
 
-def split_of(record: Dict[str, Any]) -> Split:
-    """The sets of flat pixel indices, ascending, checked against the hashes of the record.
-
-    Raises: RecordError as `prediction_of`, and where a hash differs.
-    """
-    picture = _picture(record, "split", _shape(record)).ravel()
-    split = Split(*(np.flatnonzero(picture == value) for value in (TRAIN, VAL, TEST)))
-    for name, pixels in split._asdict().items():
-        _check_hash(record, name, pixels)
-    return split
-
-
 def right_of(record: Dict[str, Any]) -> np.ndarray:
     """One bool per test pixel, in ascending order of their flat indices: whether the method got it right.
 
-    Raises: RecordError as `split_of`.
+    Raises: RecordError where the record holds no maps, or not as many bits as test pixels or as right ones.
     """
-    picture = _picture(record, "right", _shape(record)).ravel()
-    tested = np.flatnonzero(picture)
-    _check_hash(record, "test", tested)
-    return picture[tested] == RIGHT
+    _check_maps(record)
+    size, confusion = record["split"]["test"]["size"], np.array(record["metrics"]["confusion"])
+    try:
+        content = base64.b64decode(record["maps"]["right"].encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise RecordError("%s, map 'right': it is not base64 text (%s)." % (name_of(record), error)) from error
+    bits = np.unpackbits(np.frombuffer(content, np.uint8)).astype(bool)
+    if len(content) != -(-size // 8) or bits[size:].any() or bits.sum() != np.trace(confusion):
+        raise RecordError(
+            "%s, map 'right': expected %d bits of %d right pixels, found %d of %d; run it again."
+            % (name_of(record), size, np.trace(confusion), bits.size, bits.sum())
+        )
+    return bits[:size]
 
 
 def name_of(record: Dict[str, Any]) -> str:
@@ -143,22 +138,14 @@ def name_of(record: Dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def _shape(record: Dict[str, Any]) -> Tuple[int, int]:
-    scene = get_scene(record["scene"])
-    return scene.height, scene.width
+def _check_maps(record: Dict[str, Any]) -> None:
+    if not has_maps(record):
+        raise RecordError("%s: its record holds no maps; run it again to have them." % name_of(record))
 
 
 def _picture(record: Dict[str, Any], name: str, shape: Tuple[int, int]) -> np.ndarray:
-    if not has_maps(record):
-        raise RecordError("%s: its record holds no maps; run it again to have them." % name_of(record))
+    _check_maps(record)
     try:
         return decode_map(record["maps"][name], shape)
     except RecordError as error:
         raise RecordError("%s, map '%s': %s" % (name_of(record), name, error)) from error
-
-
-def _check_hash(record: Dict[str, Any], name: str, pixels: np.ndarray) -> None:
-    if index_hash(pixels) != record["split"][name]["sha256"]:
-        raise RecordError(
-            "%s: its map shows other %s pixels than the hash of its split says; run it again." % (name_of(record), name)
-        )

@@ -4,9 +4,9 @@
     ... replaced ...
     <!-- end table -->
 
-Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (time and memory) and `audit` (what reaches
-training) from the records, and what it brings itself, such as its table of protocols. Kinds of a scene, as in `<!-- table: disjoint scene=ksc -->`:
-`disjoint` (all methods on equal terms) and `mcnemar` (two at a time).
+Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (time and memory) and `audit` (what
+reaches training) from the records, and what it brings itself, such as its table of protocols. Kinds of a scene, as in
+`<!-- table: disjoint scene=ksc -->`: `disjoint` (all methods on equal terms) and `mcnemar` (two at a time).
 """
 
 import re

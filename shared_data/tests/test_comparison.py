@@ -37,7 +37,14 @@ def run(record):
             scene="synthetic",
             protocol="disjoint",
             seed=seed,
-            metrics=dict(record["metrics"], oa=oa, aa=oa / 2, kappa=oa / 4, per_class=[oa, None, oa]),
+            metrics=dict(
+                record["metrics"],
+                oa=oa,
+                aa=oa / 2,
+                kappa=oa / 4,
+                per_class=[oa, None, oa],
+                confusion=[[600 - len(places), len(places)], [0, 0]],
+            ),
             split=describe(split, TRUTH, SCENE.num_classes),
             maps=maps_of(prediction, split, TRUTH),
         )
@@ -163,6 +170,6 @@ def test_runs_on_different_test_pixels_are_not_compared(run):
 
 
 def test_a_map_that_is_not_of_the_tested_pixels_is_refused(run):
-    runs = [run("svm", 1), dict(run("1nn", 1), maps=run("1nn", 2)["maps"])]
-    with pytest.raises(RecordError, match=r"1nn synthetic.*other test pixels"):
+    runs = [run("svm", 1), dict(run("1nn", 1), maps=run("1nn", 2, range(5))["maps"])]
+    with pytest.raises(RecordError, match=r"1nn synthetic.*expected 600 bits of 600 right pixels, found 600 of 595"):
         pairwise(runs)

@@ -237,7 +237,9 @@ def test_a_paper_brings_its_own_kinds():
 
 
 def test_an_unknown_kind_is_named():
-    with pytest.raises(RecordError, match="unknown table kind 'colours'; there are for a paper: costs, mine, results"):
+    with pytest.raises(
+        RecordError, match="unknown table kind 'colours'; there are for a paper: audit, costs, mine, results"
+    ):
         render("<!-- table: colours paper=ssdgl -->\n<!-- end table -->\n", [], {"mine": str})
     with pytest.raises(RecordError, match="unknown table kind 'results'; there are for a scene: disjoint, mcnemar"):
         render("<!-- table: results scene=pavia -->\n<!-- end table -->\n", [])

@@ -11,7 +11,8 @@ from PIL import Image, PngImagePlugin
 
 from shared_data.catalogue import get_scene
 from shared_data.errors import RecordError
-from shared_data.record_maps import decode_map, encode_map, maps_of, prediction_of, right_of, split_of
+from shared_data.metrics import evaluate
+from shared_data.record_maps import decode_map, encode_map, maps_of, prediction_of, right_of
 from shared_data.records import validate_record
 from shared_data.splits import Split, describe
 
@@ -126,44 +127,49 @@ def run(record):
     truth = random.randint(0, scene.num_classes + 1, (scene.height, scene.width)).astype(np.uint8)
     prediction = random.randint(1, scene.num_classes + 1, truth.shape).astype(np.uint8)
     order = random.permutation(np.flatnonzero(truth))
-    split = Split(order[:50], order[50:80], order[80:400])
+    split = Split(order[:50], order[50:80], order[80:403])
+    tested = (array.ravel()[split.test] for array in (truth, prediction))
+    metrics = evaluate(*tested, scene.num_classes)._asdict()
     stored = dict(
         record,
         scene="synthetic",
         split=describe(split, truth, scene.num_classes),
+        metrics=metrics,
         maps=maps_of(prediction, split, truth),
     )
     return stored, scene, truth, prediction, split
 
 
-def test_a_record_gives_prediction_split_and_errors_back(run):
+def test_a_record_gives_prediction_and_errors_back(run):
     stored, scene, truth, prediction, split = run
     validate_record(stored)
     np.testing.assert_array_equal(prediction_of(stored, scene), prediction)
-    for found, expected in zip(split_of(stored), split):
-        np.testing.assert_array_equal(found, np.sort(expected))
     tested = np.sort(split.test)
     np.testing.assert_array_equal(right_of(stored), prediction.ravel()[tested] == truth.ravel()[tested])
 
 
-def test_test_labels_are_in_no_picture_beyond_right_and_wrong(run):
-    stored, _, truth, _, split = run
-    right = decode_map(stored["maps"]["right"], truth.shape).ravel()
-    assert set(np.unique(right)) == {0, 1, 2}
-    assert np.count_nonzero(right) == len(split.test)
+def test_no_ground_truth_can_be_put_together_from_a_record(run):
+    """The bits stand in the order of the test pixels and say nothing of their places."""
+    stored, _, truth, prediction, split = run
+    assert set(stored["maps"]) == {"prediction", "right"}
+    elsewhere = Split(split.train, split.val, np.sort(split.test) - np.sort(split.test)[0])
+    shifted = np.roll(truth.ravel(), -np.sort(split.test)[0]).reshape(truth.shape)
+    moved = np.roll(prediction.ravel(), -np.sort(split.test)[0]).reshape(truth.shape)
+    assert maps_of(moved, elsewhere, shifted)["right"] == stored["maps"]["right"]
 
 
 def test_a_record_without_maps_is_named(record):
     with pytest.raises(RecordError, match="ssdgl pavia-v2021, protocol released, seed 1: its record holds no maps"):
-        split_of(record)
+        right_of(record)
 
 
 def test_maps_that_are_not_those_of_the_record_are_named(run):
     stored, scene, truth, prediction, split = run
-    other = maps_of(prediction, Split(split.train, split.val, split.test[1:]), truth)
-    for read in (split_of, right_of):
-        with pytest.raises(RecordError, match="shows other test pixels than the hash"):
-            read(dict(stored, maps=other))
+    longer = maps_of(prediction, Split(split.train, split.val, np.flatnonzero(truth)), truth)["right"]
+    opposite = maps_of(prediction, split, np.where(prediction == truth, 0, prediction))["right"]
+    for bits in (longer, opposite, "", "iVBOR"):
+        with pytest.raises(RecordError, match="seed 1, map 'right': "):
+            right_of(dict(stored, maps=dict(stored["maps"], right=bits)))
     maps = dict(stored["maps"], prediction=encode_map(prediction[1:]))
     with pytest.raises(RecordError, match=r"seed 1, map 'prediction': a map has \d+×\d+ pixels"):
         prediction_of(dict(stored, maps=maps), scene)
@@ -174,7 +180,7 @@ def test_maps_that_are_not_those_of_the_record_are_named(run):
 
 @pytest.mark.parametrize(
     "change",
-    [{"prediction": 3}, {"depth": "iVBO"}, {"right": None}, {"split": "A" * 8000001}],
+    [{"prediction": 3}, {"depth": "iVBO"}, {"right": None}, {"prediction": "A" * 8000001}],
     ids=lambda change: next(iter(change)),
 )
 def test_the_schema_refuses_other_maps(run, change):

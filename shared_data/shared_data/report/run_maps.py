@@ -16,40 +16,33 @@ from shared_data.report.truth import Truths
 from shared_data.splits import index_hash, load_split
 
 UNLABELLED, RIGHT, WRONG, NOT_TESTED = range(4)
+TRAIN, VAL, TEST = 1, 2, 3  # sets of a split, 0 none
 NO_MAP = "No map was kept with this record."
 
 
 class RunMaps(NamedTuple):
     """What a run's pictures are drawn from; every array is (H, W), or None where it is missing.
 
-    scene: None where the catalogue does not know it. prediction, truth: uint8 classes, 0 unlabelled. sets: uint8 as in
-    `record_maps`: 0 none, TRAIN, VAL, TEST. right: uint8 as in `record_maps`: 0 not tested, RIGHT, WRONG. remarks:
-    what is missing and why, one sentence each.
+    scene: None where the catalogue does not know it. prediction, truth: uint8 classes, 0 unlabelled. sets: uint8, 0
+    none, TRAIN, VAL, TEST. remarks: what is missing and why, one sentence each.
     """
 
     scene: Optional[Scene]
     prediction: Optional[np.ndarray] = None
     truth: Optional[np.ndarray] = None
     sets: Optional[np.ndarray] = None
-    right: Optional[np.ndarray] = None
     remarks: Tuple[str, ...] = ()
 
     def outcome(self) -> Optional[np.ndarray]:
-        """(H, W) uint8 of UNLABELLED, RIGHT, WRONG and NOT_TESTED; None where neither ground truth nor record tells.
+        """(H, W) uint8 of UNLABELLED, RIGHT, WRONG and NOT_TESTED; None without a ground truth.
 
-        Without a split every labelled pixel counts as tested. Without a ground truth, pixels that are in no set of the
-        split count as unlabelled.
+        Without a split every labelled pixel counts as tested.
         """
-        if self.prediction is None or (self.truth is None and self.right is None):
+        if self.prediction is None or self.truth is None:
             return None
-        if self.truth is None:
-            outcome = np.choose(np.minimum(self.right, 2), (UNLABELLED, RIGHT, WRONG)).astype(np.uint8)
-            if self.sets is not None:
-                outcome[(self.sets > 0) & (self.sets != record_maps.TEST)] = NOT_TESTED
-            return outcome
         outcome = np.where(self.prediction == self.truth, RIGHT, WRONG).astype(np.uint8)
         if self.sets is not None:
-            outcome[self.sets != record_maps.TEST] = NOT_TESTED
+            outcome[self.sets != TEST] = NOT_TESTED
         outcome[self.truth == 0] = UNLABELLED
         return outcome
 
@@ -64,16 +57,15 @@ def load_maps(path: Path, record: Dict[str, Any], truths: Truths) -> RunMaps:
     prediction = _attempt("The prediction", remarks, _prediction, path, record, scene)
     if prediction is None:
         return RunMaps(scene, remarks=tuple(remarks or [NO_MAP]))
-    sets = _attempt("The split", remarks, _sets, path, record, scene)
-    right = _attempt("The map of right and wrong", remarks, _kept, record, "right", scene)
-    if sets is None:
-        remarks.append("No split was kept: the errors count all labelled pixels, those that trained included.")
-    elif index_hash(np.flatnonzero(sets == record_maps.TEST)) != record["split"]["test"]["sha256"]:
+    sets = _attempt("The split", remarks, _sets, path, scene)
+    if sets is not None and index_hash(np.flatnonzero(sets == TEST)) != record["split"]["test"]["sha256"]:
         remarks.append("The test pixels kept with the map are not those of the record.")
     truth = truths.of(record, scene)
     if truth.remark:
         remarks.append(truth.remark)
-    return RunMaps(scene, prediction, truth.labels, sets, right, tuple(remarks))
+    if sets is None and truth.labels is not None:
+        remarks.append("No split was kept: the errors count all labelled pixels, those that trained included.")
+    return RunMaps(scene, prediction, truth.labels, sets, tuple(remarks))
 
 
 def _attempt(what: str, remarks: List[str], load: Any, *arguments: Any) -> Optional[np.ndarray]:
@@ -90,7 +82,7 @@ def _prediction(path: Path, record: Dict[str, Any], scene: Scene) -> Optional[np
     if path.name == "run.json" and beside.is_file():
         prediction = np.load(str(beside), allow_pickle=False)
     else:
-        prediction = _kept(record, "prediction", scene)
+        prediction = record_maps.prediction_of(record, scene) if record_maps.has_maps(record) else None
     if prediction is None:
         return None
     shape = (scene.height, scene.width)
@@ -105,25 +97,18 @@ def _prediction(path: Path, record: Dict[str, Any], scene: Scene) -> Optional[np
     return prediction.astype(np.uint8)
 
 
-def _sets(path: Path, record: Dict[str, Any], scene: Scene) -> Optional[np.ndarray]:
+def _sets(path: Path, scene: Scene) -> Optional[np.ndarray]:
     beside = path.with_name("split.npz")
     if path.name != "run.json" or not beside.is_file():
-        return _kept(record, "split", scene)
+        return None
     sets = np.zeros(scene.height * scene.width, np.uint8)
     split = load_split(beside)
     for value, pixels in (
-        (record_maps.TRAIN, split.train),
-        (record_maps.VAL, split.val),
-        (record_maps.TEST, split.test),
+        (TRAIN, split.train),
+        (VAL, split.val),
+        (TEST, split.test),
     ):
         if pixels.dtype.kind not in "iu" or (pixels.size and not 0 <= pixels.min() <= pixels.max() < sets.size):
             raise ValueError("its indices lie outside of a scene of %d×%d pixels" % (scene.height, scene.width))
         sets[pixels] = value
     return sets.reshape(scene.height, scene.width)
-
-
-def _kept(record: Dict[str, Any], name: str, scene: Scene) -> Optional[np.ndarray]:
-    """A map that the record itself holds; None where it holds none."""
-    if not record_maps.has_maps(record):
-        return None
-    return record_maps.decode_map(record["maps"][name], (scene.height, scene.width))

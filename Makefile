@@ -77,11 +77,12 @@ environments: env-shared env-shared-era $(PAPERS:%=env-%) $(PAPERS:%=env-%-era) 
 test: environments ## every test; stacks of the papers' time where their interpreter is found
 	@.ci/test
 
-lint: env-shared $(PAPERS:%=env-%) ## ruff (style and format) and the generated tables of the README files
+lint: env-shared $(PAPERS:%=env-%) ## ruff (style and format), hadolint, and the generated tables of the README files
 	.venvs/shared-modern/bin/ruff check .
 	.venvs/shared-modern/bin/ruff format --check .
 	@$(SHARED) tables --check README.md
 	@$(PYTHON) docker/lock.py --check
+	@if [ -x .venvs/shared-modern/bin/hadolint ]; then .venvs/shared-modern/bin/hadolint docker/*.Dockerfile; fi
 	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables --check &&) true
 
 format: env-shared ## let ruff rewrite what it can

@@ -39,6 +39,7 @@ def test_it_explains_itself(hsi, words):
     [
         (("reproduce", "pavia", "--seed", "3"), "-m a2s2k_resnet reproduce --out /results pavia --seed 3"),
         (("predict", "pavia", "--weights", "w"), "-m a2s2k_resnet predict --out /results pavia --weights w"),
+        (("audit", "synthetic"), "-m a2s2k_resnet audit --out /results synthetic"),
         (("list",), "-m a2s2k_resnet list"),
         (("verify",), "-m shared_data verify"),
         (("verify", "ksc"), "-m shared_data verify ksc"),

@@ -8,13 +8,12 @@ patches, as the release does; ours gathers them. Both run in one process, in tur
 import argparse
 import importlib.util
 import json
-import statistics
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Callable, Dict, List, Union
+from typing import Callable, Dict, Union
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ from a2s2k_resnet.prediction import pixel_logits
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
 from shared_data.paper_cli import positive_number
+from shared_data.turns import medians, seconds
 
 SIDE, BANDS, CLASSES, LABELLED = 145, 200, 16, 10249
 TRAIN = VALIDATION = 1018
@@ -123,24 +123,9 @@ def minibatch(size: int) -> Tensor:
     return torch.randperm(LABELLED, generator=torch.Generator().manual_seed(1))[:size]
 
 
-def seconds(action: Action, device: torch.device) -> float:
-    """Wall time of one call, waiting for the device."""
-    wait_for(device)
-    start = time.perf_counter()
-    action()
-    wait_for(device)
-    return time.perf_counter() - start
-
-
-def alternate(actions: Dict[str, Action], repeats: int, device: torch.device) -> Dict[str, float]:
-    """Median seconds of each action, measured in turn after one warm-up of each."""
-    times: Dict[str, List[float]] = {name: [] for name in actions}
-    for action in actions.values():
-        action()
-    for _ in range(repeats):
-        for name, action in actions.items():
-            times[name].append(seconds(action, device))
-    return {name: statistics.median(values) for name, values in times.items()}
+def _medians(actions: Dict[str, Action], repeats: int, device: torch.device) -> Dict[str, float]:
+    timed = {name: partial(seconds, action, partial(wait_for, device)) for name, action in actions.items()}
+    return medians(timed, repeats)[0]
 
 
 def memory_of(model: str, which: str) -> Dict[str, float]:
@@ -174,9 +159,9 @@ def run(arguments: argparse.Namespace) -> int:
     # first, while this process is small
     memory = {name: memory_of(model, name) for name in SIDES} if device.type == "cpu" else {}
     subjects = {name: kind(model, device) for name, kind in SIDES.items()}
-    steps = alternate({name: training_step(subject) for name, subject in subjects.items()}, arguments.repeats, device)
+    steps = _medians({name: training_step(subject) for name, subject in subjects.items()}, arguments.repeats, device)
     pixels = minibatch(EVALUATED)
-    evaluations = alternate(
+    evaluations = _medians(
         {name: lambda subject=subject: subject.evaluate(pixels) for name, subject in subjects.items()},
         arguments.repeats,
         device,

@@ -5,10 +5,9 @@ Both networks live in one process and are asked in turn; the sizes are a scene's
 
 import argparse
 import importlib.util
-import statistics
-import time
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict
 from unittest import mock
 
 import numpy as np
@@ -21,6 +20,7 @@ from shared_data import environment
 from shared_data.catalogue import get_scene
 from shared_data.errors import SettingsError
 from shared_data.paper_cli import positive_number
+from shared_data.turns import medians, seconds
 
 _LITERAL = Path(__file__).resolve().parents[1] / "tests" / "literal.py"
 
@@ -55,17 +55,8 @@ def build_models(experiment: str, device: str) -> Dict[str, Model]:
     return {"literal": literal, "ours": ours}
 
 
-def alternate(models: Dict[str, Model], action: Callable[[Model], Any], repeats: int) -> Dict[str, float]:
-    """Median seconds of an action on each model, in turn after one warm-up of each."""
-    times: Dict[str, List[float]] = {name: [] for name in models}
-    for model in models.values():
-        action(model)
-    for _ in range(repeats):
-        for name, model in models.items():
-            start = time.perf_counter()
-            action(model)
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+def _medians(models: Dict[str, Model], action: Callable[[Model], Any], repeats: int) -> Dict[str, float]:
+    return medians({name: partial(seconds, partial(action, model)) for name, model in models.items()}, repeats)[0]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,9 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
     batch = experiments.load(arguments.experiment)["train"]["batch"]
     pixels, targets = np.arange(batch), np.zeros(batch, np.int32)
     difference = np.abs(models["ours"].class_logits(pixels) - models["literal"].class_logits(pixels)).max()
-    steps = alternate(models, lambda model: model.train_on(pixels, targets), arguments.repeats)
+    steps = _medians(models, lambda model: model.train_on(pixels, targets), arguments.repeats)
     many = np.arange(128)
-    batches = alternate(models, lambda model: model.class_logits(many), arguments.repeats)
+    batches = _medians(models, lambda model: model.class_logits(many), arguments.repeats)
     print("%s, %d cores, %s; medians of %d; network of %s, mini-batches of %d"
           % (environment.cpu_name(), environment.usable_cores(), FRAMEWORK_VERSION, arguments.repeats,
              arguments.experiment, batch))  # fmt: skip

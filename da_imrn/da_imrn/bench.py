@@ -6,16 +6,17 @@ Both sides are processes that wait while the other one works; they are asked in 
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, NamedTuple
 
 from da_imrn.bench_worker import BATCH, VALIDATED
 from shared_data import environment
 from shared_data.errors import SettingsError
 from shared_data.paper_cli import positive_number
+from shared_data.turns import medians
 
 _ERA_PYTHON = Path(__file__).resolve().parents[2] / ".venvs" / "da-imrn-era" / "bin" / "python"
 
@@ -62,15 +63,8 @@ class Worker:
         self._process.wait()
 
 
-def alternate(workers: Dict[str, Worker], what: str, repeats: int) -> Dict[str, float]:
-    """Median seconds of an action on each side, asked in turn after one warm-up of each."""
-    times: Dict[str, List[float]] = {name: [] for name in workers}
-    for worker in workers.values():
-        worker.ask(what)
-    for _ in range(repeats):
-        for name, worker in workers.items():
-            times[name].append(worker.ask(what))
-    return {name: statistics.median(values) for name, values in times.items()}
+def _medians(workers: Dict[str, Worker], what: str, repeats: int) -> Dict[str, float]:
+    return medians({name: partial(worker.ask, what) for name, worker in workers.items()}, repeats)[0]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -86,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _compare(experiment: str, era: str, repeats: int) -> None:
     workers = {"literal": Worker(era, experiment, "literal"), "ours": Worker(sys.executable, experiment, "ours")}
-    steps, validations = (alternate(workers, what, repeats) for what in ("step", "validate"))
+    steps, validations = (_medians(workers, what, repeats) for what in ("step", "validate"))
     epoch = EPOCHS[experiment]
     epochs = {name: epoch_seconds(epoch, steps[name], validations[name]) for name in workers}
     print("%s: mini-batches of %d; an epoch has %d training and %d validation patches" % ((experiment, BATCH) + epoch))

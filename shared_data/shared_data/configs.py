@@ -1,17 +1,21 @@
 """Configurations as data: configs/<experiment>.toml, beginning with comments that say what the file reproduces."""
 
 import ast
+import math
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Sequence
 
-from shared_data.errors import SharedDataError, UnknownNameError
+from shared_data.errors import SettingsError, SharedDataError, UnknownNameError
+from shared_data.quoting import one_line
 from shared_data.toml_file import load_toml
+
+_DEEPEST = 16  # sections within sections; a configuration has three
 
 
 def check_name(kind: str, name: str, known: Iterable[str]) -> None:
     """Raises UnknownNameError listing what there is."""
     if name not in known:
-        raise UnknownNameError("unknown %s '%s'; there are: %s." % (kind, name, ", ".join(known)))
+        raise UnknownNameError("unknown %s '%s'; there are: %s." % (kind, one_line(name), ", ".join(known)))
 
 
 def experiment_names(folder: Any) -> List[str]:
@@ -33,37 +37,64 @@ def load_config(folder: Any, name: str, overrides: Sequence[str] = ()) -> Dict[s
     """Read one configuration and apply overrides "dotted.key=value" (values are Python literals, else strings).
 
     Raises: UnknownNameError for an unknown configuration, an override without '=', or one whose key the
-    configuration does not have; SharedDataError for a value of another kind than the configuration's.
+    configuration does not have; SettingsError where the file holds what a run record cannot, such as a date or an
+    infinity; SharedDataError where it cannot be read, and for a value of another kind than the configuration's.
     """
     known = experiment_names(folder)
     check_name("configuration", name, known)
-    config = load_toml(Path(folder) / (name + ".toml"))
+    path = Path(folder) / (name + ".toml")
+    config = load_toml(path)
+    for place in _odd_places(config):
+        raise SettingsError(
+            "%s: expected text, true, false, or a finite number of 64 bits at '%s', found something else."
+            % (path, one_line(place))
+        )
     for override in overrides:
         _apply(config, override)
     return config
 
 
 def _apply(config: Dict[str, Any], override: str) -> None:
+    shown = one_line(override)
     dotted, separator, text = override.partition("=")
     *path, last = dotted.strip().split(".")
     section: Any = config
     for part in path:
         section = section.get(part) if isinstance(section, dict) else None
     if not separator or not isinstance(section, dict) or last not in section:
-        raise UnknownNameError("override '%s': the configuration has no key '%s'." % (override, dotted.strip()))
+        raise UnknownNameError("override '%s': the configuration has no key '%s'." % (shown, one_line(dotted.strip())))
     value = _literal(text.strip())
     if _kind(value) is not _kind(section[last]):
         raise SharedDataError(
-            "override '%s': expected a value of the same kind as %r, found %r." % (override, section[last], value)
+            "override '%s': expected a value of the same kind as %s, found %s."
+            % (shown, one_line(repr(section[last])), one_line(repr(value)))
         )
     section[last] = value
 
 
 def _literal(text: str) -> Any:
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError):
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # the last two: nested too deeply
         return text
+    return text if value is not None and list(_odd_places(value)) else value
+
+
+def _odd_places(value: Any, place: str = "", depth: int = 0) -> Iterator[str]:
+    """Where in nested values there is one that a run record cannot hold, or one nested too deeply; dotted."""
+    if depth > _DEEPEST:
+        yield place
+    elif isinstance(value, (dict, list)):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            inner = "%s.%s" % (place, key) if place else str(key)
+            if isinstance(value, dict) and not isinstance(key, str):
+                yield inner
+            yield from _odd_places(one, inner, depth + 1)
+    elif type(value) is int:
+        if not -(2**63) <= value < 2**63:
+            yield place
+    elif not isinstance(value, (bool, str)) and not (type(value) is float and math.isfinite(value)):
+        yield place
 
 
 def _kind(value: Any) -> type:

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.io
 
 from shared_data.errors import SceneFormatError
+from shared_data.quoting import one_line
 
 # MATLAB level 5 (save -v6, -v7): 128 bytes, of which the last four hold version and byte order; then elements, each
 # a tag (type, number of bytes) and its content; a compressed element is a zlib stream with one array element inside
@@ -59,7 +60,7 @@ def read_mat(path: Any, key: str, expected_shape: Optional[Tuple[int, ...]] = No
         raise _damaged(path) from error
     if key not in variables:
         raise SceneFormatError(
-            f"{path}: expected a variable named '{key}', found: {', '.join(sorted(variables)) or 'none'}."
+            f"{path}: expected a variable named '{key}', found: {one_line(', '.join(sorted(variables))) or 'none'}."
         )
     _check_header(path, variables[key], expected_shape)
     array = _decode(path, key)
@@ -106,7 +107,8 @@ def _check_start(path: Path, start: bytes) -> None:
         raise SceneFormatError(
             f"{path}: expected a MATLAB level 5 file, found version 7.3 (HDF5); load it and save it with -v7."
         )
-    if start[_FILE_HEADER_BYTES - 4 : _FILE_HEADER_BYTES] not in _BYTE_ORDERS:
+    # a zero among the first four bytes would make scipy read the file as one of level 4, whatever else it says
+    if start[_FILE_HEADER_BYTES - 4 : _FILE_HEADER_BYTES] not in _BYTE_ORDERS or 0 in start[:4]:
         raise SceneFormatError(
             f"{path}: expected a MATLAB level 5 file (saved with -v6 or -v7), found one that starts with {start[:16]}."
         )

@@ -1,7 +1,6 @@
 """Checkpoints of frameworks without a file format of their own: arrays and plain values in one .npz, without pickle."""
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -10,6 +9,8 @@ import numpy as np
 from shared_data.atomic import atomic_path
 from shared_data.checkpoints import CheckpointFormat
 from shared_data.errors import CheckpointError
+from shared_data.npz_file import read_npz
+from shared_data.quoting import one_line
 
 _ARRAY = "__array__"  # in the plain part, stands for the array of that number
 _PLAIN = "plain"
@@ -31,11 +32,13 @@ def read(path: Path) -> Dict[str, Any]:
     if not Path(path).is_file():
         raise CheckpointError("%s does not exist; give a file that a run has written." % path)
     try:
-        with np.load(str(path), allow_pickle=False) as stored:
-            return _with_arrays(json.loads(str(stored[_PLAIN])), stored)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise CheckpointError("%s is damaged (%s); give another file." % (path, reason)) from error
+        arrays = read_npz(path)
+        content = json.loads(str(arrays[_PLAIN]))
+        if not isinstance(content, dict):
+            raise ValueError("its plain part is no dict")
+        return _with_arrays(content, arrays)
+    except (ValueError, KeyError, RecursionError) as error:
+        raise CheckpointError("%s is damaged (%s); give another file." % (path, one_line(error, 160))) from error
 
 
 def _without_arrays(value: Any, arrays: List[np.ndarray]) -> Any:
@@ -49,10 +52,10 @@ def _without_arrays(value: Any, arrays: List[np.ndarray]) -> Any:
     return value
 
 
-def _with_arrays(value: Any, stored: Any) -> Any:
+def _with_arrays(value: Any, stored: Dict[str, np.ndarray]) -> Any:
     if isinstance(value, dict):
         if set(value) == {_ARRAY}:
-            return stored["a%d" % value[_ARRAY]]
+            return stored["a%s" % value[_ARRAY]]
         return {key: _with_arrays(one, stored) for key, one in value.items()}
     if isinstance(value, list):
         return [_with_arrays(one, stored) for one in value]

@@ -1,6 +1,8 @@
 """Run records: one JSON file says what ran, on what, and what came out. It is written last, validated and atomic."""
 
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, Tuple
 
@@ -8,16 +10,32 @@ import jsonschema
 
 from shared_data.atomic import write_text
 from shared_data.errors import RecordError
+from shared_data.quoting import one_line
 
 SCHEMA_VERSION = 1
 _LARGEST_RECORD = 50 * 10**6  # bytes; a real one is about 100 kB
 
+
+def _anchored(schema: Dict[str, Any]) -> Dict[str, Any]:
+    """`$` is the end of the text in a JSON Schema; in Python it would match before a final line break, too."""
+    if isinstance(schema.get("pattern"), str):
+        schema["pattern"] = re.sub(r"\$$", r"\\Z", schema["pattern"])
+    return schema
+
+
 with open(str(Path(__file__).with_name("record.schema.json")), encoding="utf-8") as _file:
-    _VALIDATOR = jsonschema.Draft7Validator(json.load(_file))
+    _VALIDATOR = jsonschema.Draft7Validator(json.load(_file, object_hook=_anchored))
 
 
 def _refuse(constant: str) -> None:
     raise ValueError("%s is not a number a record may hold" % constant)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):  # 1e999
+        _refuse(one_line(digits, 20))
+    return number
 
 
 def validate_record(record: Any, origin: str = "the record") -> Dict[str, Any]:
@@ -25,7 +43,8 @@ def validate_record(record: Any, origin: str = "the record") -> Dict[str, Any]:
     error = jsonschema.exceptions.best_match(_VALIDATOR.iter_errors(record))
     if error is not None:
         place = "/".join(str(part) for part in error.absolute_path) or "top level"
-        raise RecordError("%s is not a valid run record: at %s: %s." % (origin, place, error.message[:300]))
+        message = "%s is not a valid run record: at %s: %s."
+        raise RecordError(message % (origin, one_line(place), one_line(error.message, 300)))
     return record
 
 
@@ -36,6 +55,8 @@ def write_record(path: Any, record: Dict[str, Any]) -> None:
         text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
     except ValueError as error:
         raise RecordError("%s cannot be written: it holds NaN or an infinity (%s)." % (path, error)) from error
+    except RecursionError as error:
+        raise RecordError("%s cannot be written: it is nested too deeply." % path) from error
     write_text(path, text + "\n")
 
 
@@ -45,7 +66,9 @@ def read_record(path: Any) -> Dict[str, Any]:
         if Path(path).stat().st_size > _LARGEST_RECORD:
             raise RecordError("%s is larger than a run record can be (%d bytes)." % (path, _LARGEST_RECORD))
         with open(str(path), encoding="utf-8") as file:
-            return validate_record(json.load(file, parse_constant=_refuse), str(path))
+            record = json.load(file, parse_constant=_refuse, parse_float=_finite)
+        json.dumps(record, ensure_ascii=False).encode("utf-8")  # no half characters, which nothing could write again
+        return validate_record(record, str(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError("%s cannot be read as a run record: %s." % (path, error)) from error
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from shared_data.atomic import atomic_path
 from shared_data.errors import SplitError
+from shared_data.npz_file import read_npz
 
 
 class Split(NamedTuple):
@@ -78,6 +79,25 @@ def save_split(path: Any, split: Split) -> None:
 
 
 def load_split(path: Any) -> Split:
-    """Read what `save_split` wrote."""
-    with np.load(str(path), allow_pickle=False) as stored:
-        return Split(stored["train"], stored["val"], stored["test"])
+    """Read what `save_split` wrote.
+
+    Raises: SplitError naming the file where it cannot be read, or its three sets are no pixel indices, each once.
+    """
+    try:
+        stored = read_npz(path)
+        split = Split(*[_indices(stored, name) for name in Split._fields])
+        pixels = np.concatenate(split)
+        if pixels.size and (pixels.min() < 0 or np.unique(pixels).size != pixels.size):
+            raise ValueError("an index is negative or occurs twice")
+    except ValueError as error:
+        raise SplitError("%s cannot be read as a split: %s; run it again with FORCE=1." % (path, error)) from error
+    return split
+
+
+def _indices(stored: Dict[str, np.ndarray], name: str) -> np.ndarray:
+    if name not in stored:
+        raise ValueError("expected the sets %s, found no '%s'" % (", ".join(Split._fields), name))
+    found = stored[name]
+    if found.dtype != np.int64 or found.ndim != 1:
+        raise ValueError("expected '%s' to be a list of int64, found %s %s" % (name, found.dtype, found.shape))
+    return found

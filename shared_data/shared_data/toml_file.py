@@ -16,5 +16,5 @@ def load_toml(path: Any) -> Dict[str, Any]:
     try:
         with open(str(path), "rb") as file:
             return tomllib.load(file)
-    except (OSError, ValueError) as error:  # ValueError: not TOML, or not UTF-8
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not TOML, or not UTF-8
         raise SharedDataError("%s: it cannot be read as TOML (%s)." % (path, error)) from error

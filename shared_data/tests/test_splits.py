@@ -91,7 +91,7 @@ def test_a_saved_split_is_loaded_in_drawing_order(tmp_path):
 def test_pickled_objects_are_not_loaded(tmp_path):
     objects = np.array([{}], dtype=object)
     np.savez(str(tmp_path / "split.npz"), train=objects, val=objects, test=objects)
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(SplitError, match=r"split\.npz cannot be read as a split: it holds pickled objects"):
         load_split(tmp_path / "split.npz")
 
 

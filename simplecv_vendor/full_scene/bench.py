@@ -7,14 +7,13 @@ repeated until the time for it is used up.
 import argparse
 import importlib.util
 import json
-import statistics
 import subprocess
 import sys
-import time
 from abc import ABC, abstractmethod
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +26,7 @@ from shared_data.catalogue import get_scene
 from shared_data.configs import load_config
 from shared_data.full_scene import padded_side
 from shared_data.paper_cli import positive_number
+from shared_data.turns import medians, seconds
 from simplecv.util.device import device_name, select_device
 
 Action = Callable[[], None]
@@ -160,10 +160,10 @@ class Subject(ABC):
         # first, while this process is small: two large scenes at once may be more than the machine holds
         memory = {name: self.memory_of(size, name) for name in ("literal", "ours") if device.type == "cpu"}
         networks = {name: self.build(size, name, device) for name in ("literal", "ours")}
-        forward, turns = alternate(
+        forward, turns = _medians(
             {name: evaluation(network, batch[0]) for name, network in networks.items()}, arguments, device
         )
-        steps, repeats = alternate(
+        steps, repeats = _medians(
             {name: self.training_step(network, batch) for name, network in networks.items()}, arguments, device
         )
         print("  medians of %d training steps and %d evaluations" % (repeats, turns))
@@ -211,35 +211,20 @@ def evaluation(network: nn.Module, x: Tensor) -> Action:
     return evaluate
 
 
-def seconds(action: Action, device: torch.device) -> float:
-    """Wall time of one call, waiting for the device."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    action()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
-
-
-def alternate(
+def _medians(
     actions: Dict[str, Action], arguments: argparse.Namespace, device: torch.device
 ) -> Tuple[Dict[str, float], int]:
-    """Median seconds of each action, measured in turn after one warm-up of each, and the number of turns."""
-    start = time.perf_counter()
-    for action in actions.values():
-        action()
-    times: Dict[str, List[float]] = {name: [] for name in actions}
-    turns = 0
-    while turns < arguments.repeats and (turns == 0 or time.perf_counter() - start < 60 * arguments.minutes):
-        for name, action in actions.items():
-            times[name].append(seconds(action, device))
-        turns += 1
-    return {name: statistics.median(values) for name, values in times.items()}, turns
+    timed = {name: partial(seconds, action, partial(_wait_for, device)) for name, action in actions.items()}
+    return medians(timed, arguments.repeats, arguments.minutes)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def peak_flops(device: torch.device) -> float:
     """FLOP/s of a large 3×3 convolution (512→512 channels on 160×160), best of five: the practical peak."""
     x, weight = torch.randn(1, 512, 160, 160, device=device), torch.randn(512, 512, 3, 3, device=device)
     work = 2 * 512 * 512 * 9 * 160 * 160
-    return work / min(seconds(lambda: F.conv2d(x, weight, padding=1), device) for _ in range(5))
+    return work / min(seconds(lambda: F.conv2d(x, weight, padding=1), partial(_wait_for, device)) for _ in range(5))

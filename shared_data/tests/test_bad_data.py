@@ -1,0 +1,470 @@
+"""A corpus of bad data: whatever a file holds, it is read rightly or refused in one line that names it, cheaply.
+
+Three properties, over generated .mat files, label maps, configurations, run records and .npz files: no exception but
+the documented one; what comes back is what a literal reading of the same bytes gives, or keeps the documented
+promises; and a file of some kilobytes never costs more than `LIMIT` bytes of memory. The examples are the same in every
+run; HSI_FAULTS=1 in the environment takes twenty times as many.
+"""
+
+import contextlib
+import copy
+import datetime
+import io
+import json
+import math
+import os
+import struct
+import tempfile
+import tracemalloc
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+import scipy.io
+import scipy.sparse
+from test_matfile import CUBE, array_element, level5
+
+from shared_data import npz_checkpoint
+from shared_data.config_schema import Number, Numbers, check_config
+from shared_data.configs import load_config
+from shared_data.errors import CheckpointError, RecordError, SceneFormatError, SharedDataError, SplitError
+from shared_data.matfile import read_mat
+from shared_data.records import collect, read_record, validate_record, write_record
+from shared_data.scene import load_scene
+from shared_data.splits import Split, load_split, save_split, training_counts
+from shared_data.toml_file import load_toml
+
+hypothesis = pytest.importorskip("hypothesis")
+given, st = hypothesis.given, hypothesis.strategies
+hypothesis.configuration.set_hypothesis_home_dir(os.path.join(tempfile.gettempdir(), "hypothesis"))
+
+LIMIT = 50 << 20
+TIMES = 20 if os.environ.get("HSI_FAULTS") == "1" else 1
+
+
+def corpus(examples):
+    return hypothesis.settings(
+        max_examples=examples * TIMES,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("bad")
+
+
+def refused(error, named, function, *arguments):
+    """(False, result) of a function, or (True, None) where it raises `error` in one line that holds `named`."""
+    try:
+        return False, function(*arguments)
+    except error as complaint:
+        message = str(complaint)
+        assert str(named) in message
+        assert message.isprintable() and len(message) < 2000
+        return True, None
+
+
+@contextlib.contextmanager
+def bounded_memory():
+    tracemalloc.start()
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < LIMIT
+
+
+WORDS = st.sampled_from([0, 1, 5, 9, 14, 15, 17, 77, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1]) | st.integers(
+    0, 2**32 - 1
+)
+
+
+@st.composite
+def damaged(draw, content):
+    """Content with one to three places changed, most often near its start."""
+    content = bytearray(content)
+    for _ in range(draw(st.integers(1, 3))):
+        end = len(content)
+        start = draw(st.integers(0, min(end, 320)) | st.integers(0, end))
+        way = draw(st.sampled_from(["flip", "word", "cut", "remove", "insert", "double"]))
+        if way == "flip" and start < end:
+            content[start] ^= 1 << draw(st.integers(0, 7))
+        elif way == "word":
+            content[start : start + 4] = struct.pack("<I", draw(WORDS))
+        elif way == "cut":
+            del content[start:]
+        elif way == "remove":
+            del content[start : start + draw(st.integers(1, 16))]
+        elif way == "insert":
+            content[start:start] = draw(st.binary(min_size=1, max_size=16))
+        elif way == "double":
+            content[start:start] = content[start : start + draw(st.integers(1, 200))]
+    return bytes(content)
+
+
+# MATLAB files
+
+STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+
+
+def literal_array(content, wanted):
+    """The first array of that name, element by element as the format is described."""
+    order = "<" if content[126:128] == b"IM" else ">"
+
+    def element(data, at):
+        kind, length = struct.unpack_from(order + "II", data, at)
+        if kind >> 16:
+            return kind & 0xFFFF, data[at + 4 : at + 4 + (kind >> 16)], at + 8
+        return kind, data[at + 8 : at + 8 + length], at + 8 + -(-length // 8) * 8
+
+    position = 128
+    while position < len(content):
+        kind, length = struct.unpack_from(order + "II", content, position)
+        matrix = content[position + 8 : position + 8 + length]
+        position += 8 + length
+        if kind == 15:
+            matrix = zlib.decompress(matrix)[8:]
+        if matrix[8 if order == "<" else 11] == 17:  # without shape and name
+            continue
+        _, lengths, at = element(matrix, 16)
+        _, name, at = element(matrix, at)
+        if name.decode("latin-1") == wanted:
+            kind, numbers, _ = element(matrix, at)
+            shape = struct.unpack(order + "%di" % (len(lengths) // 4), lengths)
+            return np.frombuffer(numbers, order + STORED[kind]).reshape(shape, order="F")
+    raise KeyError(wanted)
+
+
+def check_mat(path, content, key, shape=None):
+    path.write_bytes(content)
+    was_refused, array = refused(SceneFormatError, path, read_mat, path, key, shape)
+    if not was_refused:
+        expected = literal_array(content, key)
+        assert array.dtype.newbyteorder("=") == expected.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(array, expected)
+    return was_refused, array
+
+
+def saved(compressed, **variables):
+    file = io.BytesIO()
+    scipy.io.savemat(file, variables, do_compression=compressed)
+    return file.getvalue()
+
+
+OTHERS = {
+    "text": "abc",
+    "struct": {"a": {"b": [1, "c"]}},
+    "cell": np.array([1, "x", [2.5]], dtype=object),
+    "sparse": scipy.sparse.eye(3, format="csc"),
+    "complex": np.array([1 + 2j]),
+    "logical": np.array([[True, False]]),
+    "cube": CUBE,
+}
+GOOD_MATS = [level5(array_element(), False), level5(array_element(), True)] + [
+    saved(compressed, **variables)
+    for compressed in (False, True)
+    for variables in (OTHERS, {"cube": CUBE / 7}, {"cube": np.arange(4, dtype=np.int8)})
+]
+LEVEL_4 = io.BytesIO()
+scipy.io.savemat(LEVEL_4, {"cube": np.eye(3)}, format="4")
+
+
+@corpus(200)
+@given(st.data(), st.sampled_from([None, (7, 5, 4)]))
+def test_a_damaged_mat_file_is_refused_or_read_to_the_letter(folder, data, shape):
+    content = data.draw(st.sampled_from([*GOOD_MATS, LEVEL_4.getvalue()]).flatmap(damaged))
+    key = data.draw(st.sampled_from(["cube", *OTHERS]))
+    with bounded_memory():
+        check_mat(folder / "scene.mat", content, key, shape)
+
+
+@corpus(80)
+@given(st.sampled_from(["cube", "logical"]), st.data())
+def test_damage_in_a_compressed_array_never_goes_unnoticed(folder, key, data):
+    """Its checksum guards it."""
+    whole = saved(True, **{key: OTHERS[key]})
+    start = data.draw(st.integers(128, len(whole) - 1))
+    content = bytearray(whole)
+    content[start] ^= data.draw(st.integers(1, 255))
+    was_refused, array = check_mat(folder / "scene.mat", bytes(content), key)
+    if not was_refused:
+        np.testing.assert_array_equal(array, OTHERS[key])
+
+
+LENGTHS = st.sampled_from([-(2**31), -1, 0, 1, 2, 4, 5, 7, 140, 2**16, 2**31 - 1])
+
+
+@corpus(150)
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "class_code": st.integers(0, 255),
+            "flags": st.integers(0, 2**24 - 1).map(lambda flags: flags << 8),
+            "shape": st.just((7, 5, 4)) | st.lists(LENGTHS, max_size=34).map(tuple),
+            "name": st.sampled_from([b"cube", b"", b"cube\0", b"a\nb\x1b[2J", b"n" * 5000]) | st.binary(max_size=40),
+            "data_type": st.integers(0, 300),
+            "data": st.sampled_from([b"", CUBE.tobytes(), bytes(1 << 20), bytes(64 << 20)]) | st.binary(max_size=300),
+            "data_bytes": WORDS,
+        },
+    ),
+    st.integers(0, 3),
+    st.sampled_from([None, (7, 5, 4), (2**31 - 1, 2**31 - 1, 2**31 - 1)]),
+)
+def test_a_forged_array_is_refused_or_read_to_the_letter(folder, forged, wrappings, shape):
+    """Stored, compressed, and compressed again within a compressed element, where no array may lie."""
+    element = array_element(**forged)
+    if wrappings == 0:
+        element = element[: 1 << 21]
+    for _ in range(wrappings - 1):
+        stream = zlib.compress(element)
+        element = struct.pack("<II", 15, len(stream)) + stream
+    content = level5(element, wrappings > 0)
+    with bounded_memory():
+        was_refused, _ = check_mat(folder / "scene.mat", content, "cube", shape)
+    assert was_refused or wrappings < 2
+
+
+@pytest.mark.parametrize("zero", range(4))
+def test_a_level_5_file_that_scipy_would_take_for_level_4_is_refused(folder, zero):
+    """A zero among the first four bytes makes scipy read level 4, whose header nothing has checked."""
+    content = bytearray(GOOD_MATS[0])
+    content[zero] = 0
+    assert check_mat(folder / "scene.mat", bytes(content), "cube") == (True, None)
+    header = struct.pack("<5i", 0, 2**14, 2**14, 0, 5) + b"cube\0"  # 2 GiB of doubles
+    forged = header.ljust(124, b"\0") + GOOD_MATS[0][124:]
+    with bounded_memory():
+        assert check_mat(folder / "scene.mat", forged, "cube") == (True, None)
+
+
+def test_names_in_a_mat_file_cannot_write_lines_of_their_own(folder):
+    names = b"".join(array_element(name=b"line\nerror: %d\x1b[2J" % number) for number in range(300))
+    assert check_mat(folder / "scene.mat", level5(names, False), "cube") == (True, None)
+
+
+# label maps
+
+LABELS = st.sampled_from([0, 1, 2, 3])
+STRANGE = st.sampled_from([-1, -128, 4, 255, 256, 65536, 2.0, 1.5, -0.0, 1e300, math.nan, math.inf, -math.inf])
+DTYPES = ["uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "uint64", "float32", "float64", "bool"]
+
+
+@st.composite
+def label_maps(draw):
+    shape = draw(st.sampled_from([(6, 5)] * 8 + [(5, 6), (30, 1), (6, 5, 1), (6, 0), (1, 1), (2, 3, 5)]))
+    count = int(np.prod(shape))
+    kept = draw(st.sets(LABELS, min_size=1))
+    labels = draw(st.lists(st.sampled_from(sorted(kept)), min_size=count, max_size=count))
+    for value in draw(st.lists(STRANGE, max_size=1)):
+        if count:
+            labels[draw(st.integers(0, count - 1))] = value
+    with np.errstate(all="ignore"):
+        array = np.array(labels, dtype=np.float64).reshape(shape).astype(draw(st.sampled_from(DTYPES)))
+    form = draw(st.sampled_from(["plain"] * 8 + ["complex", "text", "cell", "struct", "sparse"]))
+    if form == "complex":
+        return array.astype(complex)
+    if form == "text":
+        return "labels"
+    if form == "cell":
+        return array.astype(object)
+    if form == "struct":
+        return {"labels": array}
+    if form == "sparse" and array.ndim == 2 and array.size:
+        return scipy.sparse.csc_matrix(array.astype(float))
+    return array
+
+
+def is_label_map(labels):
+    """What the documentation promises of the tiny scene's labels, pixel by pixel."""
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iufb" or labels.shape != (6, 5):
+        return False
+    values = [float(value) for value in labels.ravel()]
+    return all(value in (0, 1, 2, 3) for value in values) and any(values)
+
+
+@corpus(150)
+@given(label_maps(), st.booleans())
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_labels_are_accepted_where_they_are_labels_and_nowhere_else(tiny, labels, compressed):
+    path = tiny.folder / tiny.scene.ground_truth.name
+    scipy.io.savemat(str(path), {tiny.scene.ground_truth.key: labels}, do_compression=compressed)
+    was_refused, loaded = refused(SceneFormatError, path, load_scene, "tiny", tiny.folder, True)
+    assert was_refused == (not is_label_map(labels))
+    if was_refused:
+        return
+    truth = loaded.ground_truth
+    assert truth.dtype == np.uint8 and truth.flags.c_contiguous and not loaded.verified
+    np.testing.assert_array_equal(truth, labels.astype(float))
+    names = tiny.scene.class_names
+    present = [name for label, name in enumerate(names, start=1) if np.count_nonzero(labels == label) > 1]
+    was_refused, counts = refused(SplitError, "class ", training_counts, truth, 0.0, 1, names)
+    assert was_refused == (len(present) < 3)
+    assert was_refused or counts == [1, 1, 1]
+
+
+# configurations
+
+SCHEMA = {
+    "scene": str,
+    "train": {"epochs": Number(int, 1), "lr": Number(float, 0, 1), "rule": ("best", "last"), "shuffle": bool},
+    "kernels": Numbers(1, 2, Number(int, 1)),
+}
+CONFIG = {
+    "scene": "pavia",
+    "train": {"epochs": 2, "lr": 0.5, "rule": "best", "shuffle": True},
+    "kernels": [3],
+}
+TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=20)
+NUMBERS = (
+    st.integers(-3, 3)
+    | st.sampled_from([2**63 - 1, 2**63, -(2**63) - 1, 10**4000, 16**5000])
+    | st.floats()
+    | st.sampled_from([0.5, 1.0, math.nan, math.inf, -math.inf])
+)
+LEAVES = NUMBERS | TEXT | st.booleans() | st.sampled_from(["best", "last", "first", "pavia"])
+DATES = st.sampled_from([datetime.date(2021, 3, 4), datetime.datetime(2021, 3, 4, 5, 6), datetime.time(5, 6)])
+
+
+def nested(leaves):
+    def grow(inner):
+        return st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)
+
+    return st.recursive(leaves, grow, max_leaves=6)
+
+
+def toml(value):
+    if isinstance(value, dict):
+        return "{%s}" % ", ".join("%s = %s" % (toml(key), toml(one)) for key, one in value.items())
+    if isinstance(value, list):
+        return "[%s]" % ", ".join(toml(one) for one in value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, int) and abs(value) > 16**4500:
+        return hex(value)  # Python refuses so many decimal digits
+    return str(value).lower()
+
+
+def is_number(value, kind, lowest, highest=math.inf):
+    return type(value) in (int, kind) and lowest <= value <= highest and -(2**63) <= value < 2**63
+
+
+def fits(config):
+    """`SCHEMA`, written out."""
+    if set(config) != {"scene", "train", "kernels"} or not isinstance(config["train"], dict):
+        return False
+    train, kernels = config["train"], config["kernels"]
+    return (
+        set(train) == {"epochs", "lr", "rule", "shuffle"}
+        and isinstance(config["scene"], str)
+        and is_number(train["epochs"], int, 1)
+        and is_number(train["lr"], float, 0, 1)
+        and train["rule"] in ("best", "last")
+        and isinstance(train["shuffle"], bool)
+        and isinstance(kernels, list)
+        and 1 <= len(kernels) <= 2
+        and all(is_number(one, int, 1) for one in kernels)
+    )
+
+
+@st.composite
+def near(draw, good, values):
+    """A copy of nested JSON values with one or two places changed, removed or added."""
+    changed = copy.deepcopy(good)
+    for _ in range(draw(st.integers(1, 2))):
+        sections = [changed]
+        for section in sections:
+            inner = section.values() if isinstance(section, dict) else section
+            sections.extend(one for one in inner if isinstance(one, (dict, list)))
+        section = draw(st.sampled_from(sections))
+        keys = list(section) if isinstance(section, dict) else list(range(len(section)))
+        way = draw(st.sampled_from(["change", "change", "change", "remove", "add"]))
+        if way == "add" or not keys:
+            if isinstance(section, dict):
+                section[draw(TEXT)] = draw(values)
+            else:
+                section.append(draw(values))
+        elif way == "remove":
+            del section[draw(st.sampled_from(keys))]
+        else:
+            section[draw(st.sampled_from(keys))] = draw(values)
+    return changed
+
+
+def checked(folder, overrides=()):
+    config = load_config(folder, "pavia", overrides)
+    check_config(config, SCHEMA, "pavia.toml")
+    return config
+
+
+def can_be_kept(config):
+    """A run record holds its configuration, and no NaN, no date, no half character."""
+    return json.loads(json.dumps(config, allow_nan=False, ensure_ascii=False).encode("utf-8").decode("utf-8")) == config
+
+
+@corpus(150)
+@given(near(CONFIG, nested(LEAVES | DATES)))
+def test_any_value_at_any_key_of_a_configuration(folder, config):
+    path = folder / "pavia.toml"
+    # the value's section last: TOML takes what follows a section to be inside of it
+    path.write_text("".join("%s = %s\n" % (toml(key), toml(value)) for key, value in config.items()), encoding="utf-8")
+    was_refused, found = refused(SharedDataError, "", checked, folder)
+    unread, parsed = refused(SharedDataError, path, load_toml, path)
+    assert was_refused == (unread or not fits(parsed))
+    assert was_refused or (found == config and can_be_kept(found))
+
+
+@corpus(60)
+@given(damaged("".join("%s = %s\n" % (key, toml(value)) for key, value in CONFIG.items()).encode("utf-8")))
+def test_a_damaged_configuration_file(folder, content):
+    (folder / "pavia.toml").write_bytes(content)
+    was_refused, found = refused(SharedDataError, "", checked, folder)
+    assert was_refused or (fits(found) and can_be_kept(found))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["scene = " + "[" * 2000 + "]" * 2000, "scene = " + "{a=" * 2000 + "1" + "}" * 2000, "a" + ".a" * 20000 + " = 1"]
+    + ["lr = " + value for value in ("inf", "nan", "0x" + "f" * 9000, "2021-03-04", "[[05:06:07]]")],
+    ids=lambda content: content[:14],
+)
+def test_a_configuration_that_no_record_could_hold_is_named(folder, content):
+    (folder / "pavia.toml").write_text(content)
+    assert refused(SharedDataError, folder / "pavia.toml", load_config, folder, "pavia") == (True, None)
+
+
+DEEP = st.sampled_from(["-" * 5000 + "1", "(" * 5000, "[" * 150 + "]" * 150, "1+" * 3000 + "1", "0x" + "f" * 5000])
+KEYS = st.sampled_from(["scene", "train", "kernels", "train.epochs", "train.lr", "train.rule", "train.shuffle"])
+
+
+@corpus(150)
+@given(
+    st.tuples(KEYS | TEXT, st.text(max_size=30) | DEEP | nested(NUMBERS | TEXT | st.none() | st.binary()).map(ascii_of))
+    if False
+    else st.tuples(KEYS | TEXT, st.text(max_size=30) | DEEP | nested(LEAVES | st.none() | st.binary(max_size=3)))
+)
+def test_an_override_of_any_text(folder, words):
+    key, value = words
+    value = value if isinstance(value, str) else shown(value)
+    (folder / "pavia.toml").write_text("".join("%s = %s\n" % (one, toml(CONFIG[one])) for one in CONFIG))
+    was_refused, found = refused(SharedDataError, "override '", load_config, folder, "pavia", ["%s=%s" % (key, value)])
+    if was_refused:
+        return
+    path = key.partition("=")[0].strip().split(".")
+    before, after = copy.deepcopy(CONFIG), copy.deepcopy(found)
+    for part in path[:-1]:
+        before, after = before[part], after[part]
+    old, new = before.pop(path[-1]), after.pop(path[-1])
+    assert before == after
+    assert type(new) is type(old) or {type(old), type(new)} == {int, float}
+    json.dumps(new, allow_nan=False)
+
+
+# run records

@@ -60,7 +60,7 @@ help: ## show this list
 ## docker-run-<paper>-<configuration> ## reproduce in the container, e.g. docker-run-a2s2k-pavia (GPUS=all for the GPUs)
 ## reference-<scene> ## an SVM and the nearest neighbour on spectra, under the disjoint split
 ## compare-<scene> ## every method under the disjoint split: accuracies, and McNemar's test two at a time
-## audit-<paper> ## do test labels or test spectra reach training? SCENE=indianpines (default: synthetic); every protocol, or PROTOCOL
+## audit-<paper> ## do test labels or test spectra reach training? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL
 ## bench-<paper> ## time a training step against the literal network
 
 demo: env-shared $(PAPERS:%=env-%) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
@@ -112,7 +112,8 @@ run-%: env-% FORCE_TARGET
 	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) $(RUN_OPTIONS)
 
 audit-%: env-% FORCE_TARGET
-	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) audit $(or $(SCENE),synthetic) --device $(DEVICE) --out $(OUT) \
+	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) audit $(or $(SCENE),synthetic)$(if $(MODEL),-$(MODEL)) --out $(OUT) \
+		$(if $(filter file,$(origin DEVICE)),,--device $(DEVICE)) \
 		$(if $(filter command environment,$(word 1,$(origin PROTOCOL))),--protocol $(PROTOCOL)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(DATA),--data "$(DATA)") $(if $(ITERS),--iters $(ITERS)) \
 		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(foreach pair,$(SET),--set "$(pair)")

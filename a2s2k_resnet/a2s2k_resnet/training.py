@@ -255,7 +255,7 @@ def subject(request: Request) -> Subject:
     """The run of a request for the audit. Raises: as `reproduce`."""
     config, loaded = resolve(request)
     split = split_of(request, config, loaded)
-    return Subject(loaded, split, lambda altered: A2S2KRun(request, config, altered, split))
+    return Subject(config, loaded, split, lambda altered: A2S2KRun(request, config, altered, split))
 
 
 def audit(request: Request, kept_record: Optional[Path] = None) -> Audit:

@@ -86,6 +86,11 @@ def bank(frequencies: Sequence[float]) -> List[Filter]:
     ]
 
 
+def reach(sigma: float) -> int:
+    """Pixels to each side over which a kernel of this width in pixels extends."""
+    return math.ceil(TRUNCATION * sigma)
+
+
 def kernels(filter: Filter, sigma: float) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The complex128 kernels along rows, columns and bands whose outer product is the filter's 3-D kernel.
 
@@ -93,7 +98,7 @@ def kernels(filter: Filter, sigma: float) -> Tuple[np.ndarray, np.ndarray, np.nd
     over this support, its third root in each kernel: a cosine of the filter's own frequency and of amplitude 1 gets a
     magnitude of about 1/2 (at f = 1/2, where it is its own opposite wave, up to 1), so the frequencies compare.
     """
-    radius = math.ceil(TRUNCATION * sigma)
+    radius = reach(sigma)
     offsets = np.arange(-radius, radius + 1)
     envelope = np.exp(-(offsets**2) / (2 * sigma**2))
     envelope /= envelope.sum()

@@ -137,12 +137,13 @@ def _compute(
     chosen: np.ndarray,
 ) -> np.ndarray:
     """The features (H·W, components) of a checked cube, fitted on the chosen pixels."""
-    whole = len(chosen) == cube.shape[0] * cube.shape[1]
+    pixels = cube.shape[0] * cube.shape[1]
+    whole = len(chosen) == pixels
     bank_kernels = [kernels(filter, pixels_of_sigma(filter, sigma_wavelengths)) for filter in filters]
     planes = band_planes(cube)
     with _counted(len(filters) * (1 if whole else 2), progress) as advance:
         sample = _sample(planes, bank_kernels, chosen, advance)
-        mean, weights = _fit(sample, components, float(np.abs(cube).max()))
+        mean, weights = _fit(sample, components, float(np.abs(cube.reshape(pixels, -1)[chosen]).max()))
         if whole:
             sample -= mean
             return sample.dot(weights)
@@ -171,7 +172,7 @@ def _sample(planes: np.ndarray, bank_kernels: List[Tuple], chosen: np.ndarray, a
 
 
 def _fit(sample: np.ndarray, components: int, scale: float) -> Tuple[np.ndarray, np.ndarray]:
-    """Mean (responses,) and weights (responses, components) of the whitened PCA; scale: the cube's largest value."""
+    """Mean (responses,) and weights (responses, components) of the whitened PCA; scale: the sample's largest input."""
     pca = PCA(components, whiten=True, svd_solver="randomized", iterated_power=POWER_ITERATIONS, random_state=SEED)
     with np.errstate(divide="ignore", invalid="ignore"):  # the ratio of explained variance, 0/0 on a flat cube
         pca.fit(sample)

@@ -11,6 +11,7 @@ from apdclnn import experiments
 from apdclnn.decisions import as_dict, decide
 from apdclnn.device import device_name, select_device
 from apdclnn.estimate import estimate
+from apdclnn.gabor import bank, pixels_of_sigma, reach
 from apdclnn.gabor_features import gabor_features
 from apdclnn.model import Model
 from apdclnn.prediction import BATCH, predict_scene
@@ -163,7 +164,11 @@ class APDCLNNRun(EpochRun):
         return np.concatenate(parts, axis=1)
 
     def sees(self, mask: np.ndarray) -> np.ndarray:
-        return near(mask, self.config["patch"]["side"] // 2)
+        distance, gabor = self.config["patch"]["side"] // 2, self.config["gabor"]
+        if self.config["network"]["gabor"]:
+            filters = bank(gabor["frequencies"])
+            distance += max(reach(pixels_of_sigma(each, gabor["sigma_wavelengths"])) for each in filters)
+        return near(mask, distance)
 
     def selection_state(self) -> Dict[str, Any]:
         return self.best.state_dict()
@@ -224,7 +229,7 @@ def subject(request: Request) -> Subject:
     """The run of a request for the audit. Raises: as `reproduce`."""
     config, loaded = resolve(request)
     split = split_of(request, config, loaded)
-    return Subject(loaded, split, lambda altered: APDCLNNRun(request, config, altered, split))
+    return Subject(config, loaded, split, lambda altered: APDCLNNRun(request, config, altered, split))
 
 
 def audit(request: Request, kept_record: Optional[Path] = None) -> Audit:

@@ -35,6 +35,7 @@ MEANINGS = {
     "test_pixels_with_training_context": "share of the test pixels that lie in such patches",
     "training_share_of_test_patches": "mean share of training-window pixels in a test patch",
     "training_patches": "training patches, copies included",
+    "training_pixels_used": "training pixels in these patches, as every second patch is left out",
 }
 
 
@@ -57,6 +58,9 @@ def audit(partition: Partition, ground_truth: np.ndarray, rule: Rule) -> Dict[st
     context = in_window[tiles].mean(axis=(1, 2)) if len(tiles) else np.zeros(0)
     tested = tests[tiles].sum(axis=(1, 2))
     train_count, val_count = partition.counts
+    patches = training_patches(partition, rule.patch, np.random.RandomState(0))
+    # of each pair the first one is not turned
+    seen = window_pixels(patches.corners[::2], rule.patch, width)[patches.labels[::2] > 0]
     return {
         "draws": partition.draws,
         "accepted": partition.accepted,
@@ -72,7 +76,8 @@ def audit(partition: Partition, ground_truth: np.ndarray, rule: Rule) -> Dict[st
         "test_patches_with_training_context": _mean(context > 0),
         "test_pixels_with_training_context": float(tested[context > 0].sum() / max(tested.sum(), 1)),
         "training_share_of_test_patches": _mean(context),
-        "training_patches": training_patches(partition, rule.patch, np.random.RandomState(0)).size,
+        "training_patches": patches.size,
+        "training_pixels_used": int(np.unique(seen).size),
     }
 
 

@@ -261,7 +261,7 @@ def subject(request: Request) -> Subject:
         return DAIMRNRun(request, config, altered, partition._replace(test_labels=tested))
 
     patch, tested = config["partition"]["patch"], decide(request.protocol).tested
-    return Subject(loaded, split_of(partition, patch, tested), prepare_altered)
+    return Subject(config, loaded, split_of(partition, patch, tested), prepare_altered)
 
 
 def audit(request: Request, kept_record: Optional[Path] = None) -> Audit:

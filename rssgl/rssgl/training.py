@@ -106,7 +106,18 @@ class RSSGLRun(FullSceneRun):
 
     def train(self, folder: Path) -> bool:
         self.evaluations_folder = folder / "evaluations"
-        return super().train(folder)
+        ended = super().train(folder)
+        if ended:
+            self._judge_last_step()
+        return ended
+
+    def _judge_last_step(self) -> None:
+        """Where the last step ends no epoch, it is evaluated now."""
+        step = len(self.history.seconds)
+        if not self.history.entries or self.history.entries[-1]["step"] != step:
+            prediction = self.predict()
+            self._keep_prediction(step, prediction)
+            self.history.add_entry(step, **self._judge(step, prediction))
 
     def after_epoch(self, step: int, launcher: Launcher) -> Dict[str, float]:
         """Predict the scene, keep the prediction, and select on the pixels of the protocol."""
@@ -134,17 +145,13 @@ class RSSGLRun(FullSceneRun):
     def extra_metrics(self) -> Dict[str, float]:
         """OA, AA and kappa of the last iterate; then the network takes the weights that were kept.
 
-        The history gets the test accuracy of every evaluation. Where the last step ends no epoch, it is evaluated now.
+        The history gets the test accuracy of every evaluation.
         """
-        last_step, prediction = len(self.history.seconds), self.predict()
-        if not self.history.entries or self.history.entries[-1]["step"] != last_step:
-            self._keep_prediction(last_step, prediction)
-            self.history.add_entry(last_step, **self._judge(last_step, prediction))
         for entry in self.history.entries:
             kept = np.load(str(self._evaluation_path(entry["step"])), allow_pickle=False)
             entry["test_oa"] = self.accuracy(kept, self.split.test)
         truth, test = self.loaded.ground_truth.ravel(), self.split.test
-        last = evaluate(truth[test], prediction.ravel()[test], self.loaded.scene.num_classes)
+        last = evaluate(truth[test], kept.ravel()[test], self.loaded.scene.num_classes)
         self.best.restore()
         return {"oa_last": last.oa, "aa_last": last.aa, "kappa_last": last.kappa}
 

@@ -104,7 +104,12 @@ def disjoint_table(records: Iterable[Record]) -> str:
         return NO_RUNS
     header = ("scene", "method", "OA", "AA", "kappa ×100", "n", "seeds", "training pixels", "classes not tested",
               "training", "modified", "data")  # fmt: skip
-    return markdown_table(header, [_cells(row) for row in rows])
+    table = markdown_table(header, [_cells(row) for row in rows])
+    if len({(row.scene, row.seeds) for row in rows}) > len({row.scene for row in rows}):
+        table += (
+            "\n\nMethods with other seeds were tested on other splits; only equal seeds compare on the same pixels."
+        )
+    return table
 
 
 def pairs_table(records: Iterable[Record]) -> str:
@@ -139,12 +144,13 @@ def _comparable(records: Iterable[Record]) -> List[Record]:
     first: Dict[Tuple[str, int], Record] = {}
     for record in kept:
         other = first.setdefault((record["scene"], record["seed"]), record)
-        found, expected = (each["split"]["test"]["sha256"] for each in (record, other))
-        if found != expected:
-            raise RecordError(
-                "%s and %s were tested on different pixels (split hashes %s and %s), so they cannot be compared; run "
-                "both again with the same scene files." % (name_of(other), name_of(record), expected[:12], found[:12])
-            )
+        for part, found in record["split"].items():
+            if found["sha256"] != other["split"][part]["sha256"]:
+                raise RecordError(
+                    "%s and %s differ in their %s pixels (%s and %s), so they cannot be compared; run both again with "
+                    "the same scene files."
+                    % (name_of(other), name_of(record), part, other["split"][part]["sha256"][:12], found["sha256"][:12])
+                )
     return kept
 
 

@@ -47,7 +47,9 @@ def _check_section(section: Dict[str, Any], schema: Dict[str, Any], file: str, p
             raise SettingsError("%s: the key '%s%s' is missing." % (file, path, key))
         if isinstance(rule, dict):
             if not isinstance(section[key], dict):
-                raise SettingsError("%s: expected a section [%s%s], found %s." % (file, path, key, _shown(section[key])))
+                raise SettingsError(
+                    "%s: expected a section [%s%s], found %s." % (file, path, key, _shown(section[key]))
+                )
             _check_section(section[key], rule, file, path + key + ".")
         else:
             _check_value(section[key], rule, path + key)

@@ -74,8 +74,15 @@ def draw_disjoint(
 
 
 def common_split(loaded: LoadedScene, seed: int) -> Split:
-    """The split of a scene and a seed that all methods share: `DisjointRule` as it stands. Raises: SplitError."""
-    return draw_disjoint(loaded.ground_truth, DisjointRule(), seed, loaded.scene.class_names).split
+    """The split of a scene and a seed that all methods share: `DisjointRule` as it stands.
+
+    Raises: SplitError, as `draw_disjoint`, and where no pixel is left to validate.
+    """
+    split = draw_disjoint(loaded.ground_truth, DisjointRule(), seed, loaded.scene.class_names).split
+    if not split.val.size:
+        raise SplitError("%s, seed %d: the disjoint split leaves no pixel to validate; take another seed."
+                         % (loaded.scene.slug, seed))  # fmt: skip
+    return split
 
 
 class _Attempt:

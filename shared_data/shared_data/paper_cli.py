@@ -13,6 +13,7 @@ from shared_data.audit import as_text as audit_as_text
 from shared_data.configs import check_name
 from shared_data.console import print_text, run_command
 from shared_data.diff import as_text, compare
+from shared_data.errors import SettingsError
 from shared_data.published import load_published
 from shared_data.tables import Table, report_tables
 
@@ -89,11 +90,10 @@ def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
     parser.add_argument("--seed", type=seed_number, default=paper.default_seed, help="default: %(default)d")
     parser.add_argument("--data", help="data folder(s), separated like PATH (default: HSI_DATA, shared_data/raw)")
     parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("results"), help="results folder (default: results)")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
                         help="override a configuration key, for example train.num_iters=50")  # fmt: skip
-    parser.add_argument("--force", action="store_true", help="forget what the run directory holds and start over")
 
 
 def build_parser(paper: Paper) -> argparse.ArgumentParser:
@@ -108,6 +108,7 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     reproduce.add_argument(
         "--iters", type=positive_number, help="stop after this many iterations (marks the run as modified)"
     )
+    reproduce.add_argument("--force", action="store_true", help="forget what the run directory holds and start over")
     reproduce.set_defaults(handler=_reproduce)
 
     predict = commands.add_parser("predict", help="classify a scene with stored weights, official ones too")
@@ -119,8 +120,9 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     _add_scene_options(audit, paper)
     audit.add_argument("--iters", type=positive_number, default=AUDITED_STEPS,
                        help="steps of each training (default: %(default)d)")  # fmt: skip
-    audit.add_argument("--record", type=Path, help="write the verdicts into this kept record, too")
-    audit.set_defaults(handler=_audit, protocol=EVERY)
+    audit.add_argument("--record", type=Path, help="write the verdicts into this kept record, too; needs --protocol")
+    # on a GPU two trainings from one seed may differ for no reason but its order of additions
+    audit.set_defaults(handler=_audit, protocol=EVERY, device="cpu")
 
     bench = commands.add_parser("bench", help="time a training step against the literal network")
     paper.add_bench_options(bench)
@@ -149,7 +151,7 @@ def _request(arguments: argparse.Namespace, paper: Paper, seed: int) -> Request:
         iterations=getattr(arguments, "iters", None),
         overrides=tuple(arguments.overrides),
         out=arguments.out,
-        force=arguments.force,
+        force=getattr(arguments, "force", False),
     )
 
 
@@ -189,6 +191,8 @@ def _predict(paper: Paper, arguments: argparse.Namespace) -> int:
 
 
 def _audit(paper: Paper, arguments: argparse.Namespace) -> int:
+    if arguments.record and arguments.protocol == EVERY:
+        raise SettingsError("a kept record is of one protocol; name it with --protocol.")
     for protocol in paper.protocols if arguments.protocol == EVERY else [arguments.protocol]:
         arguments.protocol = protocol
         request = _request(arguments, paper, arguments.seed)

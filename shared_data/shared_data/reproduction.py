@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
+from shared_data.audit.file import read_audit
 from shared_data.audit.training import weights_sha256
 from shared_data.errors import RunDirectoryError
 from shared_data.paper_cli import Outcome, Request, run_directory_of
@@ -90,6 +91,7 @@ def reproduce_once(
         if finished is not None:
             print("%s is finished already; --force or FORCE=1 runs it again" % folder)
             return Outcome(folder, finished)
+        read_audit(folder)  # one that cannot be read must not show after hours
         run = prepare()
         directory.begin()
         try:

@@ -7,7 +7,7 @@ import numpy as np
 
 from shared_data import environment, maps
 from shared_data.atomic import atomic_path
-from shared_data.audit.file import read_audit
+from shared_data.audit.file import with_audit
 from shared_data.errors import RunDirectoryError
 from shared_data.history import History
 from shared_data.metrics import evaluate
@@ -115,8 +115,8 @@ def finish_run(
         "maps": maps_of(results.prediction, split, loaded.ground_truth),
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    facts = dict(results.audit, **read_audit(run.path))
-    if facts:
-        record["audit"] = facts
+    if results.audit:
+        record["audit"] = results.audit
+    record = with_audit(record, run.path)
     run.finish(record)
     return record

@@ -27,6 +27,7 @@ from shared_data.audit import (
     write_audit,
 )
 from shared_data.audit.changes import alter_spectra, hidden_pixels, permute_labels
+from shared_data.audit.file import settings_sha256, with_audit
 from shared_data.disjoint import near
 from shared_data.errors import RecordError, SplitError
 from shared_data.records import find_records, read_record, validate_record, write_record
@@ -513,28 +514,50 @@ def test_an_unfinished_run_keeps_its_audit_beside_it(tmp_path, finished, entries
     validate_record(dict(finished, audit=dict({"windows": 3}, **read_audit(tmp_path))))
 
 
-def test_entries_go_into_a_kept_record(tmp_path, finished, entries, split):
+def test_entries_go_into_a_kept_record(tmp_path, finished, entries):
     del finished["audit"]
     write_record(tmp_path / "seed-1.json", finished)
-    add_to_record(tmp_path / "seed-1.json", entries, split)
+    add_to_record(tmp_path / "seed-1.json", entries)
     assert read_record(tmp_path / "seed-1.json")["audit"] == entries
 
 
-def test_an_audit_of_another_split_is_refused(tmp_path, finished, entries, split):
+def test_an_audit_of_other_settings_is_refused_and_how_long_it_trained_is_none(tmp_path, finished, entries, capsys):
+    data = {file["name"]: file["sha256"] for file in finished["data"]}
+    own = [finished["config"], finished["protocol"], finished["seed"], data]
+    longer = dict(finished["config"], train={"num_iters": 10**6})
+    others = [
+        [dict(finished["config"], batch=3)] + own[1:], own[:1] + ["hope"] + own[2:], own[:2] + [10**6, data],
+        own[:3] + [{}],
+    ]  # fmt: skip
+    fitting = dict(entries, audit_settings_sha256=settings_sha256(longer, *own[1:]))
+    assert with_audit(finished, tmp_path) == finished
+    write_audit(tmp_path, fitting)
+    assert with_audit(finished, tmp_path)["audit"] == dict(finished["audit"], **fitting)
+    write_record(tmp_path / "run.json", finished)
+    for other in others:
+        wrong = dict(entries, audit_settings_sha256=settings_sha256(*other))
+        with pytest.raises(RecordError, match="has other settings than the audited run"):
+            write_audit(tmp_path, wrong)
+    (tmp_path / "run.json").unlink()
+    write_audit(tmp_path, wrong)
+    assert with_audit(finished, tmp_path) == finished
+    assert "audit.json is not taken into the record" in capsys.readouterr().err
+
+
+def test_an_audit_of_another_split_is_refused(tmp_path, finished, entries):
     path = tmp_path / "run.json"
-    other = split._replace(train=split.train[1:])
     write_record(path, finished)
     with pytest.raises(RecordError, match=r"is of another split: its train pixels have sha256 .*audit the split of"):
-        add_to_record(path, {"audit_labels": "clean"}, other)
+        add_to_record(path, {"audit_labels": "clean", "audit_split_train_sha256": "0" * 64})
     with pytest.raises(RecordError, match="is of another split: its test pixels"):
         write_audit(tmp_path, dict(entries, audit_split_test_sha256="0" * 64))
     assert read_record(path) == finished and [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 @pytest.mark.parametrize("wrong", [{"labels": "clean"}, {"audit_x": None}, {"audit_x": [1]}, {"audit_x": float("nan")}])
-def test_what_is_no_entry_is_refused(tmp_path, finished, wrong, split):
+def test_what_is_no_entry_is_refused(tmp_path, finished, wrong):
     write_record(tmp_path / "run.json", finished)
-    for write in (write_audit, lambda folder, entries: add_to_record(folder / "run.json", entries, split)):
+    for write in (write_audit, lambda folder, entries: add_to_record(folder / "run.json", entries)):
         with pytest.raises(RecordError, match="the audit holds"):
             write(tmp_path, wrong)
     assert read_record(tmp_path / "run.json") == finished

@@ -210,7 +210,7 @@ LENGTHS = st.sampled_from([-(2**31), -1, 0, 1, 2, 4, 5, 7, 140, 2**16, 2**31 - 1
             "shape": st.just((7, 5, 4)) | st.lists(LENGTHS, max_size=34).map(tuple),
             "name": st.sampled_from([b"cube", b"", b"cube\0", b"a\nb\x1b[2J", b"n" * 5000]) | st.binary(max_size=40),
             "data_type": st.integers(0, 300),
-            "data": st.sampled_from([b"", CUBE.tobytes(), bytes(1 << 20), bytes(64 << 20)]) | st.binary(max_size=300),
+            "data": st.sampled_from([b"", CUBE.tobytes(), bytes(1 << 20)]) | st.binary(max_size=300),
             "data_bytes": WORDS,
         },
     ),
@@ -323,7 +323,7 @@ CONFIG = {
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=20)
 NUMBERS = (
     st.integers(-3, 3)
-    | st.sampled_from([2**63 - 1, 2**63, -(2**63) - 1, 10**4000, 16**5000])
+    | st.sampled_from([2**63 - 1, 2**63, -(2**63) - 1, 10**4000])
     | st.floats()
     | st.sampled_from([0.5, 1.0, math.nan, math.inf, -math.inf])
 )
@@ -347,8 +347,6 @@ def toml(value):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
-    if isinstance(value, int) and abs(value) > 16**4500:
-        return hex(value)  # Python refuses so many decimal digits
     return str(value).lower()
 
 
@@ -431,7 +429,7 @@ def test_a_damaged_configuration_file(folder, content):
 
 @pytest.mark.parametrize(
     "content",
-    ["scene = " + "[" * 2000 + "]" * 2000, "scene = " + "{a=" * 2000 + "1" + "}" * 2000, "a" + ".a" * 20000 + " = 1"]
+    ["scene = " + "[" * 2000 + "]" * 2000, "scene = " + "{a=" * 2000 + "1" + "}" * 2000, "a" + ".a" * 2000 + " = 1"]
     + ["lr = " + value for value in ("inf", "nan", "0x" + "f" * 9000, "2021-03-04", "[[05:06:07]]")],
     ids=lambda content: content[:14],
 )
@@ -444,15 +442,12 @@ DEEP = st.sampled_from(["-" * 5000 + "1", "(" * 5000, "[" * 150 + "]" * 150, "1+
 KEYS = st.sampled_from(["scene", "train", "kernels", "train.epochs", "train.lr", "train.rule", "train.shuffle"])
 
 
+LITERALS = nested(LEAVES | st.none() | st.binary(max_size=3)).map(repr)
+
+
 @corpus(150)
-@given(
-    st.tuples(KEYS | TEXT, st.text(max_size=30) | DEEP | nested(NUMBERS | TEXT | st.none() | st.binary()).map(ascii_of))
-    if False
-    else st.tuples(KEYS | TEXT, st.text(max_size=30) | DEEP | nested(LEAVES | st.none() | st.binary(max_size=3)))
-)
-def test_an_override_of_any_text(folder, words):
-    key, value = words
-    value = value if isinstance(value, str) else shown(value)
+@given(KEYS | TEXT, st.text(max_size=30) | DEEP | LITERALS)
+def test_an_override_of_any_text(folder, key, value):
     (folder / "pavia.toml").write_text("".join("%s = %s\n" % (one, toml(CONFIG[one])) for one in CONFIG))
     was_refused, found = refused(SharedDataError, "override '", load_config, folder, "pavia", ["%s=%s" % (key, value)])
     if was_refused:
@@ -468,3 +463,220 @@ def test_an_override_of_any_text(folder, words):
 
 
 # run records
+
+HALF = "\ud800"
+JSON = nested(
+    LEAVES
+    | st.none()
+    | st.sampled_from(["../../x", "/etc/x", "pavia\n", "a" * 64 + "\n", "2021-03-04T05:06:07Z\n", HALF, "x" * 3000])
+)
+TOKENS = [
+    b"1e999",
+    b"-1e999",
+    b"1E400",
+    b"NaN",
+    b"1" * 5000,
+    b'"\\ud800"',
+    b"\xff",
+    b"[" * 100000,
+    b"null",
+    b"{}",
+    b"true",
+]
+
+
+def check_record(path, content):
+    """The record of a file, or None where it is refused; what is accepted is what JSON says and can be kept."""
+    path.write_bytes(content)
+    was_refused, record = refused(RecordError, path, read_record, path)
+    if was_refused:
+        return None
+    assert record == json.loads(content.decode("utf-8"))
+    assert validate_record(record) is record and can_be_kept(record)
+    for text in (record["experiment"], record["scene"], record["finished_at"], record["split"]["test"]["sha256"]):
+        assert text.isprintable() and "/" not in text
+    return record
+
+
+def check_collected(path, records):
+    """A record goes below the records folder, or nowhere."""
+    was_refused, target = refused(RecordError, "", collect, path.parent, records)
+    assert was_refused or target.resolve().relative_to(records.resolve())
+
+
+@corpus(200)
+@given(st.data())
+def test_a_record_near_a_valid_one(folder, record, data):
+    wrong = data.draw(near(record, JSON))
+    path = folder / "near" / "run.json"
+    path.parent.mkdir(exist_ok=True)
+    if check_record(path, json.dumps(wrong).encode("utf-8")) is not None:
+        check_collected(path, folder / "records")
+
+
+@corpus(80)
+@given(st.data())
+def test_a_damaged_record_file(folder, record, data):
+    whole = json.dumps(record, indent=1).encode("utf-8")
+    start = data.draw(st.sampled_from([at for at in range(len(whole)) if whole[at : at + 2] == b": "])) + 2
+    end = min(at for at in (whole.find(b",", start), whole.find(b"\n", start)) if at >= 0)
+    token = data.draw(st.sampled_from(TOKENS))
+    content = data.draw(damaged(whole) | st.just(whole[:start] + token + whole[end:]))
+    with bounded_memory():
+        check_record(folder / "run.json", content)
+
+
+def test_a_record_nested_too_deeply_is_not_written(folder, record):
+    inner = record["config"]
+    for _ in range(3000):
+        inner["inner"] = inner = {}
+    path = folder / "deep.json"
+    assert refused(RecordError, path, write_record, path, record) == (True, None)
+    assert not path.exists()
+
+
+# splits and checkpoints
+
+SPLIT = Split(np.array([5, 1, 9]), np.array([2]), np.array([0, 3, 700]))
+CONTENT = {"epoch": 3, "weights": [np.arange(6, dtype=np.float32), np.array(0.5)], "by": {"name": np.ones((2, 3))}}
+
+
+def npz(function, *arguments):
+    with tempfile.TemporaryDirectory() as scratch:
+        path = os.path.join(scratch, "file.npz")
+        function(path, *arguments)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def npy(array=None, shape=(3,), descr="<i8", content=b""):
+    """The bytes of an array file; without an array, of a forged one."""
+    file = io.BytesIO()
+    if array is not None:
+        np.save(file, array)
+    else:
+        np.lib.format.write_array_header_1_0(file, {"shape": shape, "fortran_order": False, "descr": descr})
+        file.write(content)
+    return file.getvalue()
+
+
+def archive(members, compression=zipfile.ZIP_DEFLATED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as writer:
+        for name, content in members.items():
+            writer.writestr(name + ".npy", content)
+    return file.getvalue()
+
+
+def check_split(path, content):
+    path.write_bytes(content)
+    was_refused, split = refused(SplitError, path, load_split, path)
+    if was_refused:
+        return None
+    pixels = np.concatenate(split).tolist()
+    assert all(part.dtype == np.int64 and part.ndim == 1 for part in split)
+    assert len(set(pixels)) == len(pixels) and min(pixels, default=0) >= 0
+    return split
+
+
+def check_checkpoint(path, content):
+    path.write_bytes(content)
+    was_refused, found = refused(CheckpointError, path, npz_checkpoint.read, path)
+    assert was_refused or isinstance(found, dict)
+    return found
+
+
+@corpus(120)
+@given(damaged(npz(save_split, SPLIT)))
+def test_damage_in_a_split_is_refused_or_changes_nothing(folder, content):
+    with bounded_memory():
+        split = check_split(folder / "split.npz", content)
+    assert split is None or all(np.array_equal(one, other) for one, other in zip(split, SPLIT))
+
+
+@corpus(120)
+@given(damaged(npz(npz_checkpoint.write, CONTENT)))
+def test_damage_in_a_checkpoint_is_refused_or_changes_nothing(folder, content):
+    with bounded_memory():
+        found = check_checkpoint(folder / "epoch-3.npz", content)
+    if found is not None:
+        np.testing.assert_equal(found, CONTENT)
+
+
+DESCRS = st.sampled_from(["<i8", ">i8", "<i4", "<u8", "<f8", "|b1", "<U5", "|V0", "|V2000000000", "|O", "<M8[s]"])
+SIZES = st.sampled_from([0, 1, 3, 4, 10**6, 10**9, 2**32, 2**62, 10**18, -1, -3])
+MEMBERS = (
+    st.builds(npy, st.sampled_from([*SPLIT, np.array("{}"), np.eye(2), np.array([True]), np.array([-1]), SPLIT[0] > 3]))
+    | st.builds(
+        npy,
+        st.none(),
+        st.lists(SIZES, max_size=2).map(tuple),
+        DESCRS,
+        st.sampled_from([b"", bytes(8), bytes(24), bytes(1 << 20)]),
+    )
+    | st.binary(max_size=200)
+)
+PLAIN = nested(LEAVES | st.just({"__array__": 0}) | st.just({"__array__": [0]}))
+WAYS = st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+
+
+@corpus(120)
+@given(st.dictionaries(st.sampled_from(["train", "val", "test", "../x", "plain"]), MEMBERS, max_size=4), WAYS)
+def test_a_split_with_other_members(folder, members, way):
+    good = {name: npy(part) for name, part in SPLIT._asdict().items()}
+    good.update(members)
+    content = archive(good, way)
+    with bounded_memory():
+        check_split(folder / "split.npz", content)
+    assert not (folder.parent / "x.npy").exists()
+
+
+@corpus(120)
+@given(st.dictionaries(st.sampled_from(["a0", "a1", "/x"]), MEMBERS, max_size=3), PLAIN | MEMBERS, WAYS)
+def test_a_checkpoint_with_other_members(folder, members, plain, way):
+    members["plain"] = plain if isinstance(plain, bytes) else npy(np.array(json.dumps(plain)))
+    content = archive(members, way)
+    with bounded_memory():
+        check_checkpoint(folder / "epoch-3.npz", content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        npy(shape=(10**9,), content=bytes(8)),  # numpy allocates 8 GB before it looks for them
+        npy(shape=(10**15,), content=bytes(8)),
+        npy(shape=(2**32, 2**32), content=b""),  # whose product wraps around to 0
+    ],
+    ids=["8 GB", "8 PB", "wrapped"],
+)
+def test_an_array_that_claims_more_than_it_has_costs_no_memory(folder, content):
+    members = {name: npy(part) for name, part in SPLIT._asdict().items()}
+    with bounded_memory():
+        assert check_split(folder / "split.npz", archive(dict(members, test=content))) is None
+        plain = npy(np.array('{"weights": {"__array__": 0}}'))
+        assert check_checkpoint(folder / "epoch-3.npz", archive({"plain": plain, "a0": content})) is None
+
+
+def test_an_array_asked_for_a_thousand_times_is_read_once(folder):
+    big = npy(np.zeros(1 << 19))  # 4 MiB, compressed to 4 kB
+    plain = json.dumps({"weights": [{"__array__": 0}] * 1000})
+    with bounded_memory():
+        found = check_checkpoint(folder / "epoch-3.npz", archive({"plain": npy(np.array(plain)), "a0": big}))
+    assert len(found["weights"]) == 1000
+
+
+@pytest.mark.parametrize(
+    "plain", ["[]", "3", "{" * 5000, '{"a": ' * 5000 + "1" + "}" * 5000, '{"a": {"__array__": 7}}']
+)
+def test_a_checkpoint_whose_plain_part_is_no_dict(folder, plain):
+    assert check_checkpoint(folder / "epoch-3.npz", archive({"plain": npy(np.array(plain))})) is None
+
+
+def test_an_encrypted_or_unknown_archive(folder):
+    content = npz(save_split, SPLIT)
+    for offset, value in ((6, 1), (8, 99)):  # the flag of encryption, the method of compression
+        changed = bytearray(content)
+        entry = content.find(b"PK\x01\x02")
+        changed[entry + offset + 2] = changed[offset] = value
+        assert check_split(folder / "split.npz", bytes(changed)) is None
+        assert check_checkpoint(folder / "split.npz", bytes(changed)) is None

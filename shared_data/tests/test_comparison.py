@@ -163,10 +163,13 @@ def test_runs_without_maps_are_named(run):
 
 
 def test_runs_on_different_test_pixels_are_not_compared(run):
-    runs = [run("svm", 1), dict(run("1nn", 2), seed=1)]
-    for judge in (disjoint_rows, pairwise, disjoint_table, pairs_table):
-        with pytest.raises(RecordError, match=r"svm synthetic.* and 1nn synthetic.* were tested on different pixels"):
-            judge(runs)
+    other = run("1nn", 2)["split"]
+    for part in ("train", "val", "test"):
+        own = run("1nn", 1)
+        runs = [run("svm", 1), dict(own, split=dict(own["split"], **{part: other[part]}))]
+        for judge in (disjoint_rows, pairwise, disjoint_table, pairs_table):
+            with pytest.raises(RecordError, match="svm .* and 1nn .* differ in their %s pixels" % part):
+                judge(runs)
 
 
 def test_a_map_that_is_not_of_the_tested_pixels_is_refused(run):

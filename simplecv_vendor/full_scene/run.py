@@ -282,7 +282,7 @@ def subject(kind: Type[FullSceneRun], request: Request) -> Subject:
         own = AttrDict.from_dict(config.to_dict())  # a run writes into its configuration
         return kind(request, own, altered, kind.draw_split(own, loaded, request))
 
-    return Subject(loaded, kind.draw_split(config, loaded, request), prepare)
+    return Subject(config.to_dict(), loaded, kind.draw_split(config, loaded, request), prepare)
 
 
 def audit(kind: Type[FullSceneRun], request: Request, kept_record: Optional[Path] = None) -> Audit:

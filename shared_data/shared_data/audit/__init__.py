@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from shared_data.audit.file import add_to_record, read_audit, write_audit
-from shared_data.audit.finding import Finding
+from shared_data.audit.finding import FINISHED, Finding
 from shared_data.audit.golden_splits import GoldenSplit, find_golden, load_golden
 from shared_data.audit.inputs import InputsFn, SeesFn, overlap_finding, preprocessing_finding
 from shared_data.audit.split import check_indices, split_finding
@@ -76,7 +76,7 @@ def audit(
 
     first = train(truth)
     labels, selection = training_findings(train, first, truth, split, seed)
-    origin = "finished run" if prediction is not None else "audit's short training"
+    origin = FINISHED if prediction is not None else "audit's short training"
     shown = prediction if prediction is not None else first.prediction
     overlap = overlap_finding(sees_fn, truth, split, shown, origin)
     return Audit((labels, selection, about_inputs, overlap, about_split))

@@ -4,8 +4,10 @@ The entries of an audit begin with `audit_`. They replace those of an earlier on
 is kept.
 """
 
+import hashlib
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any, Dict, Mapping
 
@@ -13,16 +15,17 @@ from shared_data.atomic import write_text
 from shared_data.audit.finding import Value
 from shared_data.errors import RecordError
 from shared_data.records import read_record, write_record
-from shared_data.splits import Split, index_hash
 
 _FILE, _RECORD, _PREFIX = "audit.json", "run.json", "audit_"
+_SETTINGS = _PREFIX + "settings_sha256"
 
 
 def write_audit(folder: Any, entries: Mapping[str, Value]) -> None:
     """Write audit.json into a run directory, and the entries into run.json where the run is finished.
 
     entries: of `as_record`. Both files are written atomically.
-    Raises: RecordError where an entry is not one, the record is of another split, or a file cannot be written.
+    Raises: RecordError where an entry is not one, the record is of another split or other settings, or a
+    file cannot be written.
     """
     folder = Path(folder)
     entries = _checked(dict(entries), "the audit")
@@ -49,30 +52,59 @@ def read_audit(folder: Any) -> Dict[str, Value]:
     return _checked(content, str(path))
 
 
-def add_to_record(path: Any, entries: Mapping[str, Value], expected_split: Split) -> None:
-    """Write the entries of an audit of `expected_split` into a kept record.
+def add_to_record(path: Any, entries: Mapping[str, Value]) -> None:
+    """Write the entries of an audit into a kept record.
 
-    Raises: RecordError where the record is of another split, an entry is not one, or the file cannot be written.
+    Raises: RecordError where the record is of another split or other settings, an entry is not one, or the file cannot
+    be written.
     """
-    entries = _checked(dict(entries), "the audit")
-    hashes = {name: index_hash(indices) for name, indices in expected_split._asdict().items()}
-    merged = _merged(path, entries, hashes)
+    merged = _merged(path, _checked(dict(entries), "the audit"))
     try:
         write_record(path, merged)
     except OSError as error:
         raise RecordError("%s cannot be written: %s." % (path, error.strerror or error)) from error
 
 
-def _merged(path: Any, entries: Dict[str, Value], hashes: Mapping[str, str] = {}) -> Dict[str, Any]:
-    """The record with the entries, for a split that has these hashes and those the entries themselves name."""
-    record = read_record(path)
+def with_audit(record: Dict[str, Any], folder: Any) -> Dict[str, Any]:
+    """A record about to be written, with the audit its run directory holds, if that is of the same pixels and settings.
+
+    Raises: RecordError where audit.json cannot be read.
+    """
+    entries = read_audit(folder)
+    try:
+        check_fits(record, entries, "the run in %s" % folder)
+    except RecordError as error:
+        print("audit.json is not taken into the record: %s" % error, file=sys.stderr)
+        return record
+    facts = dict(record.get("audit", {}), **entries)
+    return dict(record, audit=facts) if facts else record
+
+
+def settings_sha256(config: Dict[str, Any], protocol: str, seed: int, data: Mapping[str, str]) -> str:
+    """Of all that decides a run but how long it trains. data: the scene files' hashes by name."""
+    settings = {name: section for name, section in config.items() if name != "train"}
+    text = json.dumps([settings, protocol, seed, dict(data)], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def check_fits(record: Dict[str, Any], entries: Mapping[str, Value], place: Any) -> None:
+    """Raises: RecordError where the entries are of other pixels or settings than a record, which is that of `place`."""
     for name, part in record["split"].items():
-        for audited in (hashes.get(name), entries.get("%ssplit_%s_sha256" % (_PREFIX, name))):
-            if audited not in (None, part["sha256"]):
-                raise RecordError(
-                    "%s is of another split: its %s pixels have sha256 %s, the audited ones %s; audit the split of "
-                    "this run." % (path, name, part["sha256"][:12], str(audited)[:12])
-                )
+        audited = entries.get("%ssplit_%s_sha256" % (_PREFIX, name))
+        if audited not in (None, part["sha256"]):
+            raise RecordError(
+                "%s is of another split: its %s pixels have sha256 %s, the audited ones %s; audit the split of "
+                "this run." % (place, name, part["sha256"][:12], str(audited)[:12])
+            )
+    data = {file["name"]: file["sha256"] for file in record["data"]}
+    found = settings_sha256(record["config"], record["protocol"], record["seed"], data)
+    if entries.get(_SETTINGS) not in (None, found):
+        raise RecordError("%s has other settings than the audited run; audit it with its own." % place)
+
+
+def _merged(path: Any, entries: Dict[str, Value]) -> Dict[str, Any]:
+    record = read_record(path)
+    check_fits(record, entries, path)
     kept = {key: value for key, value in record.get("audit", {}).items() if not key.startswith(_PREFIX)}
     return dict(record, audit=dict(kept, **entries))
 

@@ -5,6 +5,7 @@ from typing import Dict, NamedTuple, Union
 ITEMS = ("labels", "selection", "preprocessing", "overlap", "split")
 
 CLEAN, LEAKS, OVERLAPS, NONE, FLAWED = "clean", "leaks", "overlaps", "none", "flawed"
+FINISHED = "finished run"  # whose prediction gives the accuracies
 NOT_DETERMINISTIC, NOT_AUDITED = "not deterministic", "not audited"
 
 Value = Union[float, bool, str]

@@ -71,6 +71,7 @@ def overlap_finding(
         predicted = _map_of(prediction, trains.shape, "the prediction").ravel()[split.test]
         correct = predicted == ground_truth.ravel()[split.test]
         accuracies = []
+        numbers["overlap_oa_of"] = origin
         for name, group, words in (("seeing", seeing, "see one"), ("not_seeing", ~seeing, "see none")):
             if group.any():
                 accuracy = numbers["oa_" + name] = float(correct[group].mean())

@@ -2,14 +2,16 @@
 
 import contextlib
 import io
+import json
 import tempfile
 from pathlib import Path
-from typing import Callable, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 import numpy as np
 
 from shared_data.audit import Audit, Trained, add_to_record, as_record, audit, find_golden, write_audit
-from shared_data.errors import RecordError, RunDirectoryError
+from shared_data.audit.file import check_fits, settings_sha256
+from shared_data.errors import RecordError, RunDirectoryError, SharedDataError
 from shared_data.paper_cli import Request, run_directory_of
 from shared_data.records import read_record
 from shared_data.reproduction import PreparedRun, modifications
@@ -20,10 +22,11 @@ from shared_data.splits import Split, index_hash
 class Subject(NamedTuple):
     """A run to be audited.
 
-    prepare: the run of another state of the scene, on the pixels of `split` and from the same seed; runs made before
-        need not work any longer.
+    config: the resolved configuration, JSON values. prepare: the run of another state of the scene, on the pixels of
+    `split` and from the same seed; runs made before need not work any longer.
     """
 
+    config: Dict[str, Any]
     loaded: LoadedScene
     split: Split
     prepare: Callable[[LoadedScene], PreparedRun]
@@ -38,22 +41,24 @@ def audit_run(
     finished run, its prediction gives the accuracies.
     Raises: SharedDataError; what the run raises.
     """
-    if kept_record is not None:
-        _check_same_run(kept_record, paper, request)
     folder = run_directory_of(paper, request)
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
         # nothing of the altered scenes may be found by a real run
         subject = make_subject(request._replace(out=Path(scratch)))
+        facts = _facts(subject, request)
+        # before the trainings, which take minutes
+        for path in filter(None, (folder / "run.json", kept_record)):
+            if path == kept_record or path.exists():
+                _check_same_run(path, paper, request)
+                check_fits(read_record(path), facts, path)
         trials = _Trials(subject, Path(scratch))
-        finished = _finished_prediction(folder, subject.split)
+        finished = _finished_prediction(folder)
         trials.wanted = finished is None
-        run = trials.prepare(subject.loaded)
+        sees = trials.prepare(subject.loaded).sees
         unchanged = all(word.startswith("train.") for word in modifications(request))
-        found = audit(
-            trials.train, subject.loaded, subject.split, trials.inputs, run.sees, finished,
-            find_golden(paper, request.experiment, request.protocol, request.seed) if unchanged else None,
-        )  # fmt: skip
-    entries = as_record(found, steps=request.iterations)
+        golden = find_golden(paper, request.experiment, request.protocol, request.seed) if unchanged else None
+        found = audit(trials.train, subject.loaded, subject.split, trials.inputs, sees, finished, golden)
+    entries = dict(as_record(found, steps=request.iterations), **facts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -62,8 +67,18 @@ def audit_run(
         ) from error
     write_audit(folder, entries)
     if kept_record is not None:
-        add_to_record(kept_record, entries, subject.split)
+        add_to_record(kept_record, entries)
     return found
+
+
+def _facts(subject: Subject, request: Request) -> Dict[str, Any]:
+    """What says to which run an audit belongs: hashes of its pixels and of its settings."""
+    facts = {"audit_split_%s_sha256" % name: index_hash(part) for name, part in subject.split._asdict().items()}
+    data = {file.name: file.sha256 for file in subject.loaded.files}
+    # as a record holds it
+    config = json.loads(json.dumps(subject.config))
+    facts["audit_settings_sha256"] = settings_sha256(config, request.protocol, request.seed, data)
+    return facts
 
 
 def _check_same_run(path: Path, paper: str, request: Request) -> None:
@@ -76,12 +91,10 @@ def _check_same_run(path: Path, paper: str, request: Request) -> None:
             )
 
 
-def _finished_prediction(folder: Path, split: Split) -> Optional[np.ndarray]:
-    """(H, W) classes of the finished run in a directory; None without one, or where it is of another split."""
-    record, prediction = folder / "run.json", folder / "prediction.npy"
-    if not (record.exists() and prediction.exists()):
-        return None
-    if read_record(record)["split"]["test"]["sha256"] != index_hash(split.test):
+def _finished_prediction(folder: Path) -> Optional[np.ndarray]:
+    """(H, W) classes of the finished run in a directory; None without one."""
+    prediction = folder / "prediction.npy"
+    if not ((folder / "run.json").exists() and prediction.exists()):
         return None
     return np.load(str(prediction), allow_pickle=False)
 
@@ -107,7 +120,7 @@ class _Trials:
         quiet = io.StringIO()
         with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
             if not run.train(folder):
-                raise KeyboardInterrupt
+                raise SharedDataError("stopped; the audit wrote nothing, and the same command starts it over.")
         shown = [dict(entry) for entry in run.history.entries]
         prediction = run.predict() if self.wanted else None
         self.wanted = False

@@ -4,7 +4,7 @@ import shutil
 import textwrap
 from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
-from shared_data.audit.finding import ITEMS, Finding, Value
+from shared_data.audit.finding import FINISHED, ITEMS, Finding, Value
 
 
 class Audit(NamedTuple):
@@ -41,12 +41,17 @@ def as_text(found: Audit, width: Optional[int] = None) -> str:
 
 
 def as_markdown(rows: Iterable[Tuple[str, Mapping[str, Any]]], head: str = "protocol") -> str:
-    """A Markdown table with one line per (name, entries of `as_record`): verdicts, overlap and accuracies."""
+    """A Markdown table with one line per (name, entries of `as_record`): verdicts, overlap and accuracies.
+
+    Accuracies are those of finished runs; the audit's own short trainings say nothing by theirs.
+    """
     heads = (head,) + ITEMS + ("test pixels that see a training pixel", "their OA", "OA of the others")
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for name, entries in rows:
         cells = [name] + [str(entries.get("audit_" + item, "–")) for item in ITEMS]
-        cells += [_percent(entries.get("audit_" + key)) for key in ("overlap_share", "oa_seeing", "oa_not_seeing")]
+        finished = entries.get("audit_overlap_oa_of", FINISHED) == FINISHED
+        cells.append(_percent(entries.get("audit_overlap_share")))
+        cells += [_percent(entries.get("audit_" + key) if finished else None) for key in ("oa_seeing", "oa_not_seeing")]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -28,6 +28,13 @@ def counted(literal, rule):
         tested += labelled
         touched += bool(inside[tile].any())
         tested_in_touched += labelled * bool(inside[tile].any())
+    used = {
+        (row + y, column + x)
+        for row, column, flip, labels in literal.training_patches([1] * 10000)
+        for y, line in enumerate(labels)
+        for x, label in enumerate(line)
+        if flip == 0 and label > 0
+    }
     return {
         "train_pixels": int((literal.train_map > 0).sum()),
         "op_pixels": int((literal.op_map > 0).sum()),
@@ -39,6 +46,7 @@ def counted(literal, rule):
         "test_pixels_with_training_context": tested_in_touched / tested,
         "training_share_of_test_patches": float(np.mean(shares)),
         "training_patches": len(literal.training_patches([1] * 10000)),
+        "training_pixels_used": len(used),
     }
 
 

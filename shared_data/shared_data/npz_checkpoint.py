@@ -33,9 +33,10 @@ def read(path: Path) -> Dict[str, Any]:
         raise CheckpointError("%s does not exist; give a file that a run has written." % path)
     try:
         arrays = read_npz(path)
-        content = json.loads(str(arrays[_PLAIN]))
+        plain = arrays[_PLAIN]
+        content = json.loads(str(plain)) if plain.dtype.kind == "U" and plain.ndim == 0 else None
         if not isinstance(content, dict):
-            raise ValueError("its plain part is no dict")
+            raise ValueError("its plain part is not the text of a dict")
         return _with_arrays(content, arrays)
     except (ValueError, KeyError, RecursionError) as error:
         raise CheckpointError("%s is damaged (%s); give another file." % (path, one_line(error, 160))) from error

@@ -54,7 +54,7 @@ def _array(content: bytes) -> np.ndarray:
     shape, _, dtype = _HEADER_READERS[version](file)
     if dtype.hasobject:
         raise ValueError("it holds pickled objects, which are never loaded")
-    claimed = dtype.itemsize
+    claimed = max(dtype.itemsize, 1)  # of elements without any bytes an empty file could claim any number
     for length in shape:  # Python integers: the product of forged lengths must not wrap around
         claimed *= length
     if min(shape, default=0) < 0 or claimed != len(content) - file.tell():

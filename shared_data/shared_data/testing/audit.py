@@ -1,7 +1,10 @@
 """What the audit must find in a paper, protocol by protocol: the flaws that a release has, and no others."""
 
 from shared_data.audit import read_audit
+from shared_data.disjoint import common_split
 from shared_data.records import read_record
+from shared_data.scene import load_scene
+from shared_data.splits import index_hash
 
 ITEMS = ("labels", "selection", "preprocessing", "overlap", "split")
 
@@ -18,6 +21,10 @@ def test_the_audit_finds_what_the_protocols_say_and_a_run_keeps_it(paper, tmp_pa
         assert entries[protocol]["audit_steps"] == 2 and "sha256" in entries[protocol]["audit_labels_evidence"]
     found = {protocol: tuple(entries[protocol]["audit_" + item] for item in ITEMS) for protocol in entries}
     assert found == {protocol: verdicts + ("clean",) for protocol, verdicts in paper.verdicts.items()}
+
+    common = common_split(load_scene("synthetic"), paper.default_seed)
+    for name, pixels in common._asdict().items():
+        assert entries["disjoint"]["audit_split_%s_sha256" % name] == index_hash(pixels)
 
     assert paper.main(["reproduce"] + words) == 0
     record = read_record(tmp_path / paper.slug / "synthetic/paper" / ("seed-%d" % paper.default_seed) / "run.json")

@@ -81,17 +81,14 @@ def save_split(path: Any, split: Split) -> None:
 def load_split(path: Any) -> Split:
     """Read what `save_split` wrote.
 
-    Raises: SplitError naming the file where it cannot be read, or its three sets are no pixel indices, each once.
+    Raises: SplitError naming the file where it cannot be read, or a set is not pixel indices, each once. Whether the
+    sets are disjoint is not asked: those of one release are not.
     """
     try:
         stored = read_npz(path)
-        split = Split(*[_indices(stored, name) for name in Split._fields])
-        pixels = np.concatenate(split)
-        if pixels.size and (pixels.min() < 0 or np.unique(pixels).size != pixels.size):
-            raise ValueError("an index is negative or occurs twice")
+        return Split(*[_indices(stored, name) for name in Split._fields])
     except ValueError as error:
         raise SplitError("%s cannot be read as a split: %s; run it again with FORCE=1." % (path, error)) from error
-    return split
 
 
 def _indices(stored: Dict[str, np.ndarray], name: str) -> np.ndarray:
@@ -100,4 +97,6 @@ def _indices(stored: Dict[str, np.ndarray], name: str) -> np.ndarray:
     found = stored[name]
     if found.dtype != np.int64 or found.ndim != 1:
         raise ValueError("expected '%s' to be a list of int64, found %s %s" % (name, found.dtype, found.shape))
+    if found.size and (found.min() < 0 or np.unique(found).size != found.size):
+        raise ValueError("'%s' holds an index that is negative or occurs twice" % name)
     return found

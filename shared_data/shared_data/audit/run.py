@@ -38,7 +38,7 @@ def audit_run(
     """Audit a request's run, of `request.iterations` steps, and leave what was found beside the run and in its record.
 
     kept_record: the record of the same run, elsewhere, that takes the verdicts too. Where the run directory holds the
-    finished run, its prediction gives the accuracies.
+    finished run, its prediction gives the accuracies; without one they are left out.
     Raises: SharedDataError; what the run raises.
     """
     folder = run_directory_of(paper, request)
@@ -53,11 +53,9 @@ def audit_run(
                 check_fits(read_record(path), facts, path)
         trials = _Trials(subject, Path(scratch))
         finished = _finished_prediction(folder)
-        trials.wanted = finished is None
-        sees = trials.prepare(subject.loaded).sees
         unchanged = all(word.startswith("train.") for word in modifications(request))
         golden = find_golden(paper, request.experiment, request.protocol, request.seed) if unchanged else None
-        found = audit(trials.train, subject.loaded, subject.split, trials.inputs, sees, finished, golden)
+        found = audit(trials.train, subject.loaded, subject.split, trials.inputs, trials.sees, finished, golden)
     entries = dict(as_record(found, steps=request.iterations), **facts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,17 +98,17 @@ def _finished_prediction(folder: Path) -> Optional[np.ndarray]:
 
 
 class _Trials:
-    """What `audit` calls, for a subject. wanted: whether the first training also predicts."""
+    """What `audit` calls, for a subject. Nothing is predicted: a few steps say nothing by their accuracy."""
 
     def __init__(self, subject: Subject, scratch: Path) -> None:
         self._subject, self._scratch = subject, scratch
         self._count = 0
-        self.wanted = True
 
     def prepare(self, altered: LoadedScene) -> PreparedRun:
         """The run of a state of the scene, without what it would print."""
         with contextlib.redirect_stdout(io.StringIO()):
-            return self._subject.prepare(altered)
+            self._run = self._subject.prepare(altered)
+        return self._run
 
     def train(self, cube: np.ndarray, ground_truth: np.ndarray, _split: Split) -> Trained:
         run = self.prepare(self._subject.loaded._replace(cube=cube, ground_truth=ground_truth))
@@ -122,9 +120,11 @@ class _Trials:
             if not run.train(folder):
                 raise SharedDataError("stopped; the audit wrote nothing, and the same command starts it over.")
         shown = [dict(entry) for entry in run.history.entries]
-        prediction = run.predict() if self.wanted else None
-        self.wanted = False
-        return Trained(run.last_weights, run.selection_state(), prediction, shown)
+        return Trained(run.last_weights, run.selection_state(), shown=shown)
 
     def inputs(self, cube: np.ndarray, split: Split) -> np.ndarray:
         return self.prepare(self._subject.loaded._replace(cube=cube)).inputs(split.train)
+
+    def sees(self, mask: np.ndarray) -> np.ndarray:
+        """Of the run made last: what a network sees depends on no value of the scene."""
+        return self._run.sees(mask)

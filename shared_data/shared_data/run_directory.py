@@ -95,7 +95,7 @@ class RunDirectory:
             return
         try:
             old = json.loads(stored.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunDirectoryError(
                 "%s cannot be read (%s); start over with FORCE=1 or --force." % (stored, error)
             ) from error

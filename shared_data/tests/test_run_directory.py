@@ -127,7 +127,7 @@ def test_a_file_in_place_of_the_folder(tmp_path, below):
         pass
 
 
-@pytest.mark.parametrize("content", [b"", b'{"config": ', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b'{"config": ', b"\xff\xfe", b"[" * 100000], ids=len)
 def test_damaged_settings(tmp_path, content):
     begun(tmp_path / "run", SETTINGS)
     (tmp_path / "run" / "settings.json").write_bytes(content)

@@ -29,6 +29,34 @@ def _differences(old: Any, new: Any, place: str = "") -> Iterator[Tuple[str, Any
         yield place, old, new
 
 
+def take_lock(path: Path) -> Any:
+    """Make a run directory and hold it until the returned file is closed, or its process ends.
+
+    Raises: RunDirectoryError where it cannot be written, or another process holds it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = open(str(path / _LOCK), "a+")
+    except OSError as error:
+        raise RunDirectoryError(
+            "%s cannot be written (%s); choose another folder with OUT= or --out." % (path, error.strerror)
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read().strip() or "another process"
+        lock.close()
+        raise RunDirectoryError(
+            "%s is in use by %s; wait for it, or give this run another folder with OUT= or --out." % (path, holder)
+        ) from None
+    lock.seek(0)
+    lock.truncate()
+    lock.write("process %d on %s\n" % (os.getpid(), socket.gethostname()))
+    lock.flush()
+    return lock
+
+
 class RunDirectory:
     """Context manager that creates, locks and checks a run directory.
 
@@ -45,15 +73,8 @@ class RunDirectory:
         self._lock: Optional[Any] = None
 
     def __enter__(self) -> "RunDirectory":
+        self._lock = take_lock(self.path)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = open(str(self.path / _LOCK), "a+")
-        except OSError as error:
-            raise RunDirectoryError(
-                "%s cannot be written (%s); choose another folder with OUT= or --out." % (self.path, error.strerror)
-            ) from error
-        try:
-            self._acquire()
             if not self.force:
                 self._check_settings()
         except BaseException:
@@ -63,21 +84,6 @@ class RunDirectory:
 
     def __exit__(self, *_: Any) -> None:
         self._lock.close()  # closing releases the lock
-
-    def _acquire(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip() or "another process"
-            raise RunDirectoryError(
-                "%s is in use by %s; wait for it, or give this run another folder with OUT= or --out."
-                % (self.path, holder)
-            ) from None
-        self._lock.seek(0)
-        self._lock.truncate()
-        self._lock.write("process %d on %s\n" % (os.getpid(), socket.gethostname()))
-        self._lock.flush()
 
     def begin(self) -> None:
         """From here on the directory holds this run; with `force`, what it held before is gone only now.

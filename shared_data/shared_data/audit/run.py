@@ -11,10 +11,11 @@ import numpy as np
 
 from shared_data.audit import Audit, Trained, add_to_record, as_record, audit, find_golden, write_audit
 from shared_data.audit.file import check_fits, settings_sha256
-from shared_data.errors import RecordError, RunDirectoryError, SharedDataError
+from shared_data.errors import RecordError, SharedDataError
 from shared_data.paper_cli import Request, run_directory_of
 from shared_data.records import read_record
 from shared_data.reproduction import PreparedRun, modifications
+from shared_data.run_directory import take_lock
 from shared_data.scene import LoadedScene
 from shared_data.splits import Split, index_hash
 
@@ -57,13 +58,8 @@ def audit_run(
         golden = find_golden(paper, request.experiment, request.protocol, request.seed) if unchanged else None
         found = audit(trials.train, subject.loaded, subject.split, trials.inputs, trials.sees, finished, golden)
     entries = dict(as_record(found, steps=request.iterations), **facts)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunDirectoryError(
-            "%s cannot be written (%s); choose another folder with OUT= or --out." % (folder, error.strerror)
-        ) from error
-    write_audit(folder, entries)
+    with take_lock(folder):
+        write_audit(folder, entries)
     if kept_record is not None:
         add_to_record(kept_record, entries)
     return found

@@ -41,7 +41,7 @@ RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out $(OUT) \
 	$(if $(ITERS),--iters $(ITERS)) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) \
 	$(if $(filter 1 yes true,$(FORCE)),--force) $(foreach pair,$(SET),--set "$(pair)")
 
-.PHONY: help demo environments test lint format data diff report record tables clean env-shared env-shared-era docker-check docker-lock
+.PHONY: help demo environments test faults lint format data diff report record tables clean env-shared env-shared-era docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -76,6 +76,9 @@ environments: env-shared env-shared-era $(PAPERS:%=env-%) $(PAPERS:%=env-%-era) 
 
 test: environments ## every test; stacks of the papers' time where their interpreter is found
 	@.ci/test
+
+faults: environments ## the long tests: signals at random moments of every run, bad data (an hour)
+	@.ci/faults
 
 lint: env-shared $(PAPERS:%=env-%) ## ruff (style and format), hadolint, and the generated tables of the README files
 	.venvs/shared-modern/bin/ruff check .

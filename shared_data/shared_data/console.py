@@ -6,6 +6,8 @@ from typing import Callable, Tuple
 
 from shared_data.errors import SharedDataError
 
+INTERRUPTED = 130  # exit code, as a shell gives it to what Ctrl-C ended
+
 
 def run_command(command: Callable[[], int], errors: Tuple[type, ...] = ()) -> int:
     """The command's exit code; a SharedDataError, or one of `errors`, is printed as one sentence and gives 1."""
@@ -16,6 +18,9 @@ def run_command(command: Callable[[], int], errors: Tuple[type, ...] = ()) -> in
     except (SharedDataError,) + errors as error:
         print("error: %s" % error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from what was saved", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

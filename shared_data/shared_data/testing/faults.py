@@ -1,0 +1,45 @@
+"""The long tests of what can go wrong, and the table of what they tried: `make faults`.
+
+HSI_FAULTS=1          switches the long tests on
+HSI_FAULTS_LOG=file   takes a line per fault and paper that was survived
+python -m shared_data.testing.faults file     prints them as a Markdown table
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from shared_data.console import print_text
+
+FAULTS = bool(os.environ.get("HSI_FAULTS"))
+
+
+def note(fault: str, where: str, cases: int, outcome: str) -> None:
+    """A test tried a fault so many times and found nothing wrong. where: a paper's slug, or a module."""
+    path = os.environ.get("HSI_FAULTS_LOG")
+    if path:
+        line = json.dumps({"fault": fault, "where": where, "cases": cases, "outcome": outcome})
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def table(path: Path) -> str:
+    """The lines of a file as a Markdown table, by fault and place."""
+    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = ["| fault | where | cases | outcome |", "|---|---|---|---|"]
+    for entry in sorted(entries, key=lambda entry: (entry["fault"], entry["where"])):
+        lines.append("| %(fault)s | %(where)s | %(cases)d | %(outcome)s |" % entry)
+    return "\n".join(lines)
+
+
+def main(words: Optional[List[str]] = None) -> int:
+    """Print the table of a file."""
+    (path,) = sys.argv[1:] if words is None else words
+    print_text(table(Path(path)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -38,6 +38,7 @@ from make_env import find_python  # noqa: E402
 
 MIRROR = "http://deb.debian.org/debian"
 PREFIX = "hsi-check"
+CACHE = "/var/cache/pip"  # inside a build, the host's
 USER = "12345:12345"
 STOPPED = 143  # exit code after SIGTERM; of a run, that it can be resumed
 THREADS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")  # a busy host's settings hold inside
@@ -101,18 +102,20 @@ def pip_settings() -> Dict[str, str]:
 def host_mounts(folder: Path) -> List[str]:
     """Mounts that give a build this host's pip settings, and the files these name."""
     settings = pip_settings()
+    words = [word.replace("file://", "") for value in settings.values() for word in value.split()]
+    cache = call([find_python("modern"), "-m", "pip", "cache", "dir"], "pip cache dir").strip()
+    if os.path.isdir(cache):
+        settings["cache-dir"] = CACHE
     configuration = folder / "pip.conf"
     configuration.write_text("[global]\n" + "".join("%s = %s\n" % pair for pair in settings.items()))
     mounts = ["%s:/etc/pip.conf:ro" % configuration]
-    words = [word.replace("file://", "") for value in settings.values() for word in value.split()]
     for path in words:
         if path.startswith("/") and os.path.exists(path):
             # an index folder may consist of links into its neighbours
             path = os.path.dirname(path) if os.path.basename(path) == "simple" else path
             mounts.append("%s:%s:ro" % (path, path))
-    cache = call([find_python("modern"), "-m", "pip", "cache", "dir"], "pip cache dir").strip()
     if os.path.isdir(cache):
-        mounts.append("%s:/root/.cache/pip" % cache)
+        mounts.append("%s:%s" % (cache, CACHE))
     return mounts + os.environ.get("BUILD_MOUNTS", "").split()
 
 

@@ -35,7 +35,7 @@ def read(path: Path) -> Dict[str, Any]:
         arrays = read_npz(path)
         plain = arrays[_PLAIN]
         content = json.loads(str(plain)) if plain.dtype.kind == "U" and plain.ndim == 0 else None
-        if not isinstance(content, dict):
+        if not isinstance(content, dict) or set(content) == {_ARRAY}:
             raise ValueError("its plain part is not the text of a dict")
         return _with_arrays(content, arrays)
     except (ValueError, KeyError, RecursionError) as error:

@@ -683,6 +683,11 @@ def test_a_checkpoint_whose_plain_part_is_no_dict(folder, plain):
     assert check_checkpoint(folder / "epoch-3.npz", archive({"plain": npy(np.array(plain))})) is None
 
 
+def test_a_checkpoint_that_is_nothing_but_an_array(folder):
+    content = archive({"a0": npy(np.arange(3)), "plain": npy(np.array('{"__array__": 0}'))})
+    assert check_checkpoint(folder / "epoch-3.npz", content) is None
+
+
 def test_an_encrypted_or_unknown_archive(folder):
     content = npz(save_split, SPLIT)
     for offset, value in ((6, 1), (8, 99)):  # the flag of encryption, the method of compression

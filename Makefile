@@ -77,7 +77,7 @@ environments: env-shared env-shared-era $(PAPERS:%=env-%) $(PAPERS:%=env-%-era) 
 test: environments ## every test; stacks of the papers' time where their interpreter is found
 	@.ci/test
 
-faults: environments ## the long tests: signals at random moments of every run, bad data (half an hour)
+faults: environments ## the long tests: signals at random moments of every run, bad data (about ten minutes)
 	@.ci/faults
 
 lint: env-shared $(PAPERS:%=env-%) ## ruff (style and format), hadolint, and the generated tables of the README files

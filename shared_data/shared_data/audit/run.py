@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict, NamedTuple, Optional
@@ -50,8 +49,9 @@ def audit_run(
         # before the trainings, which take minutes
         for path in filter(None, (folder / "run.json", kept_record)):
             if path == kept_record or path.exists():
-                _check_same_run(path, paper, request)
-                check_fits(read_record(path), facts, path)
+                record = read_record(path)
+                _check_same_run(record, path, paper, request)
+                check_fits(record, facts, path)
         trials = _Trials(subject, Path(scratch))
         finished = _finished_prediction(folder)
         unchanged = all(word.startswith("train.") for word in modifications(request))
@@ -69,14 +69,11 @@ def _facts(subject: Subject, request: Request) -> Dict[str, Any]:
     """What says to which run an audit belongs: hashes of its pixels and of its settings."""
     facts = {"audit_split_%s_sha256" % name: index_hash(part) for name, part in subject.split._asdict().items()}
     data = {file.name: file.sha256 for file in subject.loaded.files}
-    # as a record holds it
-    config = json.loads(json.dumps(subject.config))
-    facts["audit_settings_sha256"] = settings_sha256(config, request.protocol, request.seed, data)
+    facts["audit_settings_sha256"] = settings_sha256(subject.config, request.protocol, request.seed, data)
     return facts
 
 
-def _check_same_run(path: Path, paper: str, request: Request) -> None:
-    record = read_record(path)
+def _check_same_run(record: Dict[str, Any], path: Path, paper: str, request: Request) -> None:
     audited = {"paper": paper, "experiment": request.experiment, "protocol": request.protocol, "seed": request.seed}
     for name, value in audited.items():
         if record[name] != value:

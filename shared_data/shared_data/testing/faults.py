@@ -2,16 +2,19 @@
 
 HSI_FAULTS=1          switches the long tests on
 HSI_FAULTS_LOG=file   takes a line per fault and paper that was survived
-python -m shared_data.testing.faults file     prints them as a Markdown table
+python -m shared_data.testing.faults file [document]     prints them as a Markdown table, and puts it into a document
 """
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import List, Optional
 
+from shared_data.atomic import write_text
 from shared_data.console import print_text
+from shared_data.errors import SharedDataError
 
 FAULTS = bool(os.environ.get("HSI_FAULTS"))
 
@@ -34,10 +37,27 @@ def table(path: Path) -> str:
     return "\n".join(lines)
 
 
+_PLACE = re.compile(r"(<!-- faults -->\n).*?(<!-- end faults -->)", re.S)
+
+
+def write_table(document: Path, content: str) -> None:
+    """Put a table between the marks `<!-- faults -->` and `<!-- end faults -->` of a document.
+
+    Raises: SharedDataError where the document has no such marks.
+    """
+    text = document.read_text(encoding="utf-8")
+    if not _PLACE.search(text):
+        raise SharedDataError("%s has no '<!-- faults -->' and '<!-- end faults -->' to put the table between." % document)
+    write_text(document, _PLACE.sub(lambda match: match.group(1) + content + "\n" + match.group(2), text))
+
+
 def main(words: Optional[List[str]] = None) -> int:
-    """Print the table of a file."""
-    (path,) = sys.argv[1:] if words is None else words
-    print_text(table(Path(path)))
+    """Print the table of a file; with a document, write it there, too."""
+    path, *documents = sys.argv[1:] if words is None else words
+    content = table(Path(path))
+    for document in documents:
+        write_table(Path(document), content)
+    print_text(content)
     return 0
 
 

@@ -56,13 +56,8 @@ def test_a_run_killed_and_stopped_ends_with_the_same_bits(paper, tmp_path):
     assert not (unfinished / "run.json").exists()
 
     subprocess.run(command(paper, interrupted), check=True, stdout=subprocess.DEVNULL)
-    results = []
-    for out in (tmp_path / "whole", interrupted):
-        folder = run_folder(paper, out)
-        record = read_record(folder / "run.json")
-        prediction = np.load(str(folder / "prediction.npy")).tobytes()
-        results.append((record["metrics"], record["selection"], record["history"], prediction))
-    assert results[0] == results[1]
+    whole = result_of(paper, tmp_path / "whole")
+    assert whole is not None and whole == result_of(paper, interrupted)
     assert (unfinished / "log.txt").read_text(encoding="utf-8").count("resumed from") == 2
 
 

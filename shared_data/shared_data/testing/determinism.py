@@ -1,0 +1,30 @@
+"""The same seed gives the same bits: weights and map of a run do not depend on when it ran, nor on what ran beside it."""
+
+import os
+import subprocess
+
+import pytest
+
+from shared_data.environment import usable_cores
+from shared_data.testing.faults import FAULTS, note
+from shared_data.testing.interruption import command, result_of
+
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def run(paper, out, threads):
+    """A whole run in a process of its own with so many threads; what must be the same."""
+    environment = dict(os.environ, **dict.fromkeys(THREADS, str(threads)))
+    subprocess.run(command(paper, out), check=True, stdout=subprocess.DEVNULL, env=environment)
+    return result_of(paper, out)
+
+
+@pytest.mark.skipif(not FAULTS, reason="takes minutes: make faults")
+def test_the_same_seed_twice_gives_the_same_weights_and_map(paper, tmp_path):
+    cores = usable_cores()
+    first, again = run(paper, tmp_path / "first", cores), run(paper, tmp_path / "again", cores)
+    assert first is not None and first == again
+    alone = run(paper, tmp_path / "alone", 1)
+    threads = "the same" if alone == first else "others"
+    outcome = "same weights (%s...) and map; with 1 instead of %d threads: %s" % (first[3]["used"][:12], cores, threads)
+    note("same seed twice", paper.slug, 2, outcome)

@@ -83,6 +83,15 @@ def install(folder, python, requirements, sources):
         file.write("\n".join(sources) + "\n")
 
 
+def is_ready(folder, stamp):
+    """Whether the environment is complete and made from what the stamp says."""
+    try:
+        with open(os.path.join(folder, ".ready")) as file:
+            return file.read() == stamp
+    except OSError:
+        return False
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", help="environment name, for example ssdgl-modern")
@@ -100,26 +109,34 @@ def main():
     requirements = os.path.join(ROOT, arguments.requirements)
     sources = [os.path.join(ROOT, source) for source in arguments.sources]
     stamp = stamp_of(requirements, python, sources)
-    stamp_path = os.path.join(folder, ".ready")
+    if is_ready(folder, stamp):  # without a lock, for a repository that is read-only by now
+        return 0
+    try:
+        return make(arguments.name, folder, python, requirements, sources, stamp)
+    except OSError as error:
+        print("%s: %s cannot be written: %s." % (arguments.name, error.filename or folder, error.strerror or error))
+        return 1
+
+
+def make(name, folder, python, requirements, sources, stamp):
+    """Wait for whoever is building the environment, and build it where nobody has; the exit code."""
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     with open(folder + ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(stamp_path) and open(stamp_path).read() == stamp:
+        if is_ready(folder, stamp):
             return 0
         packages = len(re.findall(r"^[A-Za-z]", open(requirements).read(), re.M))
-        print(
-            "%s: installing %d pinned packages (Python %d.%d), once ..."
-            % ((arguments.name, packages) + version_of(python))
-        )
+        print("%s: installing %d pinned packages (Python %d.%d), once ..." % ((name, packages) + version_of(python)))
         sys.stdout.flush()
         try:
             install(folder, python, requirements, sources)
         except subprocess.CalledProcessError as error:
             print(
                 "%s: the environment could not be made: '%s' ended with code %d. Mend what it says above and run "
-                "the same command again." % (arguments.name, " ".join(error.cmd[:6]), error.returncode)
+                "the same command again." % (name, " ".join(error.cmd[:6]), error.returncode)
             )
             return 1
+        stamp_path = os.path.join(folder, ".ready")
         with open(stamp_path + ".new", "w") as file:
             file.write(stamp)
         os.rename(stamp_path + ".new", stamp_path)

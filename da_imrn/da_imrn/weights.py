@@ -5,6 +5,7 @@ differ from process to process, so arrays go to the network by position, and eac
 numbers are read: what else a file may hold (a whole model's configuration) is left alone.
 """
 
+import io
 from pathlib import Path
 from typing import Any, Iterable, Iterator, List, Tuple
 
@@ -25,7 +26,9 @@ def write_weights(path: Any, model: Any) -> None:
     optimises the whole graph again: half a minute for this network.
     """
     values = iter(model.get_weights())
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    # in memory first: where the disk is full the HDF5 library ends the process with a segmentation fault
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
         file.attrs["layer_names"] = _as_bytes(layer.name for layer in model.layers)
         # without these two Keras takes the file for one of Keras 1 and rearranges the kernels
         file.attrs["keras_version"], file.attrs["backend"] = _as_bytes((keras.__version__, "tensorflow"))
@@ -34,6 +37,8 @@ def write_weights(path: Any, model: Any) -> None:
             group.attrs["weight_names"] = _as_bytes(weight.name for weight in layer.weights)
             for weight in layer.weights:
                 group[weight.name] = next(values)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        file.write(buffer.getbuffer())
 
 
 def _as_bytes(names: Iterable[str]) -> np.ndarray:
@@ -63,7 +68,11 @@ def _arrays(file: Any) -> Iterator[Array]:
     root = file.get("model_weights", file)  # the group is there in a whole model
     for layer in _names(root, "layer_names"):
         for name in _names(root[layer], "weight_names"):
-            yield name, root[layer][name]
+            array = root[layer][name]
+            # HDF5 may refer to other files of this machine; what they hold must not become weights
+            if array.file.filename != file.filename or array.external or array.is_virtual:
+                raise ValueError("'%s' lies in another file" % name)
+            yield name, array
 
 
 def _names(group: Any, attribute: str) -> List[str]:

@@ -197,8 +197,30 @@ def no_numbers(file):
     return r"weight 0 .* expected numbers"
 
 
+def link_to_another_file(file):
+    name = first_weight(file)
+    with h5py.File(file.filename + ".other", "w") as other:
+        other["secret"] = np.asarray(file[name])
+    del file[name]
+    file[name] = h5py.ExternalLink(file.filename + ".other", "secret")
+    return "not a readable file of Keras weights .*lies in another file"
+
+
+def numbers_of_another_file(file):
+    name = first_weight(file)
+    shape = file[name].shape
+    with open(file.filename + ".raw", "wb") as other:
+        other.write(b"\0" * 4 * int(np.prod(shape)))
+    del file[name]
+    file.create_dataset(name, shape, np.float32, external=[(file.filename + ".raw", 0, h5py.h5f.UNLIMITED)])
+    return "not a readable file of Keras weights .*lies in another file"
+
+
 BAD = [absent, folder, text, empty, cut, other_hdf5] + [
-    edited(change) for change in (lacks_an_array, group_for_array, lacks_a_layer, other_shape, no_numbers)
+    edited(change) for change in (
+        lacks_an_array, group_for_array, lacks_a_layer, other_shape, no_numbers, link_to_another_file,
+        numbers_of_another_file,
+    )  # fmt: skip
 ]
 
 

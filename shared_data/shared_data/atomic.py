@@ -1,10 +1,16 @@
 """Files that are either complete or absent: write beside the target under a temporary name, then rename."""
 
 import contextlib
+import errno
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, Iterator
+
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_PROBE_BYTES = 1 << 16
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.\w+")  # mkstemp's eight letters before the extension
 
 
 @contextlib.contextmanager
@@ -14,13 +20,18 @@ def atomic_path(path: Any) -> Iterator[str]:
     When the block raises, the temporary file is removed and an existing `path` is left as it was. The temporary
     name keeps the target's extension, because numpy and matplotlib choose the format by it.
 
-    Raises: OSError when the folder cannot be written.
+    Raises: OSError when the folder cannot be written, of the path and in the system's words, whatever the block
+    raised for it.
     """
     path = Path(path)
     descriptor, temporary = tempfile.mkstemp(prefix="." + path.stem + ".", suffix=path.suffix, dir=str(path.parent))
     os.close(descriptor)
     try:
-        yield temporary
+        try:
+            yield temporary
+        except Exception as error:
+            _check_disk(temporary, path, error)
+            raise
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         # mkstemp makes files private; results are meant to be read by others as umask allows
@@ -32,6 +43,33 @@ def atomic_path(path: Any) -> Iterator[str]:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _check_disk(temporary: str, path: Path, error: Exception) -> None:
+    """Raise OSError where the disk was why a file could not be written.
+
+    PyTorch, HDF5, numpy and Pillow tell of a full disk each in words of their own, as a RuntimeError or as an OSError
+    without a number: the system is asked whether it takes any more.
+    """
+    number = getattr(error, "errno", None)
+    if number not in _REFUSALS:
+        number = None
+        try:
+            with open(temporary, "ab") as file:
+                file.write(bytes(_PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as refusal:
+            number = refusal.errno
+    if number is not None:
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def remove_leftovers(folder: Any) -> None:
+    """Remove the temporary files that killed processes left in a folder and below; no other may be writing there."""
+    for path in Path(folder).rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink()
 
 
 def write_text(path: Any, text: str) -> None:

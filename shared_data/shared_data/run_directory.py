@@ -13,7 +13,7 @@ import socket
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Tuple
 
-from shared_data.atomic import write_text
+from shared_data.atomic import remove_leftovers, write_text
 from shared_data.errors import RunDirectoryError
 from shared_data.records import read_record, write_record
 
@@ -36,25 +36,32 @@ def take_lock(path: Path) -> Any:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = open(str(path / _LOCK), "a+")
+        # without a buffer: what a full disk refuses must not be tried again when the file is closed
+        lock = open(str(path / _LOCK), "ab+", buffering=0)
+        try:
+            _hold(lock, path)
+        except BaseException:
+            lock.close()
+            raise
     except OSError as error:
         raise RunDirectoryError(
             "%s cannot be written (%s); choose another folder with OUT= or --out." % (path, error.strerror)
         ) from error
+    return lock
+
+
+def _hold(lock: Any, path: Path) -> None:
+    """Lock the file and write into it who holds it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         lock.seek(0)
-        holder = lock.read().strip() or "another process"
-        lock.close()
+        holder = lock.read().decode("utf-8", "replace").strip() or "another process"
         raise RunDirectoryError(
             "%s is in use by %s; wait for it, or give this run another folder with OUT= or --out." % (path, holder)
         ) from None
-    lock.seek(0)
-    lock.truncate()
-    lock.write("process %d on %s\n" % (os.getpid(), socket.gethostname()))
-    lock.flush()
-    return lock
+    lock.truncate(0)
+    lock.write(("process %d on %s\n" % (os.getpid(), socket.gethostname())).encode("utf-8"))
 
 
 class RunDirectory:
@@ -92,6 +99,7 @@ class RunDirectory:
         """
         if self.force:
             self._write(self._empty)
+        self._write(lambda: remove_leftovers(self.path))
         text = json.dumps(self.settings, indent=1, sort_keys=True) + "\n"
         self._write(lambda: write_text(self.path / _SETTINGS, text))
 

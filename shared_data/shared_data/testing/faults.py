@@ -47,7 +47,9 @@ def write_table(document: Path, content: str) -> None:
     """
     text = document.read_text(encoding="utf-8")
     if not _PLACE.search(text):
-        raise SharedDataError("%s has no '<!-- faults -->' and '<!-- end faults -->' to put the table between." % document)
+        raise SharedDataError(
+            "%s has no '<!-- faults -->' and '<!-- end faults -->' to put the table between." % document
+        )
     write_text(document, _PLACE.sub(lambda match: match.group(1) + content + "\n" + match.group(2), text))
 
 

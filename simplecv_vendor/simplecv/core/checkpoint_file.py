@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import io
 import json
 import os
 import tempfile
@@ -46,8 +47,11 @@ def _flush(path: str) -> None:
 
 def write_checkpoint(path: Path, content: Dict[str, Any]) -> None:
     """`torch.save`, atomically. Raises: OSError when the folder cannot be written."""
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    # in memory first: of a full disk torch.save tells in a RuntimeError of its own words
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        file.write(buffer.getbuffer())
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -196,7 +196,6 @@ class Launcher:
         position = self._position_in(train_data_loader)
         self._model.train()
         self._loop(settings, position, config, test_data_loader)
-        self.logger.flush()
 
     def _loop(
         self, settings: TrainSettings, position: LoaderPosition, config: Dict[str, Any], test_loader: Any

@@ -1,12 +1,20 @@
 """Log lines on the console and in a file, and curves for TensorBoard."""
 
+import contextlib
 import logging
 import sys
 import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from tensorboardX import SummaryWriter
+import numpy as np
+from tensorboardX import summary
+
+from simplecv.util.event_file import EventFile
+
+# edges of a histogram's bins, each a tenth further from zero than the last, as TensorBoard's own
+_EDGES = 1e-12 * 1.1 ** np.arange(775)
+_BUCKETS = np.concatenate([-_EDGES[::-1], [0.0], _EDGES])
 
 _FORMAT = logging.Formatter("%(asctime)s, %(levelname)s, %(message)s", "%Y-%m-%d %H:%M:%S")
 
@@ -27,8 +35,16 @@ def _console() -> logging.Handler:
     return handler
 
 
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        raise  # the error of the write, which logging would print and forget
+
+
 class Logger:
-    """Console, `<time>.log` and TensorBoard events in `model_dir`; without a model_dir the console alone."""
+    """Console, `<time>.log` and TensorBoard events in `model_dir`; without a model_dir the console alone.
+
+    Raises: OSError from every method, where a file cannot be written.
+    """
 
     def __init__(
         self, name: str, model_dir: Optional[Any] = None, use_tensorboard: bool = True, level: int = logging.INFO
@@ -36,19 +52,17 @@ class Logger:
         # a logger of its own, not one shared by name: two runs in one process must not write into each other's file
         self._logger = logging.Logger(name, level)
         self._logger.addHandler(_console())
-        self._writer: Optional[SummaryWriter] = None
+        self._events: Optional[EventFile] = None
         if model_dir is not None:
             Path(model_dir).mkdir(parents=True, exist_ok=True)
             file_name = time.strftime("%Y-%m-%d-%H-%M-%S") + ".log"
-            handler = logging.FileHandler(str(Path(model_dir) / file_name), encoding="utf-8")
-            handler.setFormatter(_FORMAT)
-            self._logger.addHandler(handler)
+            self.add_file(Path(model_dir) / file_name)
             if use_tensorboard:
-                self._writer = SummaryWriter(logdir=str(model_dir))
+                self._events = EventFile(model_dir)
 
     def add_file(self, path: Any) -> None:
         """Append all later lines to this file too, until `close`."""
-        handler = logging.FileHandler(str(path), encoding="utf-8")
+        handler = _LogFile(str(path), encoding="utf-8")
         handler.setFormatter(_FORMAT)
         self._logger.addHandler(handler)
 
@@ -95,8 +109,8 @@ class Logger:
 
     def scalar(self, name: str, value: float, step: int) -> None:
         """A point of a TensorBoard curve."""
-        if self._writer is not None and not self._logger.disabled:
-            self._writer.add_scalar(name, value, step)
+        if self._events is not None and not self._logger.disabled:
+            self._events.add(summary.scalar(name, value), step)
 
     def summary_weights(self, module: Any, step: int) -> None:
         """Histograms of all parameters."""
@@ -110,22 +124,19 @@ class Logger:
                 self._histogram(f"grads/{name}", parameter.grad, step)
 
     def _histogram(self, name: str, tensor: Any, step: int) -> None:
-        if self._writer is not None and not self._logger.disabled:
-            self._writer.add_histogram(name, tensor.detach().float().cpu().numpy(), step)
-
-    def flush(self) -> None:
-        """Everything logged so far is in the files."""
-        if self._writer is not None:
-            self._writer.flush()
+        if self._events is not None and not self._logger.disabled:
+            values = tensor.detach().float().cpu().numpy()
+            self._events.add(summary.histogram(name, values, _BUCKETS), step)
 
     def close(self) -> None:
         """Close the files; later lines go to the console alone."""
-        for handler in self._logger.handlers[1:]:
-            self._logger.removeHandler(handler)
-            handler.close()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        with contextlib.ExitStack() as closing:  # all of them, whichever fails
+            for handler in self._logger.handlers[1:]:
+                self._logger.removeHandler(handler)
+                closing.callback(handler.close)
+            if self._events is not None:
+                closing.callback(self._events.close)
+                self._events = None
 
 
 def eval_progress(logger: Any, current: int, total: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Dict
 
 import torch
 
+from a2s2k_resnet import restricted_pickle
 from shared_data.atomic import atomic_path
 from shared_data.checkpoints import CheckpointFormat
 from shared_data.errors import CheckpointError
@@ -20,13 +21,14 @@ def write(path: Path, content: Dict[str, Any]) -> None:
 
 
 def read(path: Path) -> Dict[str, Any]:
-    """A file of tensors and plain containers, on the CPU; newer PyTorch refuses anything else in it.
+    """A file of tensors and plain containers, on the CPU; anything else in it is refused.
 
     Raises: CheckpointError where it does not exist, is damaged, or holds something else than a dict.
     """
     if not Path(path).is_file():
         raise CheckpointError("%s does not exist; give a file of weights (.pth)." % path)
-    safely = {"weights_only": True} if "weights_only" in inspect.signature(torch.load).parameters else {}
+    known = "weights_only" in inspect.signature(torch.load).parameters
+    safely = {"weights_only": True} if known else {"pickle_module": restricted_pickle}
     try:
         content = torch.load(str(path), map_location="cpu", **safely)
     except Exception as error:  # torch.load raises nearly anything on a damaged file

@@ -22,7 +22,9 @@ from shared_data.atomic import atomic_path
 from shared_data.audit import Audit
 from shared_data.configs import check_name
 from shared_data.disjoint import common_split
+from shared_data.errors import CheckpointError
 from shared_data.metrics import evaluate
+from shared_data.npz_file import read_npy
 from shared_data.paper_cli import Outcome, Request
 from shared_data.scene import LoadedScene
 from shared_data.splits import Split
@@ -142,13 +144,22 @@ class RSSGLRun(FullSceneRun):
         with atomic_path(self._evaluation_path(step)) as temporary:
             np.save(temporary, prediction)
 
+    def _kept_prediction(self, step: int) -> np.ndarray:
+        path = self._evaluation_path(step)
+        try:
+            return read_npy(path, self.loaded.ground_truth.shape)
+        except ValueError as error:
+            raise CheckpointError(
+                "%s cannot be read (%s); start over with FORCE=1 or --force." % (path, error)
+            ) from error
+
     def extra_metrics(self) -> Dict[str, float]:
         """OA, AA and kappa of the last iterate; then the network takes the weights that were kept.
 
         The history gets the test accuracy of every evaluation.
         """
         for entry in self.history.entries:
-            kept = np.load(str(self._evaluation_path(entry["step"])), allow_pickle=False)
+            kept = self._kept_prediction(entry["step"])
             entry["test_oa"] = self.accuracy(kept, self.split.test)
         truth, test = self.loaded.ground_truth.ravel(), self.split.test
         last = evaluate(truth[test], kept.ravel()[test], self.loaded.scene.num_classes)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Sequence
 
 from shared_data.errors import SettingsError, SharedDataError, UnknownNameError
+from shared_data.plain_file import read_text
 from shared_data.quoting import one_line
-from shared_data.toml_file import load_toml
+from shared_data.toml_file import LARGEST, load_toml
 
 _DEEPEST = 16  # sections within sections; a configuration has three
 
@@ -24,12 +25,20 @@ def experiment_names(folder: Any) -> List[str]:
 
 
 def describe(folder: Any, name: str) -> str:
-    """The comment lines at the head of a configuration, without their '# '."""
+    """The comment lines at the head of a configuration, without their '# ', each one printable.
+
+    Raises: SharedDataError naming the file where it cannot be read as text.
+    """
+    path = Path(folder) / (name + ".toml")
+    try:
+        text = read_text(path, LARGEST)
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8
+        raise SharedDataError("%s: it cannot be read as text (%s)." % (path, one_line(error))) from error
     lines = []
-    for line in (Path(folder) / (name + ".toml")).read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line.lstrip("# "))
+        lines.append(one_line(line.lstrip("# ")))
     return "\n".join(lines)
 
 

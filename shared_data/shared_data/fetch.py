@@ -9,7 +9,10 @@ import fcntl
 import itertools
 import json
 import os
+import queue
+import re
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Union
 
@@ -21,6 +24,7 @@ from shared_data.atomic import write_text
 from shared_data.catalogue import SceneFile, get_scene
 from shared_data.errors import DownloadError
 from shared_data.matfile import looks_like_html
+from shared_data.quoting import one_line
 from shared_data.scene import data_folders, file_sha256
 
 # A source may break off; what arrived is kept, and the rest is asked for again at once, at most this often.
@@ -28,6 +32,8 @@ TRIES_PER_SOURCE = 3
 # Far above every file of the catalogue: a server that never stops sending must not fill the disk.
 MAX_BYTES = 2 << 30
 _BLOCK_BYTES = 1 << 16
+# A source that sends a byte now and then never times out; its answer and every block must come within so many timeouts.
+_PATIENCE = 4
 
 
 def fetch_scene(slug: str, folder: Union[str, Path, None] = None, progress: bool = True) -> List[Path]:
@@ -52,7 +58,8 @@ def fetch_file(scene_file: SceneFile, folder: Union[str, Path], timeout: float =
     Several processes may call this at once: the first one downloads, the others wait and use its file.
 
     Args:
-        timeout: seconds without an answer, or without any further byte, after which a source is given up.
+        timeout: seconds without an answer, or without any further byte, after which a source is given up. One that
+            trickles is given up, too: its answer, and each 64 KiB of the file, may take four times as long.
         progress: show a progress bar on a terminal.
 
     Raises: DownloadError when the catalogue knows no hash, the folder cannot be written, another file lies under that
@@ -228,29 +235,27 @@ class _ResumingDownload:
 
     def _transfer(self, url: str) -> None:
         offset = self._part.size_from(url)
-        with self._ask(url, _request_headers(offset, self._part.origin())) as response:
+        transfer = _Transfer(url, _request_headers(offset, self._part.origin()), self._timeout)
+        with contextlib.closing(transfer):
+            response = transfer.response()
             if not (offset and response.status_code == 416):
                 # a server that sends another range than asked for is found out by the hash
-                self._receive(url, response, resumed=offset > 0 and response.status_code == 206)
+                self._receive(url, response, transfer.blocks(), resumed=offset > 0 and response.status_code == 206)
                 return
         # nothing follows the part: it is as long as the file or longer, and has the wrong hash
         self._part.remove()
         self._transfer(url)
 
-    def _ask(self, url: str, headers: Dict[str, str]) -> requests.Response:
-        try:
-            return requests.get(url, headers=headers, stream=True, timeout=self._timeout)
-        except requests.RequestException as error:
-            raise _SourceError(f"did not answer ({self._reason(error)})") from error
-
-    def _receive(self, url: str, response: requests.Response, resumed: bool) -> None:
+    def _receive(self, url: str, response: requests.Response, blocks: Iterator[bytes], resumed: bool) -> None:
         if response.status_code not in (200, 206):
-            raise _SourceError(f"answered {response.status_code} {response.reason}")
-        blocks = response.iter_content(_BLOCK_BYTES)
+            raise _SourceError(one_line(f"answered {response.status_code} {response.reason}"))
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity":  # to decode it could take any amount of memory
+            raise _SourceError(f"answered with an encoded body ({one_line(encoding, 40)}), which was not asked for")
         try:
             first = next(blocks, b"")
-        except requests.RequestException as error:
-            raise _BrokenOff(f"broke off before the first bytes ({self._reason(error)})") from error
+        except _TransferError as error:
+            raise _BrokenOff(f"broke off before the first bytes ({error})") from error
         if not resumed:
             # judged before the part is emptied: an error page must not cost what an earlier try received
             if looks_like_html(first):
@@ -280,13 +285,75 @@ class _ResumingDownload:
                     if size > MAX_BYTES:
                         self._part.remove()
                         raise _SourceError(f"sent more than {MAX_BYTES} bytes, which no scene file has")
-            except requests.RequestException as error:
-                failure = self._reason(error)
+            except _TransferError as error:
+                failure = str(error)
         if failure or expected not in (None, size):
             total = "an unknown number of" if expected is None else expected
             raise _BrokenOff(f"broke off after {size} of {total} bytes ({failure or 'the connection was closed'})")
 
-    def _reason(self, error: requests.RequestException) -> str:
+
+class _TransferError(Exception):
+    """Why no further byte arrives, worded to stand in brackets."""
+
+
+class _Transfer:
+    """One request. A thread of its own waits for the source, which may keep it for ever by a byte now and then.
+
+    The thread touches no file: where it is given up nothing depends on it any longer.
+    """
+
+    def __init__(self, url: str, headers: Dict[str, str], timeout: float) -> None:
+        self._url, self._headers, self._timeout = url, headers, timeout
+        self._arrived: queue.Queue = queue.Queue(maxsize=2)
+        self._given_up = threading.Event()
+        threading.Thread(target=self._wait_for_source, daemon=True).start()
+
+    def response(self) -> requests.Response:
+        """The status and headers. Raises: _SourceError."""
+        try:
+            return self._next("answer")
+        except _TransferError as error:
+            raise _SourceError(f"did not answer ({error})") from error
+
+    def blocks(self) -> Iterator[bytes]:
+        """The body. Raises: _TransferError."""
+        while True:
+            block = self._next(f"{_BLOCK_BYTES} bytes")
+            if not block:
+                return
+            yield block
+
+    def close(self) -> None:
+        """Let the thread end when it next hears from the source."""
+        self._given_up.set()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._arrived.get_nowait()
+
+    def _next(self, what: str) -> Any:
+        longest = _PATIENCE * self._timeout
+        try:
+            arrived = self._arrived.get(timeout=longest)
+        except queue.Empty:
+            raise _TransferError(f"it took more than {longest:g} seconds for the {what}") from None
+        if isinstance(arrived, Exception):
+            raise _TransferError(self._reason(arrived)) from arrived
+        return arrived
+
+    def _wait_for_source(self) -> None:
+        try:
+            with requests.get(self._url, headers=self._headers, stream=True, timeout=self._timeout) as response:
+                self._arrived.put(response)
+                for block in filter(None, response.iter_content(_BLOCK_BYTES)):
+                    if self._given_up.is_set():
+                        return
+                    self._arrived.put(block)
+            self._arrived.put(b"")
+        # not only RequestException: addresses to which a source redirects make the libraries raise others
+        except Exception as error:
+            self._arrived.put(error)
+
+    def _reason(self, error: Exception) -> str:
         if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
             return f"nothing arrived for {self._timeout:g} seconds"
         return type(error).__name__
@@ -312,5 +379,4 @@ def _validator(response: requests.Response) -> Optional[str]:
 
 def _body_length(response: requests.Response) -> Optional[int]:
     length = response.headers.get("Content-Length", "")
-    # of an encoded body the header counts the encoded bytes, which are not the ones written
-    return int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
+    return int(length) if re.match(r"[0-9]{1,18}\Z", length) else None

@@ -1,21 +1,28 @@
-"""The arrays of an .npz archive, read without trusting it: no pickles, and no more memory than its bytes can fill.
+"""Arrays in .npz and .npy files, read without trusting them: no pickles, and no more memory than the bytes can fill.
 
 numpy.load allocates what an array's header claims before it looks for the numbers, and lets through whatever zipfile
 and zlib raise for damaged bytes. Here the claims are compared with what is there first.
 """
 
 import io
+import os
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, BinaryIO, Dict, List, Tuple
 
 import numpy as np
 
 from shared_data.quoting import one_line
 
 _MAX_COMPRESSION = 1032  # deflate cannot do better
+_LARGEST = 1 << 30  # bytes of all arrays together, far above every checkpoint
 _SUFFIX = ".npy"
-_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+# per version of the array format: the bytes that hold the header's length, and numpy's reader of it
+_HEADERS = {
+    (1, 0): (2, np.lib.format.read_array_header_1_0),
+    (2, 0): (4, np.lib.format.read_array_header_2_0),
+}
+_LONGEST_HEADER = 4096  # bytes; numpy writes 118 for an array of numbers, and reads a header by Python's parser
 
 
 def read_npz(path: Any) -> Dict[str, np.ndarray]:
@@ -32,12 +39,31 @@ def read_npz(path: Any) -> Dict[str, np.ndarray]:
         raise ValueError(one_line(error, 160) or type(error).__name__) from error
 
 
+def read_npy(path: Any, shape: Tuple[int, ...]) -> np.ndarray:
+    """The numbers of one array file, as numpy.save writes it.
+
+    The header must claim this shape, and as many bytes as the file has, before any of them is read.
+    Raises: ValueError with the reason, one line, for an absent or damaged file and for anything but such numbers.
+    """
+    try:
+        with open(str(path), "rb") as file:
+            found, dtype = _checked_header(file, os.fstat(file.fileno()).st_size)
+            if found != tuple(shape) or dtype.kind not in "biuf":
+                raise ValueError("expected numbers of shape %s, found %s %s" % (tuple(shape), dtype, found))
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:
+        raise ValueError(one_line(error, 160) or type(error).__name__) from error
+
+
 def _check_members(members: List[zipfile.ZipInfo], archive_bytes: int) -> None:
     names = [member.filename for member in members]
     if len(set(names)) != len(names) or not all(name.endswith(_SUFFIX) for name in names):
         raise ValueError("expected arrays of different names, found %s" % ", ".join(names))
     if sum(member.compress_size for member in members) > archive_bytes:
         raise ValueError("its members claim more bytes than the archive has")
+    if sum(member.file_size for member in members) > _LARGEST:
+        raise ValueError("its arrays claim more than %d bytes, which no file of a run has" % _LARGEST)
     for member in members:
         deflated = member.compress_type == zipfile.ZIP_DEFLATED
         if not deflated and member.compress_type != zipfile.ZIP_STORED:
@@ -48,16 +74,28 @@ def _check_members(members: List[zipfile.ZipInfo], archive_bytes: int) -> None:
 
 def _array(content: bytes) -> np.ndarray:
     file = io.BytesIO(content)
+    _checked_header(file, len(content))
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _checked_header(file: BinaryIO, size: int) -> Tuple[Tuple[int, ...], np.dtype]:
+    """Shape and dtype of the array in a file of `size` bytes. Raises: ValueError where it cannot be that array."""
     version = np.lib.format.read_magic(file)
-    if version not in _HEADER_READERS:
+    if version not in _HEADERS:
         raise ValueError("version %d.%d of the array format is not known" % version)
-    shape, _, dtype = _HEADER_READERS[version](file)
+    length_bytes, read_header = _HEADERS[version]
+    start = file.tell()
+    length = int.from_bytes(file.read(length_bytes), "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError("the header of an array claims %d bytes" % length)
+    file.seek(start)
+    shape, _, dtype = read_header(file)
     if dtype.hasobject:
         raise ValueError("it holds pickled objects, which are never loaded")
     claimed = max(dtype.itemsize, 1)  # of elements without any bytes an empty file could claim any number
-    for length in shape:  # Python integers: the product of forged lengths must not wrap around
-        claimed *= length
-    if min(shape, default=0) < 0 or claimed != len(content) - file.tell():
-        raise ValueError("an array claims %d bytes and has %d" % (claimed, len(content) - file.tell()))
-    file.seek(0)
-    return np.lib.format.read_array(file, allow_pickle=False)
+    for side in shape:  # Python integers: the product of forged lengths must not wrap around
+        claimed *= side
+    if min(shape, default=0) < 0 or claimed != size - file.tell():
+        raise ValueError("an array claims %d bytes and has %d" % (claimed, size - file.tell()))
+    return shape, dtype

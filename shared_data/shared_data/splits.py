@@ -1,7 +1,7 @@
 """Which pixels train, validate and test: index sets, their hashes, and the class-wise draw several papers use."""
 
 import hashlib
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -78,15 +78,17 @@ def save_split(path: Any, split: Split) -> None:
         np.savez_compressed(temporary, **{name: part.astype(np.int64) for name, part in split._asdict().items()})
 
 
-def load_split(path: Any) -> Split:
-    """Read what `save_split` wrote.
+def load_split(path: Any, pixels: Optional[int] = None) -> Split:
+    """Read what `save_split` wrote. pixels: of the scene, where it is known.
 
-    Raises: SplitError naming the file where it cannot be read, or a set is not pixel indices, each once. Whether the
-    sets are disjoint is not asked: those of one release are not.
+    Raises: SplitError naming the file where it cannot be read, or its sets are not pixel indices, each once in one set
+    and below `pixels`.
     """
     try:
         stored = read_npz(path)
-        return Split(*[_indices(stored, name) for name in Split._fields])
+        split = Split(*[_indices(stored, name) for name in Split._fields])
+        _check_pixels(np.concatenate(split), pixels)
+        return split
     except ValueError as error:
         raise SplitError("%s cannot be read as a split: %s; run it again with FORCE=1." % (path, error)) from error
 
@@ -97,6 +99,16 @@ def _indices(stored: Dict[str, np.ndarray], name: str) -> np.ndarray:
     found = stored[name]
     if found.dtype != np.int64 or found.ndim != 1:
         raise ValueError("expected '%s' to be a list of int64, found %s %s" % (name, found.dtype, found.shape))
-    if found.size and (found.min() < 0 or np.unique(found).size != found.size):
-        raise ValueError("'%s' holds an index that is negative or occurs twice" % name)
     return found
+
+
+def _check_pixels(indices: np.ndarray, pixels: Optional[int]) -> None:
+    if not indices.size:
+        return
+    if indices.min() < 0:
+        raise ValueError("pixel %d is negative" % indices.min())
+    if pixels is not None and indices.max() >= pixels:
+        raise ValueError("pixel %d lies outside of a scene of %d pixels" % (indices.max(), pixels))
+    found, times = np.unique(indices, return_counts=True)
+    if found.size != indices.size:
+        raise ValueError("pixel %d is in two sets, or twice in one" % found[times > 1][0])

@@ -9,6 +9,7 @@ run; HSI_FAULTS=1 in the environment takes twenty times as many.
 import contextlib
 import copy
 import datetime
+import importlib
 import io
 import json
 import math
@@ -18,6 +19,7 @@ import tempfile
 import tracemalloc
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -586,7 +588,8 @@ def check_split(path, content):
         return None
     for part in split:
         assert part.dtype == np.int64 and part.ndim == 1
-        assert len(set(part.tolist())) == part.size and min(part, default=0) >= 0
+    pixels = np.concatenate(split).tolist()
+    assert len(set(pixels)) == len(pixels) and min(pixels, default=0) >= 0
     return split
 
 
@@ -696,3 +699,28 @@ def test_an_encrypted_or_unknown_archive(folder):
         changed[entry + offset + 2] = changed[offset] = value
         assert check_split(folder / "split.npz", bytes(changed)) is None
         assert check_checkpoint(folder / "split.npz", bytes(changed)) is None
+
+
+# the targets of coverage-guided fuzzing, which need Atheris to be run
+
+
+@pytest.mark.parametrize("name", ["read_mat", "read_record", "read_npz"])
+def test_a_fuzz_target_takes_its_seeds_and_lets_findings_through(tmp_path, monkeypatch, name):
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "fuzz"))
+    target, refusal = importlib.import_module(name), importlib.import_module("refusal")
+    values = []
+    monkeypatch.setattr(
+        target, "value_or_refusal", lambda *call: values.append(refusal.value_or_refusal(*call)) or values[-1]
+    )
+    seeds = list(target.seeds())
+    for seed in seeds:
+        target.try_one(seed, tmp_path)
+    assert seeds and any(value is not None for value in values)
+    target.try_one(b"", tmp_path)
+
+    def broken(*_):
+        raise KeyError("a finding")
+
+    monkeypatch.setattr(target, "value_or_refusal", broken)
+    with pytest.raises(KeyError, match="a finding"):
+        target.try_one(seeds[0], tmp_path)

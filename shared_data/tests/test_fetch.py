@@ -1,9 +1,12 @@
-"""Downloads, against a local HTTP server that misbehaves in every way the real ones have been seen to."""
+"""Downloads, against a local HTTP server that misbehaves in every way seen of real ones, and in others."""
 
+import contextlib
 import hashlib
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +21,7 @@ from shared_data import fetch
 from shared_data.catalogue import SceneFile
 from shared_data.errors import DownloadError
 from shared_data.fetch import fetch_file, fetch_scene
+from shared_data.testing.faults import FAULTS, note
 
 # large against the blocks in which bodies are received, small for a test
 CONTENT = np.random.RandomState(0).bytes(400000)
@@ -105,6 +109,22 @@ class Server:
         self.send(handler, CONTENT[:HALF], claimed=len(CONTENT), headers=[("ETag", '"v1"')])
         self.stop_waiting.wait(20)
 
+    def trickling(self, handler):
+        """Half the file, then a byte now and then: no pause is ever long."""
+        self.send(handler, CONTENT[:HALF], claimed=len(CONTENT))
+        self._trickle(handler, CONTENT[HALF:])
+
+    def trickling_headers(self, handler):
+        self._trickle(handler, b"HTTP/1.0 200 OK\r\n" + b"X-Waiting: a\r\n" * 1000)
+
+    def _trickle(self, handler, content):
+        with contextlib.suppress(OSError):  # whom it waited for has gone
+            for byte in content:
+                handler.wfile.write(bytes([byte]))
+                handler.wfile.flush()
+                if self.stop_waiting.wait(0.1):
+                    return
+
     def ranged(self, handler, content=CONTENT, etag='"v1"', give_up_after=None):
         """A server that knows Range and If-Range; it hangs up after `give_up_after` bytes of a whole file."""
         begin = range_start(handler.headers)
@@ -125,6 +145,10 @@ class Server:
         return [headers.get(name) for _, headers in self.requests]
 
 
+def redirect(server, handler, address):
+    server.send(handler, PAGE, 302, [("Location", address)])
+
+
 def range_start(headers):
     return int(headers["Range"][len("bytes=") : -1]) if "Range" in headers else None
 
@@ -134,6 +158,7 @@ def server(monkeypatch):
     # a proxy of this machine must not stand between the test and its own server
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(fetch, "_PATIENCE", 2)
     server = Server()
     yield server
     server.close()
@@ -212,6 +237,39 @@ def test_proxy_of_the_environment_is_used(server, folder, monkeypatch):
     address = "http://scenes.invalid/scene.mat"
     server.answers[address] = server.good
     assert get(SceneFile("scene.mat", "scene", SHA256, (address,)), folder).read_bytes() == CONTENT
+    assert [path for path, _ in server.requests] == [address]
+
+
+def test_no_proxy_of_the_environment_is_honoured(server, folder, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert get(server.file(server.good), folder).read_bytes() == CONTENT
+    assert [path for path, _ in server.requests] == ["/0/scene.mat"]
+
+
+def test_a_dead_proxy_is_told(server, folder, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "scenes.invalid")
+    with pytest.raises(DownloadError, match=r"did not answer \(ProxyError\)"):
+        get(server.file(server.good), folder)
+    assert server.requests == [] and leftovers(folder) == []
+
+
+def test_a_redirect_to_another_host_and_port_is_followed_and_judged_by_the_hash(server, folder):
+    other = Server()
+    try:
+        for answer, arrives in ((other.good, True), (other.other_bytes, False)):
+            other.answers["/elsewhere"] = answer
+            address = other.url.replace("127.0.0.1", "localhost") + "/elsewhere"
+            file = server.file(lambda handler, address=address: redirect(server, handler, address))
+            if arrives:
+                assert get(file, folder / "good").read_bytes() == CONTENT
+            else:
+                with pytest.raises(DownloadError, match="sent 1019 bytes that are not this file"):
+                    get(file, folder)
+        assert leftovers(folder) == ["good"]
+    finally:
+        other.close()
 
 
 # what goes wrong: each answer is told, and the second source helps
@@ -227,6 +285,8 @@ def test_proxy_of_the_environment_is_used(server, folder, monkeypatch):
         ("cut_short", "broke off after [0-9]+ of 400000 bytes"),
         ("silent", r"did not answer \(nothing arrived for 1 seconds\)"),
         ("stalling", r"broke off after [0-9]+ of 400000 bytes \(nothing arrived for 1 seconds\)"),
+        ("trickling", r"broke off after [0-9]+ of 400000 bytes \(it took more than 2 seconds for the 65536 bytes\)"),
+        ("trickling_headers", r"did not answer \(it took more than 2 seconds for the answer\)"),
     ],
 )
 def test_bad_answer_is_told_and_leaves_no_target(server, folder, answer, told):
@@ -234,11 +294,24 @@ def test_bad_answer_is_told_and_leaves_no_target(server, folder, answer, told):
     with pytest.raises(DownloadError, match=f"^scene.mat: no source delivered .* {file.urls[0]} {told}"):
         get(file, folder, timeout=1)
     assert not (folder / "scene.mat").exists()
-    if answer not in ("cut_short", "stalling"):
+    if answer not in ("cut_short", "stalling", "trickling"):
         assert leftovers(folder) == []
 
 
-@pytest.mark.parametrize("answer", ["page", "missing", "other_bytes", "shortened", "cut_short", "silent", "stalling"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "page",
+        "missing",
+        "other_bytes",
+        "shortened",
+        "cut_short",
+        "silent",
+        "stalling",
+        "trickling",
+        "trickling_headers",
+    ],
+)
 def test_second_source_is_used(server, folder, answer):
     file = server.file(getattr(server, answer), server.good)
     assert get(file, folder, timeout=1).read_bytes() == CONTENT
@@ -257,6 +330,57 @@ def test_every_source_is_named_with_its_own_answer(server, folder):
 def test_refused_connection_is_told(server, folder):
     file = server.file(server.good)
     server.close()
+    with pytest.raises(DownloadError, match=r"did not answer \(ConnectionError\)"):
+        get(file, folder)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["file:///etc/passwd", "ftp://127.0.0.1/scene.mat", "gopher:", "http://[", "http://[::1", "http://a..b/", "//",
+     "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://\xff\xfe/", "/0/scene.mat", "http://127.0.0.1:9/", "",
+     "data:application/octet-stream;base64,AAAA", "http://" + "a" * 300 + "/", "http:///x"],
+)  # fmt: skip
+def test_a_redirect_that_leads_nowhere_is_told(server, folder, address):
+    """To a file of this machine, in circles, or to what is no address."""
+    file = server.file(lambda handler: redirect(server, handler, address))
+    with pytest.raises(DownloadError, match=f"^scene.mat: no source delivered .* {file.urls[0]} ") as error:
+        get(file, folder)
+    assert str(error.value).isprintable() and "not this file" not in str(error.value)
+    assert leftovers(folder) == []
+    assert len(server.requests) < 40
+
+
+def test_what_a_server_says_cannot_write_lines_of_its_own(server, folder):
+    def answer(handler):
+        handler.wfile.write(b"HTTP/1.0 404 Gone\x1b[2J\x07" + b"a" * 5000 + b"\r\nContent-Length: 0\r\n\r\n")
+
+    with pytest.raises(DownloadError, match=r"answered 404 Gone\\x1b\[2J") as error:
+        get(server.file(answer), folder)
+    assert str(error.value).isprintable() and len(str(error.value)) < 1000
+
+
+def test_an_encoded_body_is_not_decoded(server, folder):
+    file = server.file(lambda handler: server.send(handler, CONTENT, headers=[("Content-Encoding", "gzip, gzip")]))
+    with pytest.raises(DownloadError, match=r"answered with an encoded body \(gzip, gzip\)"):
+        get(file, folder)
+    assert leftovers(folder) == []
+
+
+@pytest.mark.parametrize("length", ["-1", "400000, 400000", "\xb2", "9" * 5000, "4e5", "0x61a80", "", " 400000 "])
+def test_a_length_that_is_none_changes_nothing(server, folder, length):
+    def answer(handler):
+        head = "HTTP/1.0 200 OK\r\nContent-Length: %s\r\n\r\n" % length
+        handler.wfile.write(head.encode("latin-1") + CONTENT)
+
+    try:
+        assert get(server.file(answer), folder).read_bytes() == CONTENT
+    except DownloadError as error:
+        assert str(error).isprintable() and not (folder / "scene.mat").exists()
+
+
+@pytest.mark.parametrize("headers", [[("X-%d" % i, "a") for i in range(200)], [("X-Long", "a" * 70000)]])
+def test_more_headers_than_a_server_sends_are_told(server, folder, headers):
+    file = server.file(lambda handler: server.send(handler, CONTENT, headers=headers))
     with pytest.raises(DownloadError, match=r"did not answer \(ConnectionError\)"):
         get(file, folder)
 
@@ -403,13 +527,17 @@ def test_error_page_does_not_cost_the_part(server, folder):
     assert server.body_bytes[-1] == len(CONTENT) - HALF
 
 
-def test_wrong_range_is_found_out_and_the_file_sent_whole(server, folder):
-    def from_the_start(handler):
-        ranged = "Range" in handler.headers
-        headers = [("Content-Range", f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}")] if ranged else []
-        server.send(handler, CONTENT, 206 if ranged else 200, headers)
+@pytest.mark.parametrize("part", [0, HALF - 7, HALF + 7])
+@pytest.mark.parametrize("told", [True, False])
+def test_wrong_range_is_found_out_and_the_file_sent_whole(server, folder, part, told):
+    """From the start, from elsewhere, and the same without saying so."""
 
-    file = server.file(from_the_start)
+    def another_range(handler):
+        ranged = "Range" in handler.headers
+        headers = [("Content-Range", f"bytes {part}-{len(CONTENT) - 1}/{len(CONTENT)}")] if ranged and told else []
+        server.send(handler, CONTENT[part:] if ranged else CONTENT, 206 if ranged else 200, headers)
+
+    file = server.file(another_range)
     leave_part(folder, CONTENT[:HALF], file.urls[0])
     assert get(file, folder).read_bytes() == CONTENT
     assert server.header("Range") == [f"bytes={HALF}-", None]
@@ -428,6 +556,105 @@ def test_only_what_if_range_may_hold_is_kept(server, folder, headers, validator)
     with pytest.raises(DownloadError):
         get(file, folder)
     assert json.loads((folder / "scene.mat.part.json").read_text())["validator"] == validator
+
+
+# anything at all
+
+
+def raw_answer(offset):
+    """The bytes of a proper answer to a request from `offset` on."""
+    lines = ["HTTP/1.1 %s" % ("206 Partial Content" if offset else "200 OK"), "Content-Length: %d" % (9000 - offset),
+             'ETag: "v1"', "Last-Modified: Fri, 20 May 2011 18:25:41 GMT", "Connection: close"]  # fmt: skip
+    if offset:
+        lines.append("Content-Range: bytes %d-8999/9000" % offset)
+    return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + CONTENT[offset:9000]
+
+
+PIECES = [
+    b"\r\n", b"\n", b" ", b":", b"0", b"-1", b"9" * 30, b"\x00", b"\xff", b"\r\n\r\n", b"<html>",
+    b"ffffffffffffffff\r\n",
+    b"HTTP/1.1 302 Found\r\n", b"HTTP/1.1 416 No\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"Location: /0\r\n",
+    b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip, chunked\r\n", b"Content-Encoding: gzip\r\n",
+    b"Content-Encoding: br\r\n", b"Content-Length: 5\r\n", b"Set-Cookie: a\r\n", b"ETag: \r\n",
+]  # fmt: skip
+
+
+def mutated(content, chance):
+    """One to four places near the start of an answer changed, or the answer cut."""
+    content = bytearray(content)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(min(len(content), 260) + 1)
+        way = chance.randrange(4)
+        if way == 0:
+            content[at:at] = chance.choice(PIECES)
+        elif way == 1:
+            content[at : at + chance.randint(1, 12)] = chance.choice(PIECES)
+        elif way == 2:
+            content[at : at + 1] = bytes([chance.randrange(256)])
+        elif chance.random() < 0.3:
+            del content[chance.randrange(len(content) + 1) :]
+    return bytes(content)
+
+
+def receive_request(connection):
+    request = b""
+    while b"\r\n\r\n" not in request:
+        arrived = connection.recv(4096)
+        if not arrived:
+            break
+        request += arrived
+    return request
+
+
+class RawServer:
+    """Answers every request with a mutation of a proper answer, then hangs up; a third of the answers are proper."""
+
+    def __init__(self, chance):
+        self.chance, self.cases = chance, 0
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen(5)
+        self.url = "http://127.0.0.1:%d/scene.mat" % self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:  # closed
+                return
+            with connection, contextlib.suppress(OSError):
+                found = [line for line in receive_request(connection).split(b"\r\n") if line.startswith(b"Range: ")]
+                content = raw_answer(int(found[0][len(b"Range: bytes=") : -1]) % 9000 if found else 0)
+                self.cases += 1
+                connection.sendall(content if self.chance.random() < 0.33 else mutated(content, self.chance))
+
+    def close(self):
+        self._socket.close()
+
+
+def test_any_answer_gives_the_file_or_one_sentence(server, tmp_path):
+    """Parts that one answer leaves meet the next answer."""
+    raw = RawServer(random.Random(0))
+    file = SceneFile("scene.mat", "scene", hashlib.sha256(CONTENT[:9000]).hexdigest(), (raw.url,))
+    arrived = refused = 0
+    try:
+        for _ in range(2000 if FAULTS else 100):
+            try:
+                path = get(file, tmp_path, timeout=1)
+            except DownloadError as error:
+                refused += 1
+                assert str(error).isprintable() and len(str(error)) < 1000
+                assert not (tmp_path / "scene.mat").exists()
+                assert leftovers(tmp_path) in ([], ["scene.mat.part", "scene.mat.part.json"])
+            else:
+                arrived += 1
+                assert path.read_bytes() == CONTENT[:9000] and leftovers(tmp_path) == []
+                path.unlink()
+    finally:
+        raw.close()
+    assert arrived and refused
+    note("answers of a server", "fetch", raw.cases, "the file, or one sentence; nothing unverified under its name")
 
 
 # several processes

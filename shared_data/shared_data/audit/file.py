@@ -14,9 +14,11 @@ from typing import Any, Dict, Mapping
 from shared_data.atomic import write_text
 from shared_data.audit.finding import Value
 from shared_data.errors import RecordError
+from shared_data.plain_file import read_text
 from shared_data.records import read_record, write_record
 
 _FILE, _RECORD, _PREFIX = "audit.json", "run.json", "audit_"
+_LARGEST = 10**6  # bytes; a real one has some thousand
 _SETTINGS = _PREFIX + "settings_sha256"
 
 
@@ -46,7 +48,7 @@ def read_audit(folder: Any) -> Dict[str, Value]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path, _LARGEST))
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError("%s cannot be read as an audit: %s; audit the run again." % (path, error)) from error
     return _checked(content, str(path))

@@ -4,13 +4,14 @@ import contextlib
 import io
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from shared_data.audit import Audit, Trained, add_to_record, as_record, audit, find_golden, write_audit
 from shared_data.audit.file import check_fits, settings_sha256
 from shared_data.errors import RecordError, SharedDataError
+from shared_data.npz_file import read_npy
 from shared_data.paper_cli import Request, run_directory_of
 from shared_data.records import read_record
 from shared_data.reproduction import PreparedRun, modifications
@@ -53,7 +54,7 @@ def audit_run(
                 _check_same_run(record, path, paper, request)
                 check_fits(record, facts, path)
         trials = _Trials(subject, Path(scratch))
-        finished = _finished_prediction(folder)
+        finished = _finished_prediction(folder, subject.loaded.ground_truth.shape)
         unchanged = all(word.startswith("train.") for word in modifications(request))
         golden = find_golden(paper, request.experiment, request.protocol, request.seed) if unchanged else None
         found = audit(trials.train, subject.loaded, subject.split, trials.inputs, trials.sees, finished, golden)
@@ -82,12 +83,15 @@ def _check_same_run(record: Dict[str, Any], path: Path, paper: str, request: Req
             )
 
 
-def _finished_prediction(folder: Path) -> Optional[np.ndarray]:
-    """(H, W) classes of the finished run in a directory; None without one."""
-    prediction = folder / "prediction.npy"
-    if not ((folder / "run.json").exists() and prediction.exists()):
+def _finished_prediction(folder: Path, shape: Tuple[int, ...]) -> Optional[np.ndarray]:
+    """(H, W) classes of the finished run in a directory; None without one. Raises: RecordError where it is damaged."""
+    path = folder / "prediction.npy"
+    if not ((folder / "run.json").exists() and path.exists()):
         return None
-    return np.load(str(prediction), allow_pickle=False)
+    try:
+        return read_npy(path, shape)
+    except ValueError as error:
+        raise RecordError("%s cannot be used: %s; run it again with FORCE=1." % (path, error)) from error
 
 
 class _Trials:

@@ -12,6 +12,7 @@ import numpy as np
 from shared_data import record_maps
 from shared_data.catalogue import Scene, get_scene
 from shared_data.errors import SharedDataError, UnknownNameError
+from shared_data.npz_file import read_npy
 from shared_data.report.truth import Truths
 from shared_data.splits import index_hash, load_split
 
@@ -80,16 +81,13 @@ def _attempt(what: str, remarks: List[str], load: Any, *arguments: Any) -> Optio
 def _prediction(path: Path, record: Dict[str, Any], scene: Scene) -> Optional[np.ndarray]:
     beside = path.with_name("prediction.npy")
     if path.name == "run.json" and beside.is_file():
-        prediction = np.load(str(beside), allow_pickle=False)
+        prediction = read_npy(beside, (scene.height, scene.width))
     else:
         prediction = record_maps.prediction_of(record, scene) if record_maps.has_maps(record) else None
     if prediction is None:
         return None
-    shape = (scene.height, scene.width)
-    if prediction.shape != shape or prediction.dtype.kind not in "iu":
-        raise ValueError(
-            "expected whole numbers of shape %s, found %s %s" % (shape, prediction.dtype, prediction.shape)
-        )
+    if prediction.dtype.kind not in "iu":
+        raise ValueError("expected whole numbers, found %s" % prediction.dtype)
     if prediction.min() < 0 or prediction.max() > scene.num_classes:
         raise ValueError(
             "expected classes 0..%d, found %d..%d" % (scene.num_classes, prediction.min(), prediction.max())
@@ -101,14 +99,8 @@ def _sets(path: Path, scene: Scene) -> Optional[np.ndarray]:
     beside = path.with_name("split.npz")
     if path.name != "run.json" or not beside.is_file():
         return None
+    split = load_split(beside, scene.height * scene.width)
     sets = np.zeros(scene.height * scene.width, np.uint8)
-    split = load_split(beside)
-    for value, pixels in (
-        (TRAIN, split.train),
-        (VAL, split.val),
-        (TEST, split.test),
-    ):
-        if pixels.dtype.kind not in "iu" or (pixels.size and not 0 <= pixels.min() <= pixels.max() < sets.size):
-            raise ValueError("its indices lie outside of a scene of %d×%d pixels" % (scene.height, scene.width))
+    for value, pixels in ((TRAIN, split.train), (VAL, split.val), (TEST, split.test)):
         sets[pixels] = value
     return sets.reshape(scene.height, scene.width)

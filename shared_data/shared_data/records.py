@@ -4,12 +4,14 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import jsonschema
 
 from shared_data.atomic import write_text
+from shared_data.conflicts import Listener, conflict_of, misplaced, warn
 from shared_data.errors import RecordError
+from shared_data.plain_file import read_text
 from shared_data.quoting import one_line
 
 SCHEMA_VERSION = 1
@@ -63,37 +65,49 @@ def write_record(path: Any, record: Dict[str, Any]) -> None:
 def read_record(path: Any) -> Dict[str, Any]:
     """Read and validate one record. Raises: RecordError with the path for anything unreadable or invalid."""
     try:
-        if Path(path).stat().st_size > _LARGEST_RECORD:
-            raise RecordError("%s is larger than a run record can be (%d bytes)." % (path, _LARGEST_RECORD))
-        with open(str(path), encoding="utf-8") as file:
-            record = json.load(file, parse_constant=_refuse, parse_float=_finite)
+        text = read_text(path, _LARGEST_RECORD)
+        record = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         json.dumps(record, ensure_ascii=False).encode("utf-8")  # no half characters, which nothing could write again
         return validate_record(record, str(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError("%s cannot be read as a run record: %s." % (path, error)) from error
 
 
-def find_record_files(*folders: Any) -> Iterator[Tuple[Path, Dict[str, Any]]]:
-    """(path, record) of all records below the folders: run.json of finished runs and the collected seed-<n>.json.
+def find_record_paths(folder: Any) -> List[Path]:
+    """Paths of all records below a folder: run.json of finished runs and the collected seed-<n>.json; sorted."""
+    return sorted(set(Path(folder).glob("**/run.json")) | set(Path(folder).glob("**/seed-*.json")))
 
-    Sorted by path. The first folder wins where two hold the same run (paper, experiment, protocol, seed).
+
+def find_record_files(*folders: Any, on_conflict: Listener = warn) -> Iterator[Tuple[Path, Dict[str, Any]]]:
+    """(path, record) of every run below the folders.
+
+    Sorted by paper, experiment, protocol and seed, so the order does not depend on the folders they were copied to. A
+    run that is found twice counts once: in the first folder, or by the first path within one.
+
+    on_conflict: is told of every record with other results than the one that counts, and of every one that its own path
+        names wrongly; without it they are warned of on standard error.
     Raises: RecordError with the path of a record that cannot be read.
     """
-    seen = set()
+    found: Dict[Tuple[str, str, str, int], Tuple[Path, Dict[str, Any]]] = {}
     for folder in folders:
-        paths = set(Path(folder).glob("**/run.json")) | set(Path(folder).glob("**/seed-*.json"))
-        for path in sorted(paths):
+        for path in find_record_paths(folder):
             record = read_record(path)
-            key = (record["paper"], record["experiment"], record["protocol"], record["seed"])
-            if key not in seen:
-                seen.add(key)
-                yield path, record
+            first = found.setdefault(_key(record), (path, record))
+            for conflict in (misplaced(path, record), conflict_of(*first, path, record)):
+                if conflict is not None:
+                    on_conflict(conflict)
+    for key in sorted(found):
+        yield found[key]
 
 
-def find_records(*folders: Any) -> Iterator[Dict[str, Any]]:
+def find_records(*folders: Any, on_conflict: Listener = warn) -> Iterator[Dict[str, Any]]:
     """The records of `find_record_files`."""
-    for _, record in find_record_files(*folders):
+    for _, record in find_record_files(*folders, on_conflict=on_conflict):
         yield record
+
+
+def _key(record: Dict[str, Any]) -> Tuple[str, str, str, int]:
+    return record["paper"], record["experiment"], record["protocol"], record["seed"]
 
 
 def collect(run_directory: Any, records_folder: Any) -> Path:

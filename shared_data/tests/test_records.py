@@ -108,7 +108,9 @@ def test_a_file_that_is_no_record_is_named(tmp_path, content):
 def test_a_huge_file_is_not_read(tmp_path):
     with open(str(tmp_path / "run.json"), "wb") as file:
         file.truncate(51 * 10**6)  # sparse: it takes no space
-    with pytest.raises(RecordError, match=r"run\.json is larger than a run record can be"):
+    with pytest.raises(
+        RecordError, match=r"run\.json cannot be read as a run record: it has 51000000 bytes, more than"
+    ):
         read_record(tmp_path / "run.json")
 
 

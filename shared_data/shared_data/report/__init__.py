@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, List, Sequence
 
 from shared_data.atomic import write_text
+from shared_data.conflicts import Conflict
 from shared_data.errors import RecordError
 from shared_data.records import find_record_files
 from shared_data.report.content import as_json, collect
@@ -22,14 +23,16 @@ from shared_data.scene import DataFolders
 def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> List[Path]:
     """Write report.html, report.md and report.json; return their paths.
 
-    folders: with results, kept records, or both; where two hold the same run, the first wins.
+    folders: with results, kept records, or both; where two hold the same run, the first wins, and a section names the
+        runs of which they hold different results.
     out: the folder to write to; it is made where it does not exist.
     data: folders with ground truths, as `scene.data_folders` takes them. What cannot be drawn without one is left out,
         and a sentence says so.
 
     Raises: RecordError where there is no record, one cannot be read, or `out` cannot be written.
     """
-    sources = list(find_record_files(*folders))
+    conflicts: List[Conflict] = []
+    sources = list(find_record_files(*folders, on_conflict=conflicts.append))
     if not sources:
         named = ", ".join(str(folder) for folder in folders) or "no folder at all"
         raise RecordError(
@@ -37,7 +40,7 @@ def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> 
         )
     truths = Truths(data)
     maps = [load_maps(path, record, truths) for path, record in sources]
-    content = collect(sources, maps)
+    content = collect(sources, maps, conflicts)
     texts = {
         "report.html": render_html(content, maps),
         "report.md": render_markdown(content),

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 from shared_data import diff, environment
 from shared_data.comparison import disjoint_rows, pairwise
+from shared_data.conflicts import Conflict
 from shared_data.errors import RecordError
 from shared_data.published import load_published
 from shared_data.report.run_facts import run_facts
@@ -32,8 +33,8 @@ PROTOCOLS = (
 Sources = Sequence[Tuple[Path, Dict[str, Any]]]
 
 
-def collect(sources: Sources, maps: Sequence[RunMaps]) -> Dict[str, Any]:
-    """All facts of the report. maps: of each source, in the same order."""
+def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Conflict]) -> Dict[str, Any]:
+    """All facts of the report. maps: of each source, in the same order; conflicts: met when they were read."""
     records = [record for _, record in sources]
     runs = [run_facts(path, record, found) for (path, record), found in zip(sources, maps)]
     return {
@@ -45,6 +46,7 @@ def collect(sources: Sources, maps: Sequence[RunMaps]) -> Dict[str, Any]:
         "verdicts": dict(VERDICTS),
         "protocols": dict(PROTOCOLS),
         "table": results_table(records),
+        "conflicts": [_conflict_facts(conflict) for conflict in conflicts],
         "runs": runs,
         "disjoint": disjoint_comparison(records),
     }
@@ -83,6 +85,16 @@ def disjoint_comparison(records: List[Dict[str, Any]]) -> Dict[str, Any]:
     except RecordError as error:
         return {"rows": [], "pairs": [], "problem": str(error)}
     return {"rows": [row._asdict() for row in rows], "pairs": [pair._asdict() for pair in pairs], "problem": ""}
+
+
+def _conflict_facts(conflict: Conflict) -> Dict[str, Any]:
+    """A conflict as plain data; `other` is None where a path disagrees with its own record."""
+    return dict(
+        conflict._asdict(),
+        used=conflict.used.as_posix(),
+        other=conflict.other.as_posix() if conflict.other else None,
+        sentence=conflict.sentence(),
+    )
 
 
 def _revisions(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:

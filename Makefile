@@ -9,6 +9,8 @@ PROTOCOL ?= paper
 DEVICE ?= auto
 OUT ?= results
 VARIANT ?= modern
+RUNNER ?= venv
+PROTOCOLS ?= released paper disjoint
 SCENES := indianpines pavia salinas ksc houston
 
 # per paper: slug, folder (also the package), interpreter of its own time, folders on its path
@@ -31,6 +33,10 @@ SOURCES_apdclnn := shared_data apdclnn
 # no code of APDCLNN was ever released
 NO_RELEASE := apdclnn
 
+comma := ,
+empty :=
+space := $(empty) $(empty)
+
 configurations = $(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml)))
 MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
@@ -41,7 +47,7 @@ RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out $(OUT) \
 	$(if $(ITERS),--iters $(ITERS)) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) \
 	$(if $(filter 1 yes true,$(FORCE)),--force) $(foreach pair,$(SET),--set "$(pair)")
 
-.PHONY: help demo environments test faults lint format data diff report record tables clean env-shared env-shared-era docker-check docker-lock
+.PHONY: help demo environments test faults lint format data diff report record tables clean env-shared env-shared-era env-matrix env-fuzz matrix slurm-check docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -53,6 +59,8 @@ help: ## show this list
 	@echo "Variables of a run: PROTOCOL (paper, released, disjoint), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
 	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\","
 	@echo "  MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
+	@echo "Variables of matrix: PAPERS, SCENES, EXPERIMENTS, PROTOCOLS, SEEDS (lists), JOBS (at once), CORES (each), DRY=1, STALE=redo,"
+	@echo "  PROFILE (local, slurm, kubernetes, or a folder), RUNNER (venv, docker, podman, apptainer)"
 
 ## reproduce-<paper>-<configuration> ## train, evaluate, draw maps and compare, e.g. reproduce-ssdgl-pavia
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
@@ -72,18 +80,18 @@ demo: env-shared $(PAPERS:%=env-%) ## the main job on the generated scene: both 
 	@$(SHARED) diff $(OUT)/demo --experiment synthetic
 	@echo; echo "maps:"; find $(OUT)/demo -name '*.png' | sort | sed 's/^/  /'
 
-environments: env-shared env-shared-era $(PAPERS:%=env-%) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)
+environments: env-shared env-shared-era env-matrix $(PAPERS:%=env-%) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)
 
 test: environments ## every test; stacks of the papers' time where their interpreter is found
 	@.ci/test
 
-faults: environments ## the long tests: signals at random moments of every run, bad data (about ten minutes)
-	@.ci/faults
+faults: environments env-fuzz ## the long tests: signals, full disks, hostile files, size ... (docs/faults.md; one to two hours)
+	@PAPERS="$(if $(filter file,$(origin PAPERS)),,$(PAPERS))" .ci/faults
 
 lint: env-shared $(PAPERS:%=env-%) ## ruff (style and format), hadolint, and the generated tables of the README files
 	.venvs/shared-modern/bin/ruff check .
 	.venvs/shared-modern/bin/ruff format --check .
-	@$(SHARED) tables --check README.md
+	@$(SHARED) tables --check README.md docs/scaling.md
 	@$(PYTHON) docker/lock.py --check
 	@if [ -x .venvs/shared-modern/bin/hadolint ]; then .venvs/shared-modern/bin/hadolint docker/*.Dockerfile; fi
 	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables --check &&) true
@@ -132,15 +140,36 @@ diff: env-shared ## every run and kept record against the published numbers (STR
 report: env-shared ## one page about every run and kept record: OUT/report/report.html (REPORT=other folder)
 	@$(SHARED) report $(wildcard $(OUT)) records --out "$(or $(REPORT),$(OUT)/report)" $(if $(DATA),--data "$(DATA)")
 
+matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if $(FOLDER_$(paper)),env-$(paper)$(if $(filter era,$(VARIANT)),-era)))) ## papers × scenes × protocols × seeds through Snakemake; DRY=1: the plan alone (shared_data/matrix/README.md)
+	@[ -x .venvs/matrix/bin/python ] || { echo "error: make matrix needs a Python 3.11 to 3.13." >&2; exit 1; }
+	@.venvs/matrix/bin/python -m shared_data matrix --protocols $(PROTOCOLS) --scenes $(SCENES) --experiments $(EXPERIMENTS) \
+		$(foreach paper,$(PAPERS),--paper "$(paper)=$(FOLDER_$(paper)):$(subst $(space),$(comma),$(SOURCES_$(paper)))") \
+		--profile "$(or $(PROFILE),local)" --jobs $(or $(JOBS),1) --stale $(or $(STALE),keep) \
+		--runner $(RUNNER) --variant $(VARIANT) $(if $(IMAGE),--image "$(IMAGE)") $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(CORES),--cores $(CORES)) $(if $(filter 1 yes true,$(DRY)),--dry) \
+		--device $(DEVICE) --out "$(OUT)" $(if $(DATA),--data "$(DATA)") $(if $(ITERS),--iters $(ITERS)) \
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(foreach pair,$(SET),--set "$(pair)")
+
+slurm-check: ## a matrix of 15 runs on a real Slurm of one node that dies twice, compared with the same runs made locally (root)
+	$(PYTHON) shared_data/matrix/slurm_check.py
+
 record: env-shared ## keep the record of a finished run: make record RUN=<run directory>
 	@$(SHARED) record "$(RUN)"
 
 tables: env-shared $(PAPERS:%=env-%) ## write the tables of the README files from records/ and the papers' decisions
-	@$(SHARED) tables README.md
+	@$(SHARED) tables README.md docs/scaling.md
 	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables &&) true
 
 env-shared:
 	@$(MAKE_ENV) shared-modern shared_data/requirements/modern.txt --sources shared_data
+
+env-matrix: # Snakemake needs Python 3.11; without one nothing is made, and its tests are skipped
+	@for version in 3.11 3.12 3.13; do \
+		$(MAKE_ENV) matrix shared_data/requirements/matrix.txt --python $$version --sources shared_data; code=$$?; \
+		[ $$code -eq 3 ] || exit $$code; done
+
+env-fuzz: # atheris has no wheels for other interpreters
+	@$(MAKE_ENV) fuzz shared_data/requirements/fuzz.txt --python 3.11 --sources shared_data || [ $$? -eq 3 ]
 
 env-shared-era:
 	@$(MAKE_ENV) shared-era shared_data/requirements/era.txt --python 3.6 --sources shared_data || [ $$? -eq 3 ]

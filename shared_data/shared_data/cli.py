@@ -13,6 +13,7 @@ from shared_data.console import print_text, run_command
 from shared_data.disjoint import DisjointRule, draw_disjoint, manifest, write_manifest
 from shared_data.errors import SharedDataError
 from shared_data.fetch import fetch_scene
+from shared_data.matrix import command as matrix_command
 from shared_data.paper_cli import STOPPED, Request, print_metrics, seed_number, whole_number
 from shared_data.published import load_published
 from shared_data.records import collect, find_records
@@ -225,6 +226,9 @@ def build_parser() -> argparse.ArgumentParser:
     record.add_argument("run", help="run directory")
     record.add_argument("--records", default="records", help="folder of the kept records")
     record.set_defaults(handler=_record)
+
+    matrix = commands.add_parser("matrix", help="plan and run papers × scenes × protocols × seeds with Snakemake")
+    matrix_command.add_options(matrix)
 
     tables = commands.add_parser("tables", help="write the tables of README files from the records")
     tables.add_argument("files", nargs="+", type=Path)

@@ -4,6 +4,7 @@ Papers bring functions, not options.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -13,7 +14,7 @@ from shared_data.audit import as_text as audit_as_text
 from shared_data.configs import check_name
 from shared_data.console import print_text, run_command
 from shared_data.diff import as_text, compare
-from shared_data.errors import SettingsError
+from shared_data.errors import SettingsError, SharedDataError
 from shared_data.published import load_published
 from shared_data.tables import Table, report_tables
 
@@ -35,13 +36,19 @@ class Request(NamedTuple):
     overrides: Tuple[str, ...]  # "dotted.key=value"
     out: Path
     force: bool
+    tile: int = 0  # side in pixels of the tiles in which a scene is predicted; 0 is the whole scene at once
+    settings_alone: bool = False  # say what decides the result, and run nothing
 
 
 class Outcome(NamedTuple):
-    """What a run leaves: its directory, and its record, which is None where a signal stopped it."""
+    """What a run leaves: its directory, and its record, which is None where a signal stopped it.
+
+    settings: what decides the result, where the request asked for that alone.
+    """
 
     directory: Path
     record: Optional[Dict[str, Any]]
+    settings: Optional[Dict[str, Any]] = None
 
 
 class Paper(NamedTuple):
@@ -62,6 +69,7 @@ class Paper(NamedTuple):
     default_seed: int
     errors: Tuple[type, ...] = ()  # further exceptions whose message is meant for the user
     own_tables: Dict[str, Table] = {}  # further kinds of tables of the README
+    tiles: bool = False  # whether `predict` can work tile by tile
 
 
 def run_directory_of(paper: str, request: Request) -> Path:
@@ -82,6 +90,7 @@ def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
 
 seed_number = whole_number(0, 2**32 - 1)  # what numpy's RandomState takes
 positive_number = whole_number(1, 2**31 - 1)
+tile_side = whole_number(0, 2**31 - 1)
 
 
 def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
@@ -114,6 +123,10 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="classify a scene with stored weights, official ones too")
     _add_scene_options(predict, paper)
     predict.add_argument("--weights", type=Path, required=True, help="checkpoint (.pth)")
+    if paper.tiles:
+        predict.add_argument("--tile", type=tile_side, default=0,
+                             help="work in tiles of this side, a multiple of 16, in bounded memory and with the same "
+                             "result; 0 takes the whole scene at once (default: %(default)d)")  # fmt: skip
     predict.set_defaults(handler=_predict)
 
     audit = commands.add_parser("audit", help="find out whether test labels or test spectra reach training")
@@ -127,6 +140,12 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="time a training step against the literal network")
     paper.add_bench_options(bench)
     bench.set_defaults(handler=lambda paper, arguments: paper.bench(arguments))
+
+    settings = commands.add_parser("settings", help="print as JSON what decides the results of configurations")
+    _add_scene_options(settings, paper)
+    settings.add_argument("further", nargs="*", help="further configurations")
+    settings.add_argument("--iters", type=positive_number, help="as of reproduce")
+    settings.set_defaults(handler=_settings)
 
     listing = commands.add_parser("list", help="list the configurations")
     listing.set_defaults(handler=_list)
@@ -152,6 +171,7 @@ def _request(arguments: argparse.Namespace, paper: Paper, seed: int) -> Request:
         overrides=tuple(arguments.overrides),
         out=arguments.out,
         force=getattr(arguments, "force", False),
+        tile=getattr(arguments, "tile", 0),
     )
 
 
@@ -200,6 +220,27 @@ def _audit(paper: Paper, arguments: argparse.Namespace) -> int:
               % (paper.slug, request.experiment, protocol, request.seed, request.iterations), flush=True)  # fmt: skip
         found = paper.audit(request, arguments.record)
         print_text(audit_as_text(found) + "\n")
+    return 0
+
+
+def _settings(paper: Paper, arguments: argparse.Namespace) -> int:
+    """One line of JSON: what there is, and the settings of each configuration asked for, or why there are none."""
+    told: Dict[str, Any] = {
+        "experiments": list(paper.experiments()),
+        "protocols": list(paper.protocols),
+        "settings": {},
+        "errors": {},
+    }
+    for name in [arguments.experiment] + arguments.further:
+        if name not in told["experiments"]:
+            continue
+        arguments.experiment = name
+        request = _request(arguments, paper, arguments.seed)._replace(settings_alone=True)
+        try:
+            told["settings"][name] = paper.reproduce(request).settings
+        except (SharedDataError,) + paper.errors as error:
+            told["errors"][name] = str(error)
+    print(json.dumps(told))
     return 0
 
 

@@ -81,12 +81,16 @@ def reproduce_once(
 ) -> Outcome:
     """Run, or resume, or report a finished run. The record is None where a signal stopped it.
 
+    Where the request asks for the settings alone, nothing is read from the run's directory or written to it.
+
     config: the resolved configuration, JSON values. prepare: builds the run; what is wrong with the input is found
     out there, before anything is written.
     Raises: RunDirectoryError where the directory is taken, holds another run or cannot be written.
     """
-    folder = run_directory_of(paper, request)
-    with RunDirectory(folder, settings_of(config, request, loaded), request.force) as directory:
+    folder, settings = run_directory_of(paper, request), settings_of(config, request, loaded)
+    if request.settings_alone:
+        return Outcome(folder, None, settings)
+    with RunDirectory(folder, settings, request.force) as directory:
         finished = directory.record()
         if finished is not None:
             print("%s is finished already; --force or FORCE=1 runs it again" % folder)

@@ -1,0 +1,107 @@
+"""Hand the plan to Snakemake: one matrix at a time in a results folder, stopped by one signal.
+
+Snakemake's own lock outlives a killed process; ours is the operating system's and vanishes with its holder.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+from shared_data.atomic import write_text
+from shared_data.errors import RunDirectoryError, SettingsError
+from shared_data.matrix.jobs import Job
+from shared_data.matrix.plan import WORK, Planned, file_name
+from shared_data.matrix.states import REDO, STALE
+from shared_data.run_directory import take_lock
+
+PROFILES = ("local", "slurm", "kubernetes")
+RECIPES = Path(__file__).resolve().parents[2] / "matrix"  # Snakefile and profiles of the checkout
+
+
+def set_aside(job: Job, out: Path, reasons: Sequence[str]) -> None:
+    """Mark a stale run to be started over. Its record is renamed: what is stale must not look finished meanwhile."""
+    folder = job.folder(out)
+    lock = take_lock(folder)
+    try:
+        write_text(folder / REDO, "to be started over: %s\n" % "; ".join(reasons))
+        if (folder / "run.json").exists():
+            os.replace(str(folder / "run.json"), str(folder / "run.stale.json"))
+    finally:
+        lock.close()
+
+
+def take_matrix(out: Path) -> Any:
+    """The lock of a results folder's matrix. Raises: RunDirectoryError where another process has it."""
+    path = out / WORK / "lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(str(path), "a")
+    except OSError as error:
+        raise RunDirectoryError(
+            "%s cannot be written (%s); choose another folder with OUT=." % (out, error.strerror)
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise RunDirectoryError(
+            "%s has a matrix at work already; wait for it, or choose another folder with OUT=." % out
+        ) from None
+    return lock
+
+
+def command(content: Dict[str, Any], out: Path, profile: str, jobs: int, cores: int, dry: bool) -> List[str]:
+    """Write the plan and return the command of Snakemake that carries it out.
+
+    jobs: runs at once; cores: of each run on this machine.
+    """
+    if profile not in PROFILES and not Path(profile).is_dir():
+        raise SettingsError("unknown PROFILE '%s'; there are: %s, or a folder." % (profile, ", ".join(PROFILES)))
+    plan = out / WORK / file_name(content)
+    try:
+        plan.parent.mkdir(parents=True, exist_ok=True)
+        write_text(plan, json.dumps(content, indent=1, sort_keys=True) + "\n")
+    except OSError as error:
+        raise RunDirectoryError("%s cannot be written (%s); choose another folder with OUT=." % (out, error)) from error
+    words = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(RECIPES / "Snakefile"),
+        "--directory",
+        str(out / WORK),
+    ]
+    words += ["--profile", str(RECIPES / "profiles" / profile) if profile in PROFILES else profile]
+    # pods exchange files with Snakemake through a folder of the shared volume
+    words += ["--default-storage-prefix", str(out / WORK / "storage")] if profile == "kubernetes" else []
+    words += ["--cores", str(jobs * cores)] if profile == "local" else ["--jobs", str(jobs)]
+    # what is stale is set aside only when it is started over; in a dry run its record is still in the way
+    words += ["--dry-run", "--forceall", "--quiet", "rules"] if dry else []
+    return words + ["--config", "plan=%s" % plan]
+
+
+def supervise(words: List[str], lock: Any) -> int:
+    """Run Snakemake; its exit code. SIGTERM and SIGINT reach it and the runs of this machine as one SIGINT each.
+
+    On a cluster Snakemake then cancels its jobs; here the runs save their state, and the same command resumes them.
+    """
+    process = subprocess.Popen(words, start_new_session=True, pass_fds=(lock.fileno(),))
+
+    def stop(number: int, _frame: Any) -> None:
+        os.killpg(process.pid, signal.SIGINT)
+        signal.signal(number, signal.SIG_IGN)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
+    code = process.wait()
+    return 128 - code if code < 0 else code
+
+
+def stale(plan: Sequence[Planned]) -> List[Planned]:
+    """The stale ones."""
+    return [planned for planned in plan if planned.state.name == STALE]

@@ -1,7 +1,8 @@
 """Patches around pixels, gathered when they are needed from one padded scene on the device.
 
 A patch tensor of a whole scene would take P² times the scene's memory. Here the zero-padded scene lies on the device
-once, as a table of spectra, and a batch is one look-up in it.
+once, as a table of spectra, and a batch is one look-up in it. A memory-mapped scene may be larger than any memory: it
+stays in its file, and the patches of a batch are gathered on the host.
 """
 
 import math
@@ -11,11 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from shared_data.mapped import is_mapped, patches_around
+
 
 class PatchGatherer:
     """The scene, zero-padded by the half-width p = P // 2 on all sides, and the patches around its pixels.
 
-    cube: (H, W, B) float32, preprocessed; patch: P, odd. Held: (H + 2p)·(W + 2p)·B·4 bytes on the device.
+    cube: (H, W, B) float32, preprocessed; patch: P, odd. Held: (H + 2p)·(W + 2p)·B·4 bytes on the device, or nothing
+    where the cube is memory-mapped.
     Raises: ValueError for an even side or a patch larger than the scene.
     """
 
@@ -28,18 +32,9 @@ class PatchGatherer:
                 "a patch of %d × %d pixels is larger than the scene of %d × %d; choose a smaller patch side"
                 % (patch, patch, height, width)
             )
-        half = patch // 2
-        self.patch, self.height, self.width, self.device = patch, height, width, torch.device(device)
-        self._padded_width = width + 2 * half
-        padded = torch.zeros(height + 2 * half, self._padded_width, bands, device=self.device)
-        padded[half : half + height, half : half + width] = torch.from_numpy(cube).to(self.device)
-        self._spectra = padded.view(-1, bands)
-        steps = torch.arange(patch, device=self.device)
-        self._offsets = (steps[:, None] * self._padded_width + steps).view(-1)
-
-    @property
-    def bands(self) -> int:
-        return self._spectra.shape[1]
+        self.patch, self.height, self.width, self.bands = patch, height, width, bands
+        self.device = torch.device(device)
+        self._source = _MappedScene(cube, patch) if is_mapped(cube) else _SceneOnDevice(cube, patch, self.device)
 
     def __call__(self, indices: Tensor) -> Tensor:
         """Flat C-order pixel indices (N) int64, on any device, to patches (N, P, P, B) float32 on this device.
@@ -51,12 +46,39 @@ class PatchGatherer:
                 "a pixel index lies outside the scene of %d × %d pixels: %d to %d"
                 % (self.height, self.width, int(indices.min()), int(indices.max()))
             )
-        indices = indices.to(self.device)
-        columns = indices.remainder(self.width)
+        return self._source.patches(indices).to(self.device)
+
+
+class _SceneOnDevice:
+    """The padded scene as a table of spectra; a patch is P² of its rows."""
+
+    def __init__(self, cube: np.ndarray, patch: int, device: torch.device) -> None:
+        height, width, bands = cube.shape
+        half = patch // 2
+        self._patch, self._width, self._padded_width, self._device = patch, width, width + 2 * half, device
+        padded = torch.zeros(height + 2 * half, self._padded_width, bands, device=device)
+        padded[half : half + height, half : half + width] = torch.from_numpy(cube).to(device)
+        self._spectra = padded.view(-1, bands)
+        steps = torch.arange(patch, device=device)
+        self._offsets = (steps[:, None] * self._padded_width + steps).view(-1)
+
+    def patches(self, indices: Tensor) -> Tensor:
+        indices = indices.to(self._device)
+        columns = indices.remainder(self._width)
         # row and column of a pixel are those of its patch's top-left corner in the padded scene
-        corners = (indices - columns) // self.width * self._padded_width + columns
+        corners = (indices - columns) // self._width * self._padded_width + columns
         rows = (corners[:, None] + self._offsets).view(-1)
-        return self._spectra.index_select(0, rows).view(-1, self.patch, self.patch, self.bands)
+        return self._spectra.index_select(0, rows).view(-1, self._patch, self._patch, self._spectra.shape[1])
+
+
+class _MappedScene:
+    """The scene in its file; a batch's patches are read from there."""
+
+    def __init__(self, cube: np.ndarray, patch: int) -> None:
+        self._cube, self._patch = cube, patch
+
+    def patches(self, indices: Tensor) -> Tensor:
+        return torch.from_numpy(patches_around(self._cube, indices.cpu().numpy(), self._patch))
 
 
 class MinibatchStream:

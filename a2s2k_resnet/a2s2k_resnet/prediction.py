@@ -1,5 +1,7 @@
 """Logits and classes of any pixels, and classes of the whole scene, in bounded memory."""
 
+from typing import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,19 +17,28 @@ def pixel_logits(network: nn.Module, gatherer: PatchGatherer, pixels: Tensor, ba
 
     batch: patches at once, 0 for the device's default. The network is put into evaluation mode and back.
     """
+    return torch.cat(list(_logits_of_batches(network, gatherer, pixels, batch)))
+
+
+def _logits_of_batches(network: nn.Module, gatherer: PatchGatherer, pixels: Tensor, batch: int) -> Iterator[Tensor]:
     batch = batch or (BATCH_GPU if gatherer.device.type == "cuda" else BATCH_CPU)
     training = network.training
     network.eval()
-    logits = [network(gatherer(pixels[start : start + batch])) for start in range(0, pixels.numel(), batch)]
+    for start in range(0, pixels.numel(), batch):
+        yield network(gatherer(pixels[start : start + batch]))
     network.train(training)
-    return torch.cat(logits)
 
 
+@torch.no_grad()
 def predict_pixels(network: nn.Module, gatherer: PatchGatherer, indices: np.ndarray, batch: int = 0) -> np.ndarray:
-    """Classes 1..K of flat C-order pixel indices, uint8, in their order; see `pixel_logits`."""
+    """Classes 1..K of flat C-order pixel indices, uint8, in their order; see `pixel_logits`.
+
+    Beside a batch nothing is held but the classes: the logits of all pixels could fill the memory.
+    """
     pixels = torch.from_numpy(np.ascontiguousarray(indices, dtype=np.int64))
-    classes = pixel_logits(network, gatherer, pixels, batch).argmax(dim=1) + 1
-    return classes.to(torch.uint8).cpu().numpy()
+    batches = _logits_of_batches(network, gatherer, pixels, batch)
+    classes = torch.cat([(logits.argmax(dim=1) + 1).to(torch.uint8) for logits in batches])
+    return classes.cpu().numpy()
 
 
 def predict_scene(network: nn.Module, gatherer: PatchGatherer, batch: int = 0) -> np.ndarray:

@@ -13,7 +13,7 @@ Source: reconstruction choice R8; directions and kernel as in the 3-D Gabor filt
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -152,25 +152,25 @@ def band_planes(cube: np.ndarray) -> np.ndarray:
 
 
 def filter_space(
-    planes: np.ndarray, rows: np.ndarray, columns: np.ndarray, pixels: Optional[np.ndarray] = None
+    planes: np.ndarray, rows: np.ndarray, columns: np.ndarray, pixels: Union[slice, np.ndarray] = slice(None)
 ) -> Complex:
     """Convolve each band's image (B, H, W) with the kernels of the two spatial axes.
 
     Returns real and imaginary part, (B, H·W) float32, or (B, N) with the N flat indices `pixels` alone.
     """
     (rows_re, rows_im), (columns_re, columns_im) = _parts(rows), _parts(columns)
-    kept = slice(None) if pixels is None else pixels
-    shape = (len(planes), planes[0].size if pixels is None else len(pixels))
+    number = len(range(*pixels.indices(planes[0].size))) if isinstance(pixels, slice) else len(pixels)
+    shape = (len(planes), number)
     real = np.empty(shape, np.float32)
     imaginary = None if rows_im is None and columns_im is None else np.empty(shape, np.float32)
 
     def band(index: int) -> None:
         plane = planes[index]
         part = _difference(_filtered(plane, rows_re, columns_re), _filtered(plane, rows_im, columns_im))
-        real[index] = part.reshape(-1)[kept]
+        real[index] = part.reshape(-1)[pixels]
         if imaginary is not None:
             part = _sum(_filtered(plane, rows_re, columns_im), _filtered(plane, rows_im, columns_re))
-            imaginary[index] = part.reshape(-1)[kept]
+            imaginary[index] = part.reshape(-1)[pixels]
 
     in_threads(band, range(len(planes)))
     return real, imaginary

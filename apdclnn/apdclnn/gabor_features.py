@@ -5,17 +5,19 @@
     pass 1    its values at a sample of the pixels, at most SAMPLE_PIXELS; on them the PCA is fitted
     pass 2    its share (response − mean) · weights of the components at all pixels, added up over the filters
 
-A scene no larger than the sample needs only pass 1. The result is cached under a name made of everything it depends on.
+A scene no larger than the sample needs only pass 1. A memory-mapped scene goes through both passes in slabs of rows,
+each read with the rows around it that the filters reach, so that a pass reads the file once.
+
+The result is cached under a name made of everything it depends on.
 
 Source: reconstruction choice R8.
 """
 
 import contextlib
 import hashlib
-import io
 import json
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, BinaryIO, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -32,9 +34,11 @@ from apdclnn.gabor import (
     in_threads,
     kernels,
     pixels_of_sigma,
+    reach,
     slabs,
 )
 from shared_data.atomic import atomic_path
+from shared_data.mapped import is_mapped, row_blocks, storage_like
 from shared_data.progress import TrainingProgress
 
 CACHE_VERSION = "gabor features 2"  # to be raised by any change of the numbers
@@ -44,6 +48,8 @@ SEED = 0  # of the sample and of the randomised PCA
 POWER_ITERATIONS = 20
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
+_HASHED_BYTES = 1 << 20  # at a time
+_ROWS_BYTES = 1 << 27  # of a memory-mapped cube's rows filtered at a time, without those around them
 
 Advance = Callable[[], None]
 
@@ -59,15 +65,17 @@ def gabor_features(
 ) -> np.ndarray:
     """The whitened principal components of the magnitude responses of `bank(frequencies)`.
 
-    cube: (H, W, B), scaled to [0, 1]; computed in float32. cache_folder: made when missing; a file in it that is
-    damaged is computed anew. progress: called as progress(filters done, filters in all) after each filter of each pass;
-    without it a bar is drawn on stderr when that is a terminal. fitted: flat indices of the pixels the sample is drawn
-    from, instead of the whole scene.
+    cube: (H, W, B), scaled to [0, 1]; computed in float32. A memory-mapped one is C-contiguous float32. cache_folder:
+    made when missing; a file in it that is damaged is computed anew. progress: called as progress(filters done, filters
+    in all) after each filter of each pass, and of each slab of rows; without it a bar is drawn on stderr when that is a
+    terminal. fitted: flat indices of the pixels the sample is drawn from, instead of the whole scene.
 
     Returns (H, W, components) float32: mean 0 and variance 1 over the sampled pixels, uncorrelated there, by falling
-    variance before whitening; the largest weight of each component is positive.
+    variance before whitening; the largest weight of each component is positive. Those of a memory-mapped cube are
+    memory-mapped, too.
 
-    Memory beside the cube: at most `memory_bound_bytes`, which is the cube three times and the sample three times.
+    Memory beside the cube: at most `memory_bound_bytes`, which is the cube three times and the sample three times; of a
+    memory-mapped cube, that for one slab of rows instead of all.
 
     Raises: ValueError for a cube that has no three axes or holds NaN or infinity, a frequency outside (0, 0.5], a
     sigma_wavelengths that is not positive, components that are fewer than 1 or more than the sampled pixels, the
@@ -75,14 +83,15 @@ def gabor_features(
     OSError when the cache folder cannot be written.
     """
     filters = bank(frequencies)
-    cube = np.ascontiguousarray(cube, np.float32)
+    if not is_mapped(cube):
+        cube = np.ascontiguousarray(cube, np.float32)
     _check_cube(cube)
     pixels = cube.shape[0] * cube.shape[1]
     chosen = _sampled(np.arange(pixels) if fitted is None else np.sort(fitted))
     _check_components(components, len(chosen), len(filters) * cube.shape[2])
     shape = (*cube.shape[:2], components)
     cached = _cache_path(cube, filters, components, sigma_wavelengths, cache_folder, chosen)
-    features = _read(cached, shape)
+    features = _read(cached, shape, is_mapped(cube))
     if features is None:
         features = _compute(cube, filters, components, sigma_wavelengths, progress, chosen).reshape(shape)
         _write(cached, features)
@@ -116,7 +125,7 @@ def memory_bound_bytes(shape: Tuple[int, int, int], filters: int, components: in
 def _check_cube(cube: np.ndarray) -> None:
     if cube.ndim != 3 or not cube.size:
         raise ValueError("Cube of shape %s: expected (height, width, bands), none of them 0." % (cube.shape,))
-    if not np.isfinite(cube).all():
+    if not all(np.isfinite(cube[rows]).all() for rows in row_blocks(cube)):
         raise ValueError("The cube holds NaN or infinity; expected finite values scaled to [0, 1].")
 
 
@@ -139,16 +148,58 @@ def _compute(
     """The features (H·W, components) of a checked cube, fitted on the chosen pixels."""
     pixels = cube.shape[0] * cube.shape[1]
     whole = len(chosen) == pixels
-    bank_kernels = [kernels(filter, pixels_of_sigma(filter, sigma_wavelengths)) for filter in filters]
-    planes = band_planes(cube)
-    with _counted(len(filters) * (1 if whole else 2), progress) as advance:
-        sample = _sample(planes, bank_kernels, chosen, advance)
+    sigmas = [pixels_of_sigma(filter, sigma_wavelengths) for filter in filters]
+    bank_kernels = [kernels(filter, sigma) for filter, sigma in zip(filters, sigmas)]
+    rows = _MappedRows(cube, reach(max(sigmas))) if is_mapped(cube) else [_Rows(band_planes(cube), 0, slice(0, pixels))]
+    with _counted(len(rows) * len(filters) * (1 if whole else 2), progress) as advance:
+        sample = _sample(rows, bank_kernels, chosen, cube.shape[2], advance)
         mean, weights = _fit(sample, components, float(np.abs(cube.reshape(pixels, -1)[chosen]).max()))
         if whole:
             sample -= mean
             return sample.dot(weights)
         del sample
-        return _project(planes, bank_kernels, mean, weights, advance)
+        features = storage_like(cube, (pixels, components), np.float32)
+        _project(rows, bank_kernels, mean, weights, features, advance)
+        return features
+
+
+class _Rows(NamedTuple):
+    """Some rows of a cube as images of its bands, and around them the rows that filters reach.
+
+    planes: (B, h, W). first: flat index of their first pixel in the scene. wanted: flat indices in the scene of the
+    pixels whose responses are right, those of the rows without the ones around.
+    """
+
+    planes: np.ndarray
+    first: int
+    wanted: slice
+
+    def within(self, pixels: Union[slice, np.ndarray]) -> Union[slice, np.ndarray]:
+        """Flat indices in the planes of those in the scene."""
+        if isinstance(pixels, slice):
+            return slice(pixels.start - self.first, pixels.stop - self.first)
+        return pixels - self.first
+
+
+class _MappedRows:
+    """All rows of a memory-mapped cube, slab by slab; each is read into the memory of the one before."""
+
+    def __init__(self, cube: np.ndarray, around: int) -> None:
+        self._cube, self._around = cube, around
+        # with fewer rows than lie around them, most of the filtering would be done for rows that are not wanted
+        self._rows = max(around, _ROWS_BYTES // cube[0].nbytes)
+
+    def __len__(self) -> int:
+        return -(-len(self._cube) // self._rows)
+
+    def __iter__(self) -> Iterator[_Rows]:
+        height, width, bands = self._cube.shape
+        planes = np.empty((bands, min(height, self._rows + 2 * self._around), width), np.float32)
+        for start in range(0, height, self._rows):
+            stop = min(start + self._rows, height)
+            top, bottom = max(start - self._around, 0), min(stop + self._around, height)
+            planes[:, : bottom - top] = np.moveaxis(self._cube[top:bottom], 2, 0)
+            yield _Rows(planes[:, : bottom - top], top * width, slice(start * width, stop * width))
 
 
 def _sampled(pixels: np.ndarray) -> np.ndarray:
@@ -158,16 +209,19 @@ def _sampled(pixels: np.ndarray) -> np.ndarray:
     return pixels[np.sort(np.random.RandomState(SEED).choice(len(pixels), SAMPLE_PIXELS, replace=False))]
 
 
-def _sample(planes: np.ndarray, bank_kernels: List[Tuple], chosen: np.ndarray, advance: Advance) -> np.ndarray:
+def _sample(rows: Any, bank_kernels: List[Tuple], chosen: np.ndarray, bands: int, advance: Advance) -> np.ndarray:
     """Responses of every filter at the chosen pixels: (pixels, filters·B), one filter's bands side by side."""
-    bands = len(planes)
     sample = np.empty((len(chosen), len(bank_kernels) * bands), np.float32)
-    for index, (rows, columns, spectral) in enumerate(bank_kernels):
-        real, imaginary = filter_space(planes, rows, columns, chosen)
-        for part in slabs(len(chosen)):
-            magnitudes = filter_bands(real, imaginary, spectral, part)
-            sample[part, index * bands : (index + 1) * bands] = magnitudes.T
-        advance()
+    for some in rows:
+        here = slice(*np.searchsorted(chosen, (some.wanted.start, some.wanted.stop)))
+        pixels, responses = some.within(chosen[here]), sample[here]
+        for index, (along_rows, along_columns, spectral) in enumerate(bank_kernels):
+            if len(pixels):
+                real, imaginary = filter_space(some.planes, along_rows, along_columns, pixels)
+            for part in slabs(len(pixels)):
+                magnitudes = filter_bands(real, imaginary, spectral, part)
+                responses[part, index * bands : (index + 1) * bands] = magnitudes.T
+            advance()
     return sample
 
 
@@ -191,24 +245,24 @@ def _fit(sample: np.ndarray, components: int, scale: float) -> Tuple[np.ndarray,
 
 
 def _project(
-    planes: np.ndarray, bank_kernels: List[Tuple], mean: np.ndarray, weights: np.ndarray, advance: Advance
-) -> np.ndarray:
-    """The components at all pixels, (H·W, components), filter by filter."""
-    bands, pixels = len(planes), planes[0].size
-    features = np.zeros((pixels, weights.shape[1]), np.float32)
-    for index, (rows, columns, spectral) in enumerate(bank_kernels):
-        own = slice(index * bands, (index + 1) * bands)
-        real, imaginary = filter_space(planes, rows, columns)
+    rows: Any, bank_kernels: List[Tuple], mean: np.ndarray, weights: np.ndarray, features: np.ndarray, advance: Advance
+) -> None:
+    """Write the components at all pixels, (H·W, components), filter by filter."""
+    features[:] = 0
+    for some in rows:
+        bands, part_of_features = len(some.planes), features[some.wanted]
+        for index, (along_rows, along_columns, spectral) in enumerate(bank_kernels):
+            own = slice(index * bands, (index + 1) * bands)
+            real, imaginary = filter_space(some.planes, along_rows, along_columns, some.within(some.wanted))
 
-        def centred(part: slice, real=real, imaginary=imaginary, spectral=spectral, own=own) -> None:
-            # in the place of the real part, whose slab has served
-            real[:, part] = filter_bands(real, imaginary, spectral, part) - mean[own, np.newaxis]
+            def centred(part: slice, real=real, imaginary=imaginary, spectral=spectral, own=own) -> None:
+                # in the place of the real part, whose slab has served
+                real[:, part] = filter_bands(real, imaginary, spectral, part) - mean[own, np.newaxis]
 
-        in_threads(centred, slabs(pixels))
-        # one product outside of the threads: BLAS has its own, and both together are three times slower
-        features += real.T.dot(weights[own])
-        advance()
-    return features
+            in_threads(centred, slabs(len(part_of_features)))
+            # one product outside of the threads: BLAS has its own, and both together are three times slower
+            part_of_features += real.T.dot(weights[own])
+            advance()
 
 
 @contextlib.contextmanager
@@ -240,24 +294,36 @@ def _cache_path(
     return Path(folder) / ("gabor-%s.npy" % content.hexdigest()[:16])
 
 
-def _read(path: Path, shape: Tuple[int, ...]) -> Optional[np.ndarray]:
+def _read(path: Path, shape: Tuple[int, ...], mapped: bool) -> Optional[np.ndarray]:
     """The cached features; None when there are none, or the file is not as it was written."""
     try:
-        content = path.read_bytes()
-        array, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-        if hashlib.sha256(array).digest() != digest:
-            return None
-        features = np.load(io.BytesIO(array), allow_pickle=False)
+        with open(str(path), "rb") as file:
+            array_bytes = file.seek(-_DIGEST_BYTES, 2)
+            digest = file.read()
+            file.seek(0)
+            if _digest(file, array_bytes) != digest:
+                return None
+        features = np.load(str(path), mmap_mode="r" if mapped else None, allow_pickle=False)
     except (OSError, ValueError):
         return None
     return features if features.shape == shape and features.dtype == np.float32 else None
 
 
+def _digest(file: BinaryIO, size: int) -> bytes:
+    """SHA-256 of the next so many bytes."""
+    digest = hashlib.sha256()
+    for start in range(0, size, _HASHED_BYTES):
+        digest.update(file.read(min(_HASHED_BYTES, size - start)))
+    return digest.digest()
+
+
 def _write(path: Path, features: np.ndarray) -> None:
     """An ordinary .npy file with the SHA-256 of its bytes behind the array, where numpy's reader does not look."""
-    array = io.BytesIO()
-    np.save(array, features, allow_pickle=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        file.write(array.getbuffer())
-        file.write(hashlib.sha256(array.getbuffer()).digest())
+    with atomic_path(path) as temporary, open(temporary, "w+b") as file:
+        np.save(file, features, allow_pickle=False)
+        size = file.tell()
+        file.seek(0)
+        digest = _digest(file, size)
+        file.seek(size)
+        file.write(digest)

@@ -14,7 +14,8 @@ from apdclnn.tf_stack import tf, tflearn
 class Model:
     """APDCLNN with fresh weights on a scene.
 
-    components: (H, W, T) float32. gabor: (H, W, T') float32, None where the structure has no Gabor features.
+    components: (H, W, T) float32. gabor: (H, W, T') float32, None where the structure has no Gabor features. Both are
+    held on the device, unless they are memory-mapped: then their patches are read from the file.
     side: P, odd. device: as TensorFlow names it. seed: of the initial weights.
     Raises: ValueError for sizes that do not fit.
     """
@@ -61,6 +62,8 @@ class Model:
         if training != self._training:
             self._set_training(training)
         fed = {self._pixels: pixels}
+        for table in self._tables:
+            fed.update(table.fed(pixels))
         if targets is not None:
             fed[self._targets] = targets
         return self.session.run(fetched, fed)

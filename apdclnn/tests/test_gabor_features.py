@@ -219,6 +219,53 @@ def test_refuses_frequencies(tmp_path, frequencies):
     assert list(tmp_path.iterdir()) == []
 
 
+def mapped(cube, folder):
+    np.save(str(folder / "cube.npy"), cube)
+    return np.load(str(folder / "cube.npy"), mmap_mode="r")
+
+
+@pytest.mark.parametrize("sample", [40, 4096])
+def test_a_mapped_scene_of_one_slab_gives_the_same_bits(tmp_path, monkeypatch, sample):
+    monkeypatch.setattr(module, "SAMPLE_PIXELS", sample)
+    cube = scene(12, 10)
+    features = gabor_features(mapped(cube, tmp_path), FREQUENCIES, 5, tmp_path / "of the mapped")
+    np.testing.assert_array_equal(features, gabor_features(cube, FREQUENCIES, 5, tmp_path / "in memory"))
+
+
+@pytest.mark.parametrize("rows_bytes", [1, 20 * 10 * 6 * 4])
+@pytest.mark.parametrize("fitted", [None, np.arange(100)])
+def test_a_mapped_scene_is_filtered_in_slabs_of_rows(tmp_path, monkeypatch, rows_bytes, fitted):
+    """The last bits of a response may depend on its place in what OpenCV is given at a time."""
+    monkeypatch.setattr(module, "SAMPLE_PIXELS", 200)
+    monkeypatch.setattr(module, "_ROWS_BYTES", rows_bytes)
+    cube = scene(70, 10)
+    rows = module._MappedRows(cube, 7)
+    assert len(rows) == len(list(rows)) > 3
+    seen = []
+    features = gabor_features(
+        mapped(cube, tmp_path), FREQUENCIES, 5, tmp_path / "of the mapped", fitted=fitted,
+        progress=lambda *counted: seen.append(counted),
+    )  # fmt: skip
+    assert isinstance(features, np.memmap) and seen[-1][0] == seen[-1][1] == len(seen) and len(seen) % 52 == 0
+    expected = gabor_features(cube, FREQUENCIES, 5, tmp_path / "in memory", fitted=fitted)
+    np.testing.assert_allclose(features, expected, atol=1e-4)
+
+
+def test_cached_features_of_a_mapped_scene_stay_in_their_file(tmp_path, computations):
+    cube = scene()
+    features = gabor_features(cube, FREQUENCIES, 5, tmp_path / "cache")
+    again = gabor_features(mapped(cube, tmp_path), FREQUENCIES, 5, tmp_path / "cache")
+    assert len(computations) == 1 and isinstance(again, np.memmap)
+    np.testing.assert_array_equal(again, features)
+
+
+def test_refuses_values_of_a_mapped_scene_that_are_not_finite(tmp_path):
+    cube = scene()
+    cube[8, 7, 5] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        gabor_features(mapped(cube, tmp_path), FREQUENCIES, 3, tmp_path)
+
+
 def test_refuses_a_width(tmp_path):
     with pytest.raises(ValueError, match="sigma_wavelengths"):
         gabor_features(scene(), FREQUENCIES, 3, tmp_path, sigma_wavelengths=0)

@@ -8,6 +8,7 @@ from da_imrn.partition import Partition, window_pixels
 from shared_data.minibatch_order import MinibatchOrder
 
 AS_IS, UP_DOWN, LEFT_RIGHT = 0, 1, 2  # flips
+_PASTED = 4096  # tiles pasted at a time: the indices of their pixels take more memory than the tiles
 
 
 class PatchSet(NamedTuple):
@@ -107,9 +108,11 @@ def in_grid(height: int, width: int, patch: int) -> np.ndarray:
 def paste(tiles: np.ndarray, corners: np.ndarray, shape: Tuple[int, int]) -> np.ndarray:
     """(N, b, b) tiles at their corners, (H, W); where tiles overlap the earlier one stays."""
     result = np.zeros(shape, tiles.dtype)
-    pixels = window_pixels(corners, tiles.shape[1], shape[1]).ravel()
-    unique, first = np.unique(pixels, return_index=True)
-    result.ravel()[unique] = tiles.ravel()[first]
+    for start in reversed(range(0, len(tiles), _PASTED)):
+        some = slice(start, start + _PASTED)
+        pixels = window_pixels(corners[some], tiles.shape[1], shape[1]).ravel()
+        unique, first = np.unique(pixels, return_index=True)
+        result.ravel()[unique] = tiles[some].ravel()[first]
     return result
 
 

@@ -26,6 +26,7 @@ PAPER = Paper(
     add_bench_options=SUBJECT.add_options,
     default_seed=1,
     errors=(SimpleCVError,),
+    tiles=True,
     own_tables={"selection": selection_table},
 )
 

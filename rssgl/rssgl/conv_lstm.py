@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from full_scene.convolution import convolution_gradients
+from full_scene.stages import Local, Stages
 
 GATES = "ifoc"  # order of the rows of a fused kernel
 HIDDEN = 4  # hidden channels of a cell
@@ -237,7 +238,7 @@ class GlobalConvLSTM3d(nn.Module):
         super().__init__()
         if channels % self.STEPS:
             raise ValueError("the 3-D ConvLSTM needs a multiple of %d channels, not %d" % (self.STEPS, channels))
-        self.depth_kernel = kernel[0]
+        self.depth_kernel, self.sides = kernel[0], kernel[1:]
         self.cell0 = ConvLSTM3dCell(1, HIDDEN, kernel)
         self.cell1 = ConvLSTM3dCell(HIDDEN, HIDDEN, kernel)
 
@@ -250,3 +251,9 @@ class GlobalConvLSTM3d(nn.Module):
         volumes = scene.reshape(self.STEPS, -1, 1, *scene.shape[1:])
         state = StackedRecurrence.apply(volumes, self.depth_kernel, torch.is_grad_enabled(), *parameters)
         return state.transpose(0, 1).flatten(0, 1)
+
+    def stages(self) -> Stages:
+        """From the first volume to the last hidden state: into both cells once, and seven times from step to step."""
+        convolutions = 2 + self.STEPS - 1
+        reason = "half the %d×%d kernel, %d times in a row" % (*self.sides, convolutions)
+        yield Local(self, convolutions * (max(self.sides) // 2), reason)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from full_scene.attention import JointAttention, SpatialAttention
 from full_scene.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
+from full_scene.stages import Local, Stages
 from rssgl.conv_lstm import GlobalConvLSTM3d
 from simplecv.errors import ConfigError
 from simplecv.registry import MODEL
@@ -74,6 +75,10 @@ class RSSGL(EncoderDecoder):
     def upsample(self, x: Tensor) -> Tensor:
         """Nearest ×2."""
         return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+    def upsample_stages(self) -> Stages:
+        """No pixel beside is looked at."""
+        yield Local(self.upsample, 0, "every pixel is copied", grow=2)
 
     def at_pixels(self, x: Tensor, chosen: Tensor) -> Tuple[Tensor, Tensor]:
         """Class logits (M, K) and final features (M, B) of the M pixels with chosen (N, H, W) bool, in C order.

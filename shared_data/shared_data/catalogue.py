@@ -19,13 +19,24 @@ _SCENE_KEYS = {"title", "height", "width", "bands", "access", "how_to_get", "cla
 _OPTIONAL_SCENE_KEYS = {"labelled_pixels", "cube", "ground_truth"}
 
 
+MAPPED_SUFFIX = ".npy"
+
+
 class SceneFile(NamedTuple):
-    """One MATLAB file of a scene. `sha256` is None where no hash can be known; `urls` are tried in order."""
+    """One file of a scene: a MATLAB file, or a numpy file (.npy), which holds one array and has no `key`.
+
+    `sha256` is None where no hash can be known; `urls` are tried in order.
+    """
 
     name: str
-    key: str
+    key: Optional[str]
     sha256: Optional[str]
     urls: Tuple[str, ...]
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the array stays in the file, memory-mapped."""
+        return self.name.endswith(MAPPED_SUFFIX)
 
 
 class Scene(NamedTuple):
@@ -161,7 +172,11 @@ def _parse_file(table: Dict[str, Any], kind: str, access: str, scene: str) -> Op
     where = f"{scene}.{kind}"
     row = _typed(table, kind, dict, scene)
     downloaded = {"sha256", "urls"}
-    _check_keys(row, where, {"name", "key"} | (downloaded if access == "download" else set()), downloaded)
+    mapped = str(row.get("name", "")).endswith(MAPPED_SUFFIX)
+    if mapped and kind != "cube":
+        raise CatalogueError(f"{where}: name is '{row['name']}', expected a MATLAB file; only a cube may be .npy.")
+    needed = {"name"} if mapped else {"name", "key"}
+    _check_keys(row, where, needed | (downloaded if access == "download" else set()), downloaded)
     name = _typed(row, "name", str, where)
     if not re.match(r"[A-Za-z0-9][\w.-]*\Z", name):
         raise CatalogueError(f"{where}: name is '{name}', expected a plain file name.")
@@ -173,7 +188,7 @@ def _parse_file(table: Dict[str, Any], kind: str, access: str, scene: str) -> Op
         raise CatalogueError(f"{where}: urls holds something other than http(s) addresses.")
     if access == "download" and not urls:
         raise CatalogueError(f"{where}: urls is empty, expected at least one source.")
-    return SceneFile(name=name, key=_typed(row, "key", str, where), sha256=sha256, urls=urls)
+    return SceneFile(name=name, key=None if mapped else _typed(row, "key", str, where), sha256=sha256, urls=urls)
 
 
 def _check_keys(table: Dict[str, Any], where: str, required: set, optional: Iterable[str] = ()) -> None:

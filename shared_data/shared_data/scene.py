@@ -9,6 +9,7 @@ import numpy as np
 
 from shared_data.catalogue import Scene, SceneFile, get_scene
 from shared_data.errors import SceneFormatError, SceneNotFoundError, SceneVerificationError
+from shared_data.mapped import is_mapped, open_mapped, row_blocks
 from shared_data.matfile import read_mat
 
 DATA_VARIABLE = "HSI_DATA"
@@ -30,7 +31,7 @@ class LoadedScene(NamedTuple):
     """A scene ready for use.
 
     cube: (H, W, B) in the dtype of the file; the values are the instrument's digital numbers or scaled radiance, not
-        normalised. MATLAB files give column-major memory order.
+        normalised. MATLAB files give column-major memory order; a .npy file stays on disk, memory-mapped.
     ground_truth: (H, W) uint8; 0 is unlabelled, 1..K are the classes of `scene.class_names`.
     files: evidence for cube and ground truth; empty for the generated scene.
     verified: every file has the catalogue's hash; False for the generated scene, which has none.
@@ -75,7 +76,7 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False) ->
     # the ground truth is small: reading it first finds most mistakes before the cube is in memory
     ground_truth = read_mat(evidence[1].path, scene.ground_truth.key, size)
     ground_truth = _checked_labels(ground_truth, scene, evidence[1].path)
-    cube = read_mat(evidence[0].path, scene.cube.key, size + (scene.bands,))
+    cube = _read_cube(scene, evidence[0].path)
     _check_finite(cube, evidence[0].path)
     return LoadedScene(scene, cube, ground_truth, evidence, all(file.verified for file in evidence))
 
@@ -168,6 +169,11 @@ def _not_verified(scene: Scene, found: FileEvidence) -> SceneVerificationError:
     return SceneVerificationError(f"{scene.slug}: {found.path} {problem}; {remedy}.")
 
 
+def _read_cube(scene: Scene, path: str) -> np.ndarray:
+    shape = (scene.height, scene.width, scene.bands)
+    return open_mapped(path, shape) if scene.cube.is_mapped else read_mat(path, scene.cube.key, shape)
+
+
 def _checked_labels(ground_truth: np.ndarray, scene: Scene, path: str) -> np.ndarray:
     """The labels as C-ordered (H, W) uint8, or SceneFormatError when they are not 0..K with some pixel labelled."""
     if ground_truth.dtype.kind == "f" and not np.array_equal(ground_truth, np.floor(ground_truth)):
@@ -183,11 +189,22 @@ def _checked_labels(ground_truth: np.ndarray, scene: Scene, path: str) -> np.nda
 def _check_finite(cube: np.ndarray, path: str) -> None:
     if cube.dtype.kind != "f":
         return
-    for band in range(cube.shape[2]):  # one band at a time: a mask of the whole cube would cost memory
-        bad = np.argwhere(~np.isfinite(cube[:, :, band]))
+    for part in _parts(cube):  # a mask of the whole cube would cost memory
+        bad = np.argwhere(~np.isfinite(cube[part]))
         if len(bad):
-            row, column = bad[0]
+            row, column, band = bad[0] + [side.start or 0 for side in part]
             raise SceneFormatError(
                 f"{path}: expected finite values, found NaN or infinity, first in row {row}, column {column}, "
                 f"band {band} (counted from 0)."
             )
+
+
+def _parts(cube: np.ndarray) -> Iterator[Tuple[slice, slice, slice]]:
+    """Small parts that cover the cube, as it lies in storage: blocks of rows of a mapped one, else band by band."""
+    whole = slice(None)
+    if is_mapped(cube):
+        for rows in row_blocks(cube):
+            yield rows, whole, whole
+    else:
+        for band in range(cube.shape[2]):
+            yield whole, whole, slice(band, band + 1)

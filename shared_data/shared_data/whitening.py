@@ -9,6 +9,8 @@ from typing import Iterator, Optional, Tuple
 import numpy as np
 from sklearn.decomposition import PCA
 
+from shared_data.mapped import is_mapped, storage_like
+
 _CHUNK = 16384  # pixels converted to float64 at a time
 _NO_VARIANCE = 1e-13  # a component below this share of the largest variance is rounding noise
 
@@ -26,9 +28,9 @@ class Whitening:
         self.mean, self.axes = mean, axes
 
     def apply(self, cube: np.ndarray) -> np.ndarray:
-        """(H, W, B) numbers to (H, W, C) float32, a chunk of pixels at a time."""
+        """(H, W, B) numbers to (H, W, C) float32, a chunk of pixels at a time; memory-mapped where the cube is."""
         height, width, _ = cube.shape
-        result = np.empty((height * width, self.axes.shape[1]), np.float32)
+        result = storage_like(cube, (height * width, self.axes.shape[1]), np.float32)
         for start, spectra in _chunks(cube):
             result[start : start + len(spectra)] = (spectra - self.mean).dot(self.axes)
         return result.reshape(height, width, -1)
@@ -47,7 +49,8 @@ def fit(cube: np.ndarray, pixels: Optional[np.ndarray] = None, components: Optio
 
     cube: (H, W, B) numbers; pixels: flat C-order indices, None for the whole scene; components: C, None for all B.
     Held while it runs, beside the cube: the n fitted spectra as float64 and the left factor of their singular value
-    decomposition, 2·n·B·8 bytes; 0.35 GB for the whole University of Pavia.
+    decomposition, 2·n·B·8 bytes; 0.35 GB for the whole University of Pavia. The whole of a memory-mapped cube is read
+    twice instead, a chunk at a time.
     Raises: ValueError for fewer than two pixels or an impossible number of components.
     """
     height, width, bands = cube.shape
@@ -57,21 +60,42 @@ def fit(cube: np.ndarray, pixels: Optional[np.ndarray] = None, components: Optio
     count = height * width if pixels is None else len(pixels)
     if count < 2:
         raise ValueError("principal components need at least two pixels, not %d" % count)
-    spectra = cube.reshape(-1, bands)
-    spectra = (spectra if pixels is None else spectra[pixels]).astype(np.float64)
-    found = PCA(n_components=min(components, count), svd_solver="full", copy=False).fit(spectra)
-    variance = found.explained_variance_ * (count - 1) / count  # of the pixels, not an estimate for others
+    if pixels is None and is_mapped(cube):
+        mean, principal, variance = _by_chunks(cube)
+        variance = variance[:components]
+    else:
+        spectra = cube.reshape(-1, bands)
+        spectra = (spectra if pixels is None else spectra[pixels]).astype(np.float64)
+        found = PCA(n_components=min(components, count), svd_solver="full", copy=False).fit(spectra)
+        variance = found.explained_variance_ * (count - 1) / count  # of the pixels, not an estimate for others
+        mean, principal = found.mean_, found.components_
     varies = variance > _NO_VARIANCE * max(variance[0], np.finfo(float).tiny)
     axes = np.zeros((bands, components))
     for index in np.flatnonzero(varies):
-        axis = found.components_[index]
+        axis = principal[index]
         axes[:, index] = axis * np.sign(axis[np.abs(axis).argmax()]) / np.sqrt(variance[index])
-    return Whitening(found.mean_, axes)
+    return Whitening(mean, axes)
+
+
+def _by_chunks(cube: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean (B), principal axes, one a row, and variances of all spectra, in the memory of a chunk.
+
+    The centred spectra X = Q·R, chunk after chunk, and R = U·S·V: S and V are those of X, and as exact as those of its
+    own decomposition. The covariance X'·X would square the singular values, and drown the small ones in rounding.
+    """
+    height, width, bands = cube.shape
+    mean = sum(spectra.sum(axis=0) for _, spectra in _chunks(cube)) / (height * width)
+    triangle = np.empty((0, bands))
+    for _, spectra in _chunks(cube):
+        triangle = np.linalg.qr(np.concatenate([triangle, spectra - mean]), mode="r")
+    _, singular, axes = np.linalg.svd(triangle, full_matrices=False)
+    return mean, axes, singular**2 / (height * width)
 
 
 def whiten(cube: np.ndarray, pixels: Optional[np.ndarray] = None, components: Optional[int] = None) -> np.ndarray:
     """(H, W, B) scene to (H, W, C) float32 standardised components, fitted on `pixels` (None: the whole scene).
 
-    Held beside the cube: the result, (H, W, C) float32, and before it what `fit` holds.
+    Held beside the cube: the result, (H, W, C) float32, and before it what `fit` holds. The result of a memory-mapped
+    cube is memory-mapped, too.
     """
     return fit(cube, pixels, components).apply(cube)

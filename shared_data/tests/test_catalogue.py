@@ -131,6 +131,30 @@ def test_a_mistake_in_the_catalogue_is_named(tmp_path, old, new, complaint):
     assert str(path) in str(error.value)
 
 
+def numpy_cube(tmp_path, old='name = "PaviaU.mat"\nkey = "paviaU"\n', new='name = "PaviaU.npy"\n'):
+    text = catalogue.CATALOGUE_PATH.read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "scenes.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return catalogue.read_catalogue(path)["pavia"]
+
+
+def test_a_numpy_cube_needs_no_key(tmp_path):
+    scene = numpy_cube(tmp_path)
+    assert (scene.cube.name, scene.cube.key, scene.cube.is_mapped) == ("PaviaU.npy", None, True)
+    assert scene.cube.sha256 and scene.cube.urls and not scene.ground_truth.is_mapped
+
+
+def test_a_numpy_cube_has_no_key_to_give(tmp_path):
+    with pytest.raises(CatalogueError, match=r"scenes\.pavia\.cube: unknown key 'key'"):
+        numpy_cube(tmp_path, new='name = "PaviaU.npy"\nkey = "paviaU"\n')
+
+
+def test_labels_are_in_a_matlab_file(tmp_path):
+    with pytest.raises(CatalogueError, match=r"pavia\.ground_truth: name is 'PaviaU_gt\.npy', expected a MATLAB file"):
+        numpy_cube(tmp_path, 'name = "PaviaU_gt.mat"', 'name = "PaviaU_gt.npy"')
+
+
 def test_a_missing_catalogue_is_named(tmp_path):
     with pytest.raises(CatalogueError, match=r"absent\.toml"):
         catalogue.read_catalogue(tmp_path / "absent.toml")

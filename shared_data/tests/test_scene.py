@@ -208,6 +208,51 @@ def test_web_page_in_place_of_the_cube_is_named(tiny):
         load_unverified(tiny)
 
 
+# a memory-mapped cube
+
+
+@pytest.fixture
+def mapped(tiny, know):
+    """The tiny scene with its cube in a .npy file; writes another cube there and says the file's path."""
+
+    def write(cube):
+        path = tiny.folder / "Tiny.npy"
+        np.save(str(path), cube)
+        file = tiny.scene.cube._replace(name="Tiny.npy", key=None, sha256=scene.file_sha256(path))
+        know(tiny.scene._replace(cube=file))
+        return path
+
+    return write
+
+
+def test_a_numpy_cube_is_mapped_and_verified(tiny, mapped):
+    path = mapped(tiny.cube)
+    loaded = load_scene("tiny", data=tiny.folder)
+    assert loaded.verified and loaded.files[0].path == str(path)
+    assert isinstance(loaded.cube, np.memmap) and loaded.cube.dtype == np.uint16
+    np.testing.assert_array_equal(loaded.cube, tiny.cube)
+    assert type(loaded.ground_truth) is np.ndarray
+
+
+@pytest.mark.parametrize("block_bytes", [1, 100, 1 << 24])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_of_a_mapped_cube_that_are_not_finite_are_refused(tiny, mapped, monkeypatch, bad, block_bytes):
+    monkeypatch.setattr("shared_data.mapped._BLOCK_BYTES", block_bytes)
+    cube = tiny.cube.astype(np.float32)
+    mapped(cube)
+    assert load_unverified(tiny).cube.dtype == np.float32
+    cube[4, 3, 1] = bad
+    mapped(cube)
+    with pytest.raises(SceneFormatError, match=r"Tiny\.npy: .*row 4, column 3, band 1"):
+        load_unverified(tiny)
+
+
+def test_a_mapped_cube_of_another_size_is_refused(tiny, mapped):
+    mapped(tiny.cube[:, :, :3])
+    with pytest.raises(SceneFormatError, match=r"Tiny\.npy: expected the shape 6×5×4, found 6×5×3"):
+        load_unverified(tiny)
+
+
 # the generated scene
 
 

@@ -1,9 +1,11 @@
 """Joint attention: a spectral gate and a spatial gate on the same features, side by side."""
 
-from typing import Callable
+from typing import Callable, Generator
 
 import torch
 from torch import Tensor, nn
+
+from full_scene.stages import STATISTICS, Local, Moments, Stages, Statistics
 
 
 class ChannelAttention(nn.Module):
@@ -20,11 +22,20 @@ class ChannelAttention(nn.Module):
         self.inner, self.gate = inner, gate
 
     def forward(self, x: Tensor) -> Tensor:
-        average, maximum = x.mean(dim=(2, 3), keepdim=True), torch.amax(x, dim=(2, 3), keepdim=True)
+        return self.of_pooled(x.mean(dim=(2, 3), keepdim=True), torch.amax(x, dim=(2, 3), keepdim=True))
+
+    def of_pooled(self, average: Tensor, maximum: Tensor) -> Tensor:
+        """The gate from average and maximum, each (N, C, 1, 1)."""
         return self.gate(self._bottleneck(average) + self._bottleneck(maximum))
 
     def _bottleneck(self, pooled: Tensor) -> Tensor:
         return self.fc2(self.inner(self.fc1(pooled)))
+
+    def gate_stages(self) -> Generator[Statistics, Moments, Tensor]:
+        """Asks for the statistics of the map and returns its gate."""
+        whole = yield STATISTICS
+        pooled = (values.to(self.fc1.weight.dtype).view(1, -1, 1, 1) for values in (whole.mean, whole.maximum))
+        return self.of_pooled(*pooled)
 
 
 class SpatialAttention(nn.Module):
@@ -32,6 +43,8 @@ class SpatialAttention(nn.Module):
 
     rectified: apply a ReLU before the sigmoid.
     """
+
+    REACH, REASON = 3, "half the 7×7 kernel of the spatial attention"
 
     def __init__(self, rectified: bool = True) -> None:
         super().__init__()
@@ -52,4 +65,12 @@ class JointAttention(nn.Module):
         self.sa = SpatialAttention()
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([torch.addcmul(x, x, self.ca(x)), torch.addcmul(x, x, self.sa(x))], dim=1)
+        return self._gated(x, self.ca(x))
+
+    def _gated(self, x: Tensor, spectral_gate: Tensor) -> Tensor:
+        return torch.cat([torch.addcmul(x, x, spectral_gate), torch.addcmul(x, x, self.sa(x))], dim=1)
+
+    def stages(self) -> Stages:
+        """The spectral gate looks at the whole map, the spatial one around the pixel."""
+        gate = yield from self.ca.gate_stages()
+        yield Local(lambda x: self._gated(x, gate), self.sa.REACH, self.sa.REASON)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from full_scene.stages import Execution, Local, Map, Stages, check_described, stages_of
 from simplecv.interface import CVModule
 
 
@@ -40,7 +41,8 @@ class EncoderDecoder(CVModule):
     """(N, B, H, W) standardised scenes, H and W multiples of 16, to class logits (N, K, H, W).
 
     A subclass registers `feature_ops` (of `encoder`), `reduce_1x1convs`, `fuse_3x3convs` (the last one bare, I→B) and
-    `cls_pred_conv`, and may replace `lateral` and `upsample`.
+    `cls_pred_conv`, and may replace `lateral` and `upsample`, each together with its stages, which say for inference
+    tile by tile how far the operation reaches.
     Raises: ValueError for a scene whose sides are not multiples of 16.
     """
 
@@ -54,6 +56,14 @@ class EncoderDecoder(CVModule):
         """(N, I, H, W) to (N, I, 2·H, 2·W)."""
         raise NotImplementedError
 
+    def lateral_stages(self, index: int) -> Stages:
+        """What `lateral` does."""
+        return stages_of(self.reduce_1x1convs[index])
+
+    def upsample_stages(self) -> Stages:
+        """What `upsample` does."""
+        raise NotImplementedError
+
     def _laterals(self, x: Tensor) -> List[Tensor]:
         """The four levels after their 1×1 convolutions, finest first."""
         laterals: List[Tensor] = []
@@ -63,13 +73,17 @@ class EncoderDecoder(CVModule):
                 laterals.append(self.lateral(len(laterals), x))
         return laterals
 
-    def decode(self, x: Tensor) -> Tensor:
-        """(N, B, H, W) scene to the (N, I, H, W) input of the last fuse convolution."""
-        if x.shape[2] % self.STRIDE or x.shape[3] % self.STRIDE:
+    def check_sides(self, height: int, width: int) -> None:
+        """Raises: ValueError for sides that are not multiples of 16."""
+        if height % self.STRIDE or width % self.STRIDE:
             raise ValueError(
                 "%s needs sides that are multiples of %d, not %d × %d; pad the scene first"
-                % (type(self).__name__, self.STRIDE, x.shape[2], x.shape[3])
+                % (type(self).__name__, self.STRIDE, height, width)
             )
+
+    def decode(self, x: Tensor) -> Tensor:
+        """(N, B, H, W) scene to the (N, I, H, W) input of the last fuse convolution."""
+        self.check_sides(*x.shape[2:])
         *finer, coarsest = self._laterals(x)
         x = self.fuse_3x3convs[0](coarsest)
         for fuse, lateral in zip(self.fuse_3x3convs[1:-1], reversed(finer[1:])):
@@ -95,3 +109,36 @@ class EncoderDecoder(CVModule):
         """Class logits and the (N, B, H, W) output of the last fuse convolution, for losses that look at it."""
         features = self.fuse_3x3convs[-1](self.decode(x))
         return self.cls_pred_conv(features), features
+
+    def tiled(self, run: Execution[Map], scene: Map) -> Map:
+        """The class logits of a scene, operation by operation as `forward` goes, each in the stages it states.
+
+        Raises: SettingsError where an operation states none.
+        """
+        for operation, stages in _DESCRIBED:
+            check_described(type(self), operation, stages)
+        x, laterals, level = scene, [], []
+        for operation in self.feature_ops:
+            level.append(operation)
+            if isinstance(operation, nn.Identity):
+                # as one chain, so that no map within it outlives its use
+                x, level = run.through(stages_of(nn.Sequential(*level)), x), []
+                laterals.append(run.through(self.lateral_stages(len(laterals)), x))
+        x = run.through(stages_of(self.fuse_3x3convs[0]), laterals.pop())
+        for fuse in self.fuse_3x3convs[1:-1]:
+            x = run.through(stages_of(fuse), run.sum(run.through(self.upsample_stages(), x), laterals.pop()))
+        x = run.sum(run.through(self.upsample_stages(), x), laterals.pop())
+        return run.through(self._classify_stages(), x)
+
+    def _classify_stages(self) -> Stages:
+        yield Local(self.classify, 1, "half the 3×3 kernel of the last fuse convolution")
+
+
+# what a subclass may replace, and the method that describes it to `tiled`
+_DESCRIBED = (
+    ("lateral", "lateral_stages"),
+    ("upsample", "upsample_stages"),
+    ("decode", "tiled"),
+    ("classify", "_classify_stages"),
+    ("forward", "tiled"),
+)

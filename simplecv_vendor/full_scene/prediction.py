@@ -1,8 +1,22 @@
 """The whole scene in one forward pass."""
 
+import contextlib
+from typing import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+
+@contextlib.contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Within the block the network is in evaluation mode."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 @torch.no_grad()
@@ -11,8 +25,6 @@ def predict_scene(network: nn.Module, x: Tensor, height: int, width: int) -> np.
 
     The network is put into evaluation mode and back. The largest logit decides; a softmax would not change it.
     """
-    training = network.training
-    network.eval()
-    classes = network(x)[0].argmax(dim=0).add_(1)
-    network.train(training)
+    with evaluating(network):
+        classes = network(x)[0].argmax(dim=0).add_(1)
     return classes[:height, :width].to(torch.uint8).cpu().numpy()

@@ -1,5 +1,6 @@
 """One run of a full-scene network: scene → split → mini-batches → training → whole-scene prediction → results."""
 
+import contextlib
 import functools
 import logging
 import random
@@ -14,12 +15,14 @@ import torch
 from full_scene.encoder_decoder import EncoderDecoder
 from full_scene.prediction import predict_scene
 from full_scene.sampling import MinibatchStream
+from full_scene.tiles import check_tile, predict_tiled, temporary_array
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
 from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
 from shared_data.configs import load_config
-from shared_data.full_scene import pad_labels, standardise_and_pad
+from shared_data.errors import settings_of
+from shared_data.full_scene import pad_labels, padded_shape, standardise_and_pad
 from shared_data.history import History
 from shared_data.interrupts import stop_on_signals
 from shared_data.paper_cli import Outcome, Request
@@ -67,7 +70,12 @@ class FullSceneRun(PreparedRun):
         network = make_model(config["model"], strict=True).to(self.device)
         visible = self.visible_labels()
         self.model = self.trainable(network, visible)
-        self.x = self._standardised().to(self.device)
+        scene = self._standardised()
+        self.x = torch.from_numpy(scene)[None]
+        if request.tile:
+            self.scene = scene  # stays where it is, maybe in a file; its tiles go to the device
+        else:
+            self.x = self.x.to(self.device)
         self.stream = self._stream(visible)
         self.schedule = make_learningrate(config["learning_rate"])
         config["optimizer"]["params"]["lr"] = self.schedule.base_lr
@@ -132,10 +140,13 @@ class FullSceneRun(PreparedRun):
 
     # what all share
 
-    def _standardised(self) -> torch.Tensor:
-        """(1, B, H', W') the scene as the network sees it."""
+    def _standardised(self) -> np.ndarray:
+        """(B, H', W') the scene as the network sees it."""
         fitted = {"scene": None, "train": self.split.train}[self.decisions.normalisation]
-        return torch.from_numpy(standardise_and_pad(self.loaded.cube, EncoderDecoder.STRIDE, fitted))[None]
+        cube, stride, out = self.loaded.cube, EncoderDecoder.STRIDE, None
+        if self.request.tile and isinstance(cube, np.memmap):
+            out = temporary_array(padded_shape(cube.shape, stride), np.dtype(np.float32))
+        return standardise_and_pad(cube, stride, fitted, out)
 
     def _stream(self, visible: np.ndarray) -> MinibatchStream:
         train = np.zeros(visible.shape, np.uint8)
@@ -156,7 +167,10 @@ class FullSceneRun(PreparedRun):
 
     def predict(self) -> np.ndarray:
         """(H, W) uint8 classes of the whole scene."""
-        return predict_scene(self.model.module, self.x, *self.loaded.ground_truth.shape)
+        height, width = self.loaded.ground_truth.shape
+        if self.request.tile:
+            return predict_tiled(self.model.module, self.scene, height, width, self.request.tile)
+        return predict_scene(self.model.module, self.x, height, width)
 
     def weights(self) -> Dict[str, np.ndarray]:
         state = self.model.module.state_dict()
@@ -184,6 +198,12 @@ class FullSceneRun(PreparedRun):
             torch.backends.cudnn.benchmark = True  # as in the releases
             torch.cuda.reset_peak_memory_stats(self.device)
         launcher = Launcher(str(folder / "checkpoints"), self.model, self.optimizer, self.schedule)
+        with contextlib.closing(launcher):  # a log file left open would tell of a full disk when Python ends
+            self._train_by(launcher, folder)
+        self.last_weights = self.weights()
+        return launcher.stop_reason is None or self.is_over()
+
+    def _train_by(self, launcher: Launcher, folder: Path) -> None:
         launcher.logger.add_file(folder / "log.txt")
         launcher.checkpoint.register("history", self.history)
         for name, part in self.stored().items():
@@ -196,9 +216,6 @@ class FullSceneRun(PreparedRun):
             with stop_on_signals(launcher.request_stop):
                 if not self.is_over():
                     launcher.train_by_config(self.stream, self.config["train"], strict=True)
-        launcher.close()
-        self.last_weights = self.weights()
-        return launcher.stop_reason is None or self.is_over()
 
     def _observe(self, launcher: Launcher, progress: TrainingProgress) -> None:
         latest: Dict[str, Any] = {}
@@ -308,7 +325,11 @@ def predict(kind: Type[FullSceneRun], request: Request, weights: Path) -> Outcom
     """Classify a scene with stored weights and draw it beside the request's split.
 
     Checkpoints of the release load too. Writes results/<paper>/<experiment>/predictions/<name of the weights>/.
+    Raises: SettingsError for tiles of a side that the network cannot take; CheckpointError.
     """
+    if request.tile:
+        with settings_of("--tile"):
+            check_tile(request.tile)
     config, loaded = resolve(kind, request)
     run = kind(request, config, loaded, kind.draw_split(config, loaded, request))
     try:

@@ -25,6 +25,7 @@ PAPER = Paper(
     add_bench_options=SUBJECT.add_options,
     default_seed=2333,
     errors=(SimpleCVError,),
+    tiles=True,
 )
 
 

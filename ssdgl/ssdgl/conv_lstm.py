@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from full_scene.convolution import convolution_gradients
+from full_scene.stages import Local, Stages
 
 GATES = "ifoc"  # order of the fused kernel: the three sigmoid gates first, so that one call serves them
 
@@ -123,7 +124,7 @@ class GlobalConvLSTM(nn.Module):
         if channels % self.STEPS:
             raise ValueError("the global ConvLSTM needs a multiple of %d channels, not %d" % (self.STEPS, channels))
         sizes = [channels // self.STEPS, *hidden_sizes]
-        self.depth = len(hidden_sizes)
+        self.depth, self.kernel = len(hidden_sizes), kernel
         for index in range(self.depth):
             self.add_module("cell%d" % index, ConvLSTMCell(sizes[index], sizes[index + 1], kernel))
 
@@ -134,3 +135,9 @@ class GlobalConvLSTM(nn.Module):
         for index in range(self.depth):
             steps = getattr(self, "cell%d" % index)(steps)
         return steps.transpose(0, 1).reshape(batch, -1, height, width)
+
+    def stages(self) -> Stages:
+        """From the first signal to the last hidden state: into every cell once, and seven times from step to step."""
+        convolutions = self.depth + self.STEPS - 1
+        reason = "half the %d×%d kernel, %d times in a row" % (self.kernel, self.kernel, convolutions)
+        yield Local(self, convolutions * (self.kernel // 2), reason)

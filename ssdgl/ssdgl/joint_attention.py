@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from full_scene.attention import JointAttention
+from full_scene.stages import Local, Stages
 
 
 class SpectralAttention(JointAttention):
@@ -15,3 +16,8 @@ class SpectralAttention(JointAttention):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.addcmul(x, x, self.ca(x)) + 0 * torch.addcmul(x, x, self.sa(x))
+
+    def stages(self) -> Stages:
+        """Without the term that is zero."""
+        gate = yield from self.ca.gate_stages()
+        yield Local(lambda x: torch.addcmul(x, x, gate), 0, "one factor per channel")

@@ -5,6 +5,7 @@ and few-shot), its first commit of 2021, and the network of the Houston configur
 parameters are the release's, so official checkpoints load.
 """
 
+from functools import partial
 from typing import Any, Callable, Dict, NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from full_scene.attention import JointAttention, SpatialAttention
 from full_scene.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
+from full_scene.stages import Local, Stages
 from simplecv.errors import ConfigError
 from simplecv.registry import MODEL
 from ssdgl.conv_lstm import GlobalConvLSTM
@@ -121,6 +123,17 @@ class SSDGL(EncoderDecoder):
             lateral = torch.addcmul(lateral, lateral, self.SA[index](lateral))
         return lateral
 
+    def lateral_stages(self, index: int) -> Stages:
+        """The spatial attention is what reaches."""
+        if self.variant == "houston":
+            yield Local(partial(self.lateral, index), SpatialAttention.REACH, SpatialAttention.REASON)
+        else:
+            yield from super().lateral_stages(index)
+
     def upsample(self, x: Tensor) -> Tensor:
         """Bilinear ×2."""
         return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+    def upsample_stages(self) -> Stages:
+        """Two pixels in each direction, the nearer one with three quarters."""
+        yield Local(self.upsample, 1, "bilinear interpolation takes the nearest pixel beside", grow=2)

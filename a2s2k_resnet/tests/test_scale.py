@@ -1,0 +1,31 @@
+"""Scenes of Houston's size and of any size, each in a fresh process: what they take at most."""
+
+from unittest import mock
+
+import numpy as np
+
+from a2s2k_resnet import training
+from a2s2k_resnet.prediction import predict_pixels
+from shared_data.testing import scale
+
+
+def evaluate(loaded, out, pixels):
+    """Components fitted on the whole scene, as the release does, take more than those of the training pixels."""
+    request = scale.request("indianpines", out, "released")
+    with mock.patch.object(training, "load_scene", return_value=loaded):
+        run = training.prepare(request, *training.resolve(request))
+    predict_pixels(run.network, run.gatherer, np.arange(pixels))
+
+
+@scale.long
+def test_a_scene_of_houstons_size(tmp_path):
+    scale.check_houston(__file__, "a2s2k", tmp_path, (5000, 15000))
+
+
+@scale.long
+def test_a_scene_larger_than_its_share_of_memory(tmp_path):
+    scale.check_mapped(__file__, "a2s2k", tmp_path, 3000)
+
+
+if __name__ == "__main__":
+    scale.main(evaluate)

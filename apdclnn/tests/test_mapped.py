@@ -1,0 +1,72 @@
+"""A memory-mapped scene trains and predicts as the same scene in memory."""
+
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from apdclnn import gabor_features, training
+from apdclnn.patches import PatchTable
+from apdclnn.preprocessing import scaled
+from apdclnn.tf_stack import tf
+from shared_data.mapped import is_mapped
+from shared_data.scene import load_scene
+from shared_data.testing.scale import mapped_copy
+
+PIXELS = np.linspace(0, 128 * 96 - 1, 200).astype(np.int64)  # corners among them
+
+
+def mapped(array, folder):
+    np.save(str(folder / "array.npy"), array)
+    return np.load(str(folder / "array.npy"), mmap_mode="r")
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float64])
+@pytest.mark.parametrize("fitted", [None, np.arange(30)])
+def test_a_mapped_cube_is_scaled_to_the_same_bits(tmp_path, dtype, fitted):
+    cube = (np.random.RandomState(0).rand(20, 15, 4) * 9000).astype(dtype)
+    found = scaled(mapped(cube, tmp_path), fitted)
+    assert is_mapped(found) and found.dtype == np.float32
+    assert np.array_equal(found, scaled(cube, fitted))
+
+
+def test_patches_are_fed_in_the_place_of_the_look_up(tmp_path):
+    """Fresh weights depend on the number of operations before them."""
+    features = np.random.RandomState(0).rand(6, 5, 3).astype(np.float32)
+    operations, patches = [], []
+    for one in (features, mapped(features, tmp_path)):
+        with tf.Graph().as_default() as graph, tf.Session() as session:
+            table, pixels = PatchTable(one, 5), tf.placeholder(tf.int32, (None,))
+            looked_up = table(pixels)
+            table.fill(session)
+            chosen = np.array([0, 29, 14, 4])
+            fed = {pixels: chosen}
+            fed.update(table.fed(chosen))
+            patches.append(session.run(looked_up, fed))
+            operations.append(len(graph.get_operations()))
+    assert np.array_equal(*patches) and operations[0] == operations[1]
+
+
+def trained(request, loaded):
+    """A run after three steps."""
+    with mock.patch.object(training, "load_scene", return_value=loaded):
+        run = training.prepare(request, *training.resolve(request))
+    for _, batch in zip(range(3), run.stream):
+        run.train_on(batch)
+    return run
+
+
+@pytest.mark.parametrize("protocol, tolerance", [("disjoint", 0), ("paper", 1e-3)])
+def test_training_and_prediction(request_for, tmp_path, monkeypatch, protocol, tolerance):
+    """Fitted on training pixels all bits are the same; of the whole scene the decomposition goes by chunks."""
+    monkeypatch.setattr(training, "gabor_features", gabor_features.gabor_features)  # into folders of their own
+    request, loaded = request_for()._replace(protocol=protocol), load_scene("synthetic")
+    held = trained(request, loaded._replace(cube=np.ascontiguousarray(loaded.cube)))
+    in_file = trained(request._replace(out=tmp_path / "mapped"), mapped_copy(loaded, tmp_path))
+    assert [is_mapped(part) for part in in_file._features + held._features] == [True, True, False, False]
+    assert np.allclose(in_file.inputs(PIXELS), held.inputs(PIXELS), rtol=0, atol=1e-5)
+    found, expected = (run.model.class_logits(PIXELS) for run in (in_file, held))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+    targets = np.zeros(len(PIXELS), np.int32)
+    losses = [run.model.loss_and_logits(PIXELS, targets)[0] for run in (in_file, held)]
+    assert abs(losses[0] - losses[1]) <= tolerance

@@ -1,0 +1,23 @@
+"""A scene of Houston's size in a fresh process: what its evaluation takes at most."""
+
+from unittest import mock
+
+from full_scene import run
+from rssgl.training import RSSGLRun
+from shared_data.testing import scale
+
+
+def evaluate(loaded, out, _pixels):
+    request = scale.request("pavia", out, "paper", ["scene=houston"])
+    with mock.patch.object(run, "load_scene", return_value=loaded):
+        config, loaded = run.resolve(RSSGLRun, request)
+    RSSGLRun(request, config, loaded, RSSGLRun.draw_split(config, loaded, request)).predict()
+
+
+@scale.long
+def test_a_scene_of_houstons_size(tmp_path):
+    scale.check_houston(__file__, "rssgl", tmp_path)
+
+
+if __name__ == "__main__":
+    scale.main(evaluate)

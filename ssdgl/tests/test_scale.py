@@ -1,0 +1,23 @@
+"""A scene of Houston's size in a fresh process: what its evaluation takes at most."""
+
+from unittest import mock
+
+from full_scene import run
+from shared_data.testing import scale
+from ssdgl.training import SSDGLRun
+
+
+def evaluate(loaded, out, _pixels):
+    request = scale.request("houston", out, "paper")
+    with mock.patch.object(run, "load_scene", return_value=loaded):
+        config, loaded = run.resolve(SSDGLRun, request)
+    SSDGLRun(request, config, loaded, SSDGLRun.draw_split(config, loaded, request)).predict()
+
+
+@scale.long
+def test_a_scene_of_houstons_size(tmp_path):
+    scale.check_houston(__file__, "ssdgl", tmp_path)
+
+
+if __name__ == "__main__":
+    scale.main(evaluate)

@@ -216,12 +216,11 @@ def numbers_of_another_file(file):
     return "not a readable file of Keras weights .*lies in another file"
 
 
-BAD = [absent, folder, text, empty, cut, other_hdf5] + [
-    edited(change) for change in (
-        lacks_an_array, group_for_array, lacks_a_layer, other_shape, no_numbers, link_to_another_file,
-        numbers_of_another_file,
-    )  # fmt: skip
-]
+CHANGES = (
+    lacks_an_array, group_for_array, lacks_a_layer, other_shape, no_numbers, link_to_another_file,
+    numbers_of_another_file,
+)  # fmt: skip
+BAD = [absent, folder, text, empty, cut, other_hdf5] + [edited(change) for change in CHANGES]
 
 
 @pytest.mark.parametrize("make", BAD)

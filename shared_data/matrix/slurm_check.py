@@ -17,6 +17,7 @@ must end with the same results, bit for bit. Exit code 1 where anything is other
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -104,7 +105,13 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = dict(os.environ, SLURM_CONF=str(folder / "slurm.conf"))
+        # Snakemake's job steps forget SLURM_CONF; on other clusters the configuration lies where srun looks by itself
+        (folder / "bin").mkdir()
+        srun = folder / "bin" / "srun"
+        srun.write_text('#!/bin/sh\nSLURM_CONF=%s/slurm.conf exec %s "$@"\n' % (folder, shutil.which("srun")))
+        srun.chmod(0o755)
+        path = "%s:%s" % (srun.parent, os.environ["PATH"])
+        self.environment = dict(os.environ, SLURM_CONF=str(folder / "slurm.conf"), PATH=path)
         self._daemons: Dict[str, subprocess.Popen] = {}
 
     def __enter__(self) -> "Cluster":
@@ -150,9 +157,8 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                ends = "\n".join(
-                    "%s: %s" % (path.name, path.read_text(errors="replace")[-500:]) for path in self.folder.glob("*.out")
-                )
+                printed = {path.name: path.read_text(errors="replace") for path in self.folder.glob("*.out")}
+                ends = "\n".join("%s: %s" % (name, text[-500:]) for name, text in sorted(printed.items()))
                 raise Failure("%s did not come within %d s\n%s" % (what, seconds, ends))
             time.sleep(0.2)
 
@@ -201,10 +207,8 @@ class Cluster:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 class Records:
@@ -216,7 +220,10 @@ class Records:
         self.rewritten: List[Path] = []
 
     def look(self) -> int:
-        """Note what is there now; the number of records. A record is renamed into place, so another one has another inode."""
+        """Note what is there now; the number of records.
+
+        A record is renamed into place, so another one has another inode.
+        """
         for path in self.folder.glob("*/*/*/seed-*/run.json"):
             try:
                 status = path.stat()
@@ -238,11 +245,11 @@ class Records:
         return found
 
 
-def matrix_command(arguments: argparse.Namespace, profile: str, out: Path) -> List[str]:
+def matrix_command(arguments: argparse.Namespace, profile: str, jobs: int, out: Path) -> List[str]:
     """`make matrix` as a user types it."""
     return ["make", "--no-print-directory", "matrix", "PAPERS=" + " ".join(arguments.papers), "SCENES=synthetic",
             "PROTOCOLS=paper", "SEEDS=" + " ".join(arguments.seeds), "ITERS=%d" % arguments.iters,
-            "PROFILE=" + profile, "JOBS=%d" % arguments.jobs, "CORES=1", "OUT=%s" % out, "DEVICE=cpu"]  # fmt: skip
+            "PROFILE=" + profile, "JOBS=%d" % jobs, "CORES=1", "OUT=%s" % out, "DEVICE=cpu"]  # fmt: skip
 
 
 def run_on_slurm(cluster: Cluster, command: Sequence[str], records: Records, expected: int) -> None:
@@ -257,7 +264,8 @@ def run_on_slurm(cluster: Cluster, command: Sequence[str], records: Records, exp
             time.sleep(0.2)
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            for pid in descendants(process.pid):
+                _kill(pid)
     records.look()
     if breaks:
         raise Failure("the matrix ended before the node was broken: %d records" % records.look())
@@ -288,8 +296,10 @@ def judge(on_slurm: Records, locally: Records, expected: int) -> None:
         print("  %-44s %s %s" % (place, ours.get(place, "missing")[:16], "same locally" if same else "DIFFERS"))
     if on_slurm.rewritten:
         raise Failure("run twice to completion: %s" % ", ".join(str(path.parent) for path in on_slurm.rewritten))
-    if len(ours) != expected or ours != theirs:
-        raise Failure("%d of %d records; %s" % (len(ours), expected, "the same" if ours == theirs else "others locally"))
+    if (len(ours), len(theirs)) != (expected, expected):
+        raise Failure("%d records on Slurm and %d locally, not %d" % (len(ours), len(theirs), expected))
+    if ours != theirs:
+        raise Failure("the results are others than the local ones")
 
 
 def install_missing() -> None:
@@ -312,7 +322,6 @@ def main(words: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--papers", nargs="+", default=list(PAPERS))
     parser.add_argument("--seeds", nargs="+", default=["1", "2", "3"])
     parser.add_argument("--iters", type=int, default=12, help="training steps of a run (default: %(default)d)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at once (default: a run per core)")
     parser.add_argument("--keep", action="store_true", help="leave the folder with logs and results")
     arguments = parser.parse_args(words)
     folder = Path(tempfile.mkdtemp(prefix="slurm-check-"))
@@ -320,16 +329,17 @@ def main(words: Optional[Sequence[str]] = None) -> int:
     expected = len(arguments.papers) * len(arguments.seeds)
     on_slurm, locally = Records(folder / "on-slurm"), Records(folder / "locally")
     begun = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tear down, too
     try:
         if os.geteuid() != 0:
             raise Failure("needs root, for the daemons of a cluster")
         install_missing()
         with Cluster(folder) as cluster:
-            run_on_slurm(cluster, matrix_command(arguments, "slurm", on_slurm.folder), on_slurm, expected)
+            run_on_slurm(cluster, matrix_command(arguments, "slurm", expected, on_slurm.folder), on_slurm, expected)
         middle = time.monotonic()
-        subprocess.check_call(matrix_command(arguments, "local", locally.folder), cwd=str(ROOT))
+        subprocess.check_call(matrix_command(arguments, "local", os.cpu_count() or 1, locally.folder), cwd=str(ROOT))
         judge(on_slurm, locally, expected)
-        print("slurm-check: %d records, none lost, none written twice, the same locally; %.0f s on Slurm, %.0f s locally"
+        print("slurm-check: %d records, none lost, none written twice, same as locally; %.0f s on Slurm, %.0f s here"
               % (expected, middle - begun, time.monotonic() - middle))  # fmt: skip
     except (Failure, subprocess.CalledProcessError) as error:
         print("slurm-check: FAILED: %s; logs in %s" % (error, folder), file=sys.stderr)

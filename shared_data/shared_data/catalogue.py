@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
 from shared_data.errors import CatalogueError, SharedDataError, UnknownNameError
+from shared_data.quoting import one_line
 from shared_data.toml_file import load_toml
 
 CATALOGUE_PATH = Path(__file__).with_name("scenes.toml")
@@ -73,7 +74,9 @@ def get_scene(slug: str) -> Scene:
     """
     known = scenes()
     if slug not in known:
-        raise UnknownNameError("There is no scene named '{}'; choose one of: {}.".format(slug, ", ".join(known)))
+        raise UnknownNameError(
+            "There is no scene named '{}'; choose one of: {}.".format(one_line(slug), ", ".join(known))
+        )
     return known[slug]
 
 

@@ -83,14 +83,20 @@ def _parsed_header(path: Path, start: io.BytesIO) -> Tuple[Tuple[int, ...], bool
 
 
 def storage_like(cube: np.ndarray, shape: Tuple[int, ...], dtype: Any, folder: Optional[Any] = None) -> np.ndarray:
-    """An uninitialised array for what is derived from a cube: in memory where the cube is, else in a temporary file.
+    """An array for what is derived from a cube: in memory, uninitialised, where the cube is, else a temporary one.
+
+    Raises: as `temporary_array`.
+    """
+    return temporary_array(shape, dtype, folder) if is_mapped(cube) else np.empty(shape, dtype)
+
+
+def temporary_array(shape: Tuple[int, ...], dtype: Any, folder: Optional[Any] = None) -> np.memmap:
+    """An array of zeros in a temporary file.
 
     folder: of the file, by default the one that TMPDIR names. The file has no name any more when this returns; its
     space is free again when the array is dropped or the process ends, however it ends.
     Raises: SharedDataError where the folder has not room enough.
     """
-    if not is_mapped(cube):
-        return np.empty(shape, dtype)
     size = _bytes_of(shape, np.dtype(dtype))
     try:
         with tempfile.TemporaryFile(dir=None if folder is None else str(folder)) as file:
@@ -98,8 +104,8 @@ def storage_like(cube: np.ndarray, shape: Tuple[int, ...], dtype: Any, folder: O
             return np.memmap(file, dtype, "r+", 0, tuple(shape))
     except OSError as error:
         raise SharedDataError(
-            f"what is computed from a memory-mapped scene needs a temporary file of {size / 1e9:.1f} GB: "
-            f"{error.strerror or error} ({folder or tempfile.tempdir}); name a folder with room for it in TMPDIR."
+            f"a temporary file of {size / 1e6:.1f} MB cannot be made in {folder or tempfile.gettempdir()}: "
+            f"{error.strerror or error}; name a folder with more room by TMPDIR."
         ) from error
 
 

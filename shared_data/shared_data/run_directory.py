@@ -15,9 +15,11 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 
 from shared_data.atomic import remove_leftovers, write_text
 from shared_data.errors import RunDirectoryError
+from shared_data.plain_file import read_text
 from shared_data.records import read_record, write_record
 
 _LOCK, _SETTINGS, _RECORD = ".lock", "settings.json", "run.json"
+_LARGEST_SETTINGS = 10**6  # bytes
 
 
 def _differences(old: Any, new: Any, place: str = "") -> Iterator[Tuple[str, Any, Any]]:
@@ -36,8 +38,10 @@ def take_lock(path: Path) -> Any:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        # without a buffer: what a full disk refuses must not be tried again when the file is closed
-        lock = open(str(path / _LOCK), "ab+", buffering=0)
+        # no link that somebody left there: its target would be emptied. No buffer: what a full disk refuses must not be
+        # tried again when the file is closed
+        descriptor = os.open(str(path / _LOCK), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        lock = os.fdopen(descriptor, "ab+", buffering=0)
         try:
             _hold(lock, path)
         except BaseException:
@@ -108,7 +112,7 @@ class RunDirectory:
         if not stored.exists():
             return
         try:
-            old = json.loads(stored.read_text(encoding="utf-8"))
+            old = json.loads(read_text(stored, _LARGEST_SETTINGS))
         except (OSError, ValueError, RecursionError) as error:
             raise RunDirectoryError(
                 "%s cannot be read (%s); start over with FORCE=1 or --force." % (stored, error)

@@ -157,7 +157,7 @@ def test_a_full_disk_is_found_before_anything_is_written(path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(mapped.os, "posix_fallocate", full)
-    with pytest.raises(SharedDataError, match=r"temporary file of 4\.0 GB: No space left on device \(.*TMPDIR"):
+    with pytest.raises(SharedDataError, match=r"temporary file of 4000\.0 MB .*: No space left on device; .*TMPDIR"):
         storage_like(open_mapped(path, SHAPE), (10**9,), np.float32)
 
 

@@ -1,5 +1,6 @@
 """Run directories: one process at a time, one run per directory, and clear words for everything else."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -150,3 +151,21 @@ def test_a_record_that_cannot_be_written(tmp_path, record):
         (run.path / "run.json").mkdir()
         with pytest.raises(RunDirectoryError, match="run cannot be written"):
             run.finish(record)
+
+
+def test_a_link_in_place_of_the_lock_does_not_empty_its_target(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(precious)
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
+        RunDirectory(tmp_path / "run", SETTINGS).__enter__()
+    assert precious.read_text() == "kept"
+
+
+def test_a_pipe_in_place_of_the_settings_is_not_waited_for(tmp_path):
+    begun(tmp_path, SETTINGS)
+    (tmp_path / "settings.json").unlink()
+    os.mkfifo(str(tmp_path / "settings.json"))
+    with pytest.raises(RunDirectoryError, match="not an ordinary file"):
+        RunDirectory(tmp_path, SETTINGS).__enter__()

@@ -15,7 +15,7 @@ import torch
 from full_scene.encoder_decoder import EncoderDecoder
 from full_scene.prediction import predict_scene
 from full_scene.sampling import MinibatchStream
-from full_scene.tiles import check_tile, predict_tiled, temporary_array
+from full_scene.tiles import check_tile, predict_tiled
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
 from shared_data.audit import Audit
@@ -25,6 +25,7 @@ from shared_data.errors import settings_of
 from shared_data.full_scene import pad_labels, padded_shape, standardise_and_pad
 from shared_data.history import History
 from shared_data.interrupts import stop_on_signals
+from shared_data.mapped import temporary_array
 from shared_data.paper_cli import Outcome, Request
 from shared_data.progress import TrainingProgress
 from shared_data.reproduction import PreparedRun, reproduce_once

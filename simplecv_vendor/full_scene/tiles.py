@@ -13,8 +13,6 @@ reach is said by the modules (`full_scene.stages`). Here
 """
 
 import mmap
-import os
-import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple, Union
@@ -27,6 +25,7 @@ from full_scene.encoder_decoder import EncoderDecoder
 from full_scene.prediction import evaluating
 from full_scene.stages import Execution, Local, Moments, Stages
 from shared_data.errors import SettingsError
+from shared_data.mapped import temporary_array
 
 TOGETHER = 4  # pixels that the operations of one pass may reach together; one alone may reach further
 _CHANNELS_AT_ONCE = 16  # converted to float64, or copied between a file and memory
@@ -44,7 +43,7 @@ def predict_tiled(
     folder: for the maps, on a disk with room for them; by default that of TMPDIR.
     Logits differ from those of the whole scene by the rounding of float32.
     Raises: ValueError for a tile that is no multiple of 16; SettingsError for a network with a module that says no
-    stages, and for a folder without room.
+    stages; SharedDataError for a folder without room.
     """
     with torch.no_grad(), evaluating(network):
         logits = _logits(network, x, tile, folder)
@@ -247,25 +246,6 @@ class GatheredMoments:
 
     def moments(self) -> Moments:
         return Moments(self.mean, self.deviation / self.pixels, self.maximum)
-
-
-def temporary_array(shape: Tuple[int, ...], dtype: np.dtype, folder: Optional[Path] = None) -> np.memmap:
-    """An array of zeros in a file without a name, whose space is free again when nothing refers to the array.
-
-    folder: by default that of TMPDIR. Raises: SettingsError where it has no room.
-    """
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    try:
-        place = tempfile.gettempdir() if folder is None else str(folder)
-        with tempfile.TemporaryFile(dir=place) as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)  # a full disk shows here; in a mapping it is a SIGBUS
-            return np.memmap(file, dtype, "w+", shape=shape)
-    except OSError as error:
-        raise SettingsError(
-            "a feature map of %.1f MB cannot be kept in %s: %s; name a folder with more room by TMPDIR"
-            % (size / 1e6, "a temporary file" if folder is None else folder, error.strerror or error)
-        ) from error
 
 
 def _channel_groups(channels: int) -> Iterator[slice]:

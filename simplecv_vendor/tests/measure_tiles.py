@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from full_scene.prediction import predict_scene
-from full_scene.tiles import forget_pages, predict_tiled, temporary_array
+from full_scene.tiles import forget_pages, predict_tiled
 from shared_data import environment
 from shared_data.full_scene import padded_shape
+from shared_data.mapped import temporary_array
 
 SHAPE, CLASSES = (349, 1905, 144), 15
 SAMPLED_EVERY = 0.005  # seconds

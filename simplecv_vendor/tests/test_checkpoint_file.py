@@ -12,7 +12,7 @@ import torch
 from tiny import assert_same_weights, make_launcher, make_loader, weights
 
 from simplecv.core import checkpoint as checkpoint_module
-from simplecv.core import restricted_pickle
+from simplecv.core import checkpoint_file, restricted_pickle
 from simplecv.core.checkpoint_file import load_model_state_dict_from_ckpt, read_checkpoint, to_plain
 from simplecv.core.random_state import get_random_state, set_random_state
 from simplecv.errors import CheckpointError
@@ -154,12 +154,10 @@ def test_a_crash_between_the_two_files_leaves_the_older_checkpoint_valid(tmp_pat
 
 
 def test_a_crash_while_writing_leaves_no_file(tmp_path, monkeypatch):
-    def half(content, path):
-        with open(path, "wb") as file:
-            file.write(b"half")
+    def full(_path):
         raise OSError("disk full")
 
-    monkeypatch.setattr(torch, "save", half)
+    monkeypatch.setattr(checkpoint_file, "_flush", full)
     with pytest.raises(OSError, match="disk full"):
         trained(tmp_path)
     assert not list(tmp_path.glob("*.pth")) and not list(tmp_path.glob(".*"))

@@ -24,12 +24,12 @@ from full_scene.tiles import (
     forget_pages,
     logits_tiled,
     predict_tiled,
-    temporary_array,
     windows,
 )
 from shared_data import full_scene
-from shared_data.errors import SettingsError
+from shared_data.errors import SettingsError, SharedDataError
 from shared_data.full_scene import padded_shape, standardise_and_pad
+from shared_data.mapped import temporary_array
 
 CPU = torch.device("cpu")
 
@@ -236,16 +236,14 @@ def test_a_private_mapping_keeps_what_was_written_to_it(tmp_path):
 
 
 def test_a_folder_without_room_or_none_at_all_is_one_sentence(scene, tmp_path, monkeypatch):
-    with pytest.raises(
-        SettingsError, match=r"MB cannot be kept in .*nowhere: No such file or directory; name a folder"
-    ):
+    with pytest.raises(SharedDataError, match=r"MB cannot be made in .*nowhere: No such file or directory; name a"):
         predict_tiled(Small(), scene, 80, 112, 32, tmp_path / "nowhere")
 
     def full(*_arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(SettingsError, match="No space left on device; name a folder with more room by TMPDIR"):
+    with pytest.raises(SharedDataError, match="No space left on device; name a folder with more room by TMPDIR"):
         predict_tiled(Small(), scene, 80, 112, 32, tmp_path)
 
 

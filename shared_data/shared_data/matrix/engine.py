@@ -80,9 +80,20 @@ def command(content: Dict[str, Any], out: Path, profile: str, jobs: int, cores: 
     # pods exchange files with Snakemake through a folder of the shared volume
     words += ["--default-storage-prefix", str(out / WORK / "storage")] if profile == "kubernetes" else []
     words += ["--cores", str(jobs * cores)] if profile == "local" else ["--jobs", str(jobs)]
+    words += _without_accounting() if profile == "slurm" else []
     # what is stale is set aside only when it is started over; in a dry run its record is still in the way
     words += ["--dry-run", "--forceall", "--quiet", "rules"] if dry else []
     return words + ["--config", "plan=%s" % plan]
+
+
+def _without_accounting() -> List[str]:
+    """Options for a cluster that keeps no accounts: there squeue alone tells the state of a job."""
+    try:
+        asked = subprocess.run(["sacct", "-X", "--noheader"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        accounts = asked.returncode == 0
+    except OSError:
+        accounts = False
+    return [] if accounts else ["--slurm-status-command", "squeue", "--slurm-no-account"]
 
 
 def supervise(words: List[str], lock: Any) -> int:

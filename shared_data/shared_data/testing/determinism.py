@@ -1,4 +1,4 @@
-"""The same seed gives the same bits: weights and map of a run do not depend on when it ran, nor on what ran beside it."""
+"""The same seed gives the same bits, whenever a run is made and whatever runs beside it."""
 
 import os
 import subprocess

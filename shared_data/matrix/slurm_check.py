@@ -29,7 +29,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = ("ssdgl", "rssgl", "a2s2k", "da-imrn", "apdclnn")
@@ -216,23 +216,20 @@ class Records:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._seen: Dict[Path, Tuple[int, int]] = {}
+        self._seen: Dict[Path, bytes] = {}
         self.rewritten: List[Path] = []
 
     def look(self) -> int:
         """Note what is there now; the number of records.
 
-        A record is renamed into place, so another one has another inode.
+        A record says when its run ended and how long it took, so another one has other bytes.
         """
         for path in self.folder.glob("*/*/*/seed-*/run.json"):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            identity = (status.st_ino, status.st_mtime_ns)
-            if self._seen.setdefault(path, identity) != identity:
-                self.rewritten.append(path)
-                self._seen[path] = identity
+            with contextlib.suppress(FileNotFoundError):
+                content = path.read_bytes()
+                if self._seen.setdefault(path, content) != content:
+                    self.rewritten.append(path)
+                    self._seen[path] = content
         return len(self._seen)
 
     def hashes(self) -> Dict[str, str]:
@@ -321,7 +318,7 @@ def main(words: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--papers", nargs="+", default=list(PAPERS))
     parser.add_argument("--seeds", nargs="+", default=["1", "2", "3"])
-    parser.add_argument("--iters", type=int, default=12, help="training steps of a run (default: %(default)d)")
+    parser.add_argument("--iters", type=int, default=40, help="training steps of a run (default: %(default)d)")
     parser.add_argument("--keep", action="store_true", help="leave the folder with logs and results")
     arguments = parser.parse_args(words)
     folder = Path(tempfile.mkdtemp(prefix="slurm-check-"))

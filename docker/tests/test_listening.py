@@ -18,7 +18,8 @@ HSI = ROOT / "docker" / "in-image" / "hsi"
 TENSORBOARD = [path for path in sorted(ROOT.glob(".venvs/*-modern/bin/python"))
                if list(path.parents[1].glob("lib/python*/site-packages/tensorboard"))]  # fmt: skip
 
-TEXTS = [HSI, ROOT / "Makefile", *sorted((ROOT / "docker").glob("*.yaml")), *sorted((ROOT / ".ci").iterdir())]
+TEXTS = [HSI, ROOT / "Makefile", *sorted((ROOT / "docker").glob("*.yaml"))]
+TEXTS += [path for path in sorted((ROOT / ".ci").iterdir()) if path.is_file()]
 TEXTS += [path for path in ROOT.rglob("*.md") if not {".venvs", "results"} & set(path.relative_to(ROOT).parts)]
 LIBRARIES = [
     path

@@ -142,6 +142,7 @@ def test_after_kill_9_nothing_is_run_twice(slow):
     assert slow.steps() == ALL_STEPS
 
 
+@long
 def test_a_record_survives_snakemake_that_believes_it_incomplete(slow):
     process = slow.start(slow.words())
     slow.wait_for_steps(2)
@@ -174,7 +175,8 @@ def kill_with_snakemake(process):
     process.stdout.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=long)])
+@long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_runs_with_their_state_saved(slow, number):
     process = slow.start(slow.words())
     slow.wait_for_steps(2)
@@ -196,6 +198,7 @@ def test_only_one_matrix_at_a_time_in_a_results_folder(matrix):
     assert code == 1 and "has a matrix at work already" in output
 
 
+@long
 def test_stale_runs_are_kept_and_started_over_once_where_asked(matrix):
     assert matrix()[0] == 0
     before = matrix.finished()

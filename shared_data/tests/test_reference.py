@@ -132,7 +132,8 @@ def test_what_an_audit_asks(loaded, split):
 
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_a_run_leaves_what_a_paper_leaves(tmp_path, loaded, split, method, capsys):
-    folder, record = reproduce(method, request(tmp_path))
+    outcome = reproduce(method, request(tmp_path))
+    folder, record = outcome.directory, outcome.record
     assert folder == tmp_path / method / "synthetic" / "disjoint" / "seed-1"
     assert read_record(folder / "run.json") == record
     assert {"run.json", "prediction.npy", "split.npz", "map.png", "errors.png"} <= set(os.listdir(str(folder)))

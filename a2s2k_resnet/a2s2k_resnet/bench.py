@@ -27,7 +27,7 @@ from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import pixel_logits
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
-from shared_data.paper_cli import positive_number
+from shared_data.argument_types import positive_number
 from shared_data.turns import medians, seconds
 
 SIDE, BANDS, CLASSES, LABELLED = 145, 200, 16, 10249

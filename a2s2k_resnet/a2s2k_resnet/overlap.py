@@ -12,8 +12,8 @@ from scipy.ndimage import maximum_filter
 
 from a2s2k_resnet import experiments
 from a2s2k_resnet.sampling import draw_split
+from shared_data.argument_types import seed_number
 from shared_data.console import run_command
-from shared_data.paper_cli import seed_number
 from shared_data.scene import load_scene
 from shared_data.splits import Split
 

@@ -14,8 +14,8 @@ from typing import Any, Dict, NamedTuple
 
 from da_imrn.bench_worker import BATCH, VALIDATED
 from shared_data import environment
+from shared_data.argument_types import positive_number
 from shared_data.errors import SettingsError
-from shared_data.paper_cli import positive_number
 from shared_data.turns import medians
 
 _ERA_PYTHON = Path(__file__).resolve().parents[2] / ".venvs" / "da-imrn-era" / "bin" / "python"

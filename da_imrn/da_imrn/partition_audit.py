@@ -13,9 +13,9 @@ from da_imrn import experiments
 from da_imrn.decisions import PROTOCOLS
 from da_imrn.partition import Partition, Rule, window_pixels
 from da_imrn.patches import grid_corners, training_patches
+from shared_data.argument_types import seed_number
 from shared_data.console import run_command
 from shared_data.errors import settings_of
-from shared_data.paper_cli import seed_number
 from shared_data.scene import load_scene
 
 # what each number of an audit means, in the order of the report

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from shared_data import diff as comparison
+from shared_data.argument_types import seed_number, whole_number
 from shared_data.catalogue import scenes
 from shared_data.comparison import disjoint_table, pairs_table
 from shared_data.configs import check_name
@@ -14,7 +15,7 @@ from shared_data.disjoint import DisjointRule, draw_disjoint, manifest, write_ma
 from shared_data.errors import SharedDataError
 from shared_data.fetch import fetch_scene
 from shared_data.matrix import command as matrix_command
-from shared_data.paper_cli import STOPPED, Request, print_metrics, seed_number, whole_number
+from shared_data.paper_cli import STOPPED, Request, print_metrics
 from shared_data.published import load_published
 from shared_data.records import collect, find_records
 from shared_data.scene import data_folders, load_scene, verify_scene

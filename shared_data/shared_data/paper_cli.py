@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from shared_data.argument_types import positive_number, seed_number, tile_side
 from shared_data.audit import Audit
 from shared_data.audit import as_text as audit_as_text
 from shared_data.configs import check_name
@@ -75,22 +76,6 @@ class Paper(NamedTuple):
 def run_directory_of(paper: str, request: Request) -> Path:
     """results/<paper>/<experiment>/<protocol>/seed-<n>."""
     return request.out / paper / request.experiment / request.protocol / ("seed-%d" % request.seed)
-
-
-def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
-    """An argparse type."""
-
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not lowest <= int(text) <= highest:
-            raise argparse.ArgumentTypeError("expected a whole number %d..%d, found '%s'" % (lowest, highest, text))
-        return int(text)
-
-    return parse
-
-
-seed_number = whole_number(0, 2**32 - 1)  # what numpy's RandomState takes
-positive_number = whole_number(1, 2**31 - 1)
-tile_side = whole_number(0, 2**31 - 1)
 
 
 def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:

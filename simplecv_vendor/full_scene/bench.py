@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from full_scene.encoder_decoder import EncoderDecoder
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
+from shared_data.argument_types import positive_number
 from shared_data.catalogue import get_scene
 from shared_data.configs import load_config
 from shared_data.full_scene import padded_side
-from shared_data.paper_cli import positive_number
 from shared_data.turns import medians, seconds
 from simplecv.util.device import device_name, select_device
 

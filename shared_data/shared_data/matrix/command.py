@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
+from shared_data.argument_types import positive_number, seed_number
 from shared_data.console import print_text
 from shared_data.environment import usable_cores
 from shared_data.errors import SettingsError
@@ -19,7 +20,6 @@ from shared_data.matrix.plan import Planned, as_json, as_table, runs, totals
 from shared_data.matrix.revision import code_changed
 from shared_data.matrix.runners import RUNNERS, Runner
 from shared_data.matrix.states import state_of
-from shared_data.paper_cli import positive_number, seed_number
 
 PROTOCOLS = ("released", "paper", "disjoint")
 SLURM = {"slurm_partition": "SLURM_PARTITION", "slurm_account": "SLURM_ACCOUNT"}  # resources, from the environment

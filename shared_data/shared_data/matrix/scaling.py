@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from shared_data.argument_types import positive_number
 from shared_data.catalogue import scenes
 from shared_data.configs import check_name, load_config
 from shared_data.console import print_text, run_command
@@ -22,7 +23,6 @@ from shared_data.errors import RecordError
 from shared_data.matrix.costs import START_UP_S, Cost, cost
 from shared_data.matrix.jobs import Job
 from shared_data.matrix.simulate import efficiency, lower_bound, makespan, saturation
-from shared_data.paper_cli import positive_number
 from shared_data.records import find_records
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -308,6 +308,8 @@ def test_a_full_disk_at_every_write(paper, whole, tmp_path):
             else:  # the next file was there before the disk was full
                 stops["finished"] += 1
             make_room(disk)
+        if not stops["run"]:
+            cases += leave_no_room_for_the_record(paper, out, whole, disk, stops)
         forget_the_end(paper, out)
         assert run(paper, out)[0] == 0
         check_files(out)
@@ -317,6 +319,22 @@ def test_a_full_disk_at_every_write(paper, whole, tmp_path):
     )
     told = ", ".join("%s %d" % pair for pair in sorted(stops.items()))
     note("disk full, resumed with room", paper.slug, cases, "one sentence, nothing half-written, same bits (%s)" % told)
+
+
+def leave_no_room_for_the_record(paper, out, whole, disk, stops):
+    """A page more from run to run, until all files but the last fit; the number of runs."""
+    kept = run_folder(paper, whole).glob("checkpoints/selected.*")
+    room = sum(size_of(run_folder(paper, whole) / name) for name in LAST_FILES[:-1]) + sum(map(size_of, kept))
+    for pages in range(16):
+        forget_the_end(paper, out)
+        fill(disk, room + pages * PAGE)
+        code, stderr = run(paper, out)
+        check_unfinished(paper, out, code, stderr, NO_SPACE)  # a record has more than a page, so none is passed over
+        stops[first_missing(paper, out, whole)] += 1
+        make_room(disk)
+        if stops["run"]:
+            break
+    return pages + 1
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import numpy as np
 from a2s2k_resnet import training
 from a2s2k_resnet.prediction import predict_pixels
 from shared_data.testing import scale
+from shared_data.testing.marks import LONG
 
 
 def evaluate(loaded, out, pixels):
@@ -17,12 +18,12 @@ def evaluate(loaded, out, pixels):
     predict_pixels(run.network, run.gatherer, np.arange(pixels))
 
 
-@scale.long
+@LONG
 def test_a_scene_of_houstons_size(tmp_path):
     scale.check_houston(__file__, "a2s2k", tmp_path, (5000, 15000))
 
 
-@scale.long
+@LONG
 def test_a_scene_larger_than_its_share_of_memory(tmp_path):
     scale.check_mapped(__file__, "a2s2k", tmp_path, 3000)
 

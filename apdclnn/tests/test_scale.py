@@ -7,6 +7,7 @@ import numpy as np
 from apdclnn import training
 from apdclnn.prediction import predict_pixels
 from shared_data.testing import scale
+from shared_data.testing.marks import LONG
 
 
 def evaluate(loaded, out, pixels):
@@ -18,12 +19,12 @@ def evaluate(loaded, out, pixels):
     predict_pixels(run.model, np.arange(pixels))
 
 
-@scale.long
+@LONG
 def test_a_scene_of_houstons_size(tmp_path):
     scale.check_houston(__file__, "apdclnn", tmp_path, (1024, 3072))
 
 
-@scale.long
+@LONG
 def test_a_scene_larger_than_its_share_of_memory(tmp_path):
     scale.check_mapped(__file__, "apdclnn", tmp_path, 1024)
 

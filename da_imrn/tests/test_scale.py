@@ -6,6 +6,7 @@ from da_imrn import training
 from da_imrn.patches import covering_corners, paste
 from da_imrn.prediction import predict_patches
 from shared_data.testing import scale
+from shared_data.testing.marks import LONG
 
 
 def evaluate(loaded, out, pixels):
@@ -18,12 +19,12 @@ def evaluate(loaded, out, pixels):
     paste(predict_patches(run.network, loaded.cube, some, run.patch), some, shape)
 
 
-@scale.long
+@LONG
 def test_a_scene_of_houstons_size(tmp_path):
     scale.check_houston(__file__, "da-imrn", tmp_path, (5000, 15000))
 
 
-@scale.long
+@LONG
 def test_a_scene_larger_than_its_share_of_memory(tmp_path):
     scale.check_mapped(__file__, "da-imrn", tmp_path, 5000)
 

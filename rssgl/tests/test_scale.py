@@ -5,6 +5,7 @@ from unittest import mock
 from full_scene import run
 from rssgl.training import RSSGLRun
 from shared_data.testing import scale
+from shared_data.testing.marks import LONG
 
 
 def evaluate(loaded, out, _pixels):
@@ -14,7 +15,7 @@ def evaluate(loaded, out, _pixels):
     RSSGLRun(request, config, loaded, RSSGLRun.draw_split(config, loaded, request)).predict()
 
 
-@scale.long
+@LONG
 def test_a_scene_of_houstons_size(tmp_path):
     scale.check_houston(__file__, "rssgl", tmp_path)
 

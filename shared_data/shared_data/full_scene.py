@@ -1,10 +1,10 @@
 """A scene as one image: standardised per band and zero-padded, for the networks that see the whole scene at once."""
 
-from typing import Iterator, Optional, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 
-_BLOCK_BYTES = 1 << 24  # of a cube in a file, converted to float64 at a time
+from shared_data.mapped import is_mapped, row_blocks
 
 
 def padded_side(side: int, multiple: int) -> int:
@@ -32,7 +32,7 @@ def standardise_and_pad(
     image = np.zeros(shape, np.float32) if out is None else out
     if image.shape != shape or image.dtype != np.float32:
         raise ValueError("expected float32 of shape %s to write to, found %s %s" % (shape, image.dtype, image.shape))
-    if isinstance(cube, np.memmap) and cube.flags.c_contiguous:
+    if is_mapped(cube) and cube.flags.c_contiguous:
         _by_rows(cube, fitted, image)
     else:
         _by_bands(cube, fitted, image)
@@ -59,7 +59,7 @@ def _by_rows(cube: np.ndarray, fitted: Optional[np.ndarray], image: np.ndarray) 
     else:
         judged = cube.reshape(-1, cube.shape[2])[fitted].astype(np.float64)
         mean, deviation, varies = judged.mean(axis=0), judged.std(axis=0), judged.min(axis=0) < judged.max(axis=0)
-    for rows in _blocks(cube):
+    for rows in row_blocks(cube):
         values = (cube[rows].astype(np.float64) - mean) / np.where(varies, deviation, 1)
         image[:, rows, :width] = np.where(varies, values, 0).transpose(2, 0, 1)
 
@@ -68,7 +68,7 @@ def _whole_scene(cube: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of every band (B): mean, standard deviation, whether it has two different values; blocks merged as samples."""
     mean, squares, pixels = np.zeros(cube.shape[2]), np.zeros(cube.shape[2]), 0
     varies, first = np.zeros(cube.shape[2], bool), cube[0, 0]
-    for rows in _blocks(cube):
+    for rows in row_blocks(cube):
         values = cube[rows].reshape(-1, cube.shape[2])
         varies |= (values != first).any(axis=0)
         values = values.astype(np.float64)
@@ -77,13 +77,6 @@ def _whole_scene(cube: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         mean += step * share
         pixels += len(values)
     return mean, np.sqrt(squares / pixels), varies
-
-
-def _blocks(cube: np.ndarray) -> Iterator[slice]:
-    """Slices of rows that cover the cube."""
-    step = max(1, _BLOCK_BYTES // (8 * cube[0].size))
-    for start in range(0, len(cube), step):
-        yield slice(start, min(start + step, len(cube)))
 
 
 def pad_labels(labels: np.ndarray, multiple: int) -> np.ndarray:

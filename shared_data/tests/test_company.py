@@ -9,8 +9,8 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
 
-from shared_data.testing.company import LONG
 from shared_data.testing.faults import note
+from shared_data.testing.marks import LONG
 
 AT_ONCE = 16
 FETCH = """

@@ -11,13 +11,13 @@ import pytest
 
 from shared_data.matrix.engine import take_matrix
 from shared_data.records import read_record
-from shared_data.testing.faults import FAULTS, note
+from shared_data.testing.faults import note
+from shared_data.testing.marks import LONG
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PYTHON = Path(os.environ.get("HSI_MATRIX_PYTHON", str(ROOT / ".venvs" / "matrix" / "bin" / "python")))
 
-long = pytest.mark.skipif(not FAULTS, reason="takes minutes: make faults")
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="no environment with Snakemake: make env-matrix")
 
 
@@ -130,7 +130,7 @@ def test_a_failing_run_stops_no_other_shows_its_last_lines_once_and_resumes(matr
     assert code == 0 and "nothing to run" in output
 
 
-@long
+@LONG
 def test_after_kill_9_nothing_is_run_twice(slow):
     """The matrix and Snakemake are killed; what they started goes on, and the next matrix waits for it."""
     process = slow.start(slow.words())
@@ -142,7 +142,7 @@ def test_after_kill_9_nothing_is_run_twice(slow):
     assert slow.steps() == ALL_STEPS
 
 
-@long
+@LONG
 def test_a_record_survives_snakemake_that_believes_it_incomplete(slow):
     process = slow.start(slow.words())
     slow.wait_for_steps(2)
@@ -175,7 +175,7 @@ def kill_with_snakemake(process):
     process.stdout.close()
 
 
-@long
+@LONG
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_runs_with_their_state_saved(slow, number):
     process = slow.start(slow.words())
@@ -198,7 +198,7 @@ def test_only_one_matrix_at_a_time_in_a_results_folder(matrix):
     assert code == 1 and "has a matrix at work already" in output
 
 
-@long
+@LONG
 def test_stale_runs_are_kept_and_started_over_once_where_asked(matrix):
     assert matrix()[0] == 0
     before = matrix.finished()
@@ -228,8 +228,8 @@ def test_stale_runs_are_kept_and_started_over_once_where_asked(matrix):
 @pytest.mark.parametrize(
     "profile, device",
     [
-        ("slurm", "cuda"), ("kubernetes", "cpu"), pytest.param("slurm", "cpu", marks=long),
-        pytest.param("kubernetes", "cuda", marks=long),
+        ("slurm", "cuda"), ("kubernetes", "cpu"), pytest.param("slurm", "cpu", marks=LONG),
+        pytest.param("kubernetes", "cuda", marks=LONG),
     ],
 )  # fmt: skip
 def test_a_dry_run_tells_the_plan_and_starts_nothing(matrix, profile, device):
@@ -244,7 +244,7 @@ def test_a_dry_run_tells_the_plan_and_starts_nothing(matrix, profile, device):
     assert resources.get("slurm_partition") == ("short" if profile == "slurm" else None)
 
 
-@long
+@LONG
 def test_two_real_runs_are_stopped_and_resumed(tmp_path):
     if not (ROOT / ".venvs/a2s2k-modern/.ready").exists():
         pytest.skip("no environment of a2s2k")

@@ -25,7 +25,7 @@ from shared_data.errors import settings_of
 from shared_data.full_scene import pad_labels, padded_shape, standardise_and_pad
 from shared_data.history import History
 from shared_data.interrupts import stop_on_signals
-from shared_data.mapped import temporary_array
+from shared_data.mapped import is_mapped, temporary_array
 from shared_data.paper_cli import Outcome, Request
 from shared_data.progress import TrainingProgress
 from shared_data.reproduction import PreparedRun, reproduce_once
@@ -145,7 +145,7 @@ class FullSceneRun(PreparedRun):
         """(B, H', W') the scene as the network sees it."""
         fitted = {"scene": None, "train": self.split.train}[self.decisions.normalisation]
         cube, stride, out = self.loaded.cube, EncoderDecoder.STRIDE, None
-        if self.request.tile and isinstance(cube, np.memmap):
+        if self.request.tile and is_mapped(cube):
             out = temporary_array(padded_shape(cube.shape, stride), np.dtype(np.float32))
         return standardise_and_pad(cube, stride, fitted, out)
 

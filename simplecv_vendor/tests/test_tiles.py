@@ -26,7 +26,7 @@ from full_scene.tiles import (
     predict_tiled,
     windows,
 )
-from shared_data import full_scene
+from shared_data import mapped
 from shared_data.errors import SettingsError, SharedDataError
 from shared_data.full_scene import padded_shape, standardise_and_pad
 from shared_data.mapped import temporary_array
@@ -269,7 +269,7 @@ def test_maps_that_no_part_reads_any_more_are_released(scene, monkeypatch):
 
 @pytest.mark.parametrize("fitted", [None, np.array([3, 500, 2000, 2500])])
 def test_a_mapped_cube_is_standardised_as_one_in_memory(fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr(full_scene, "_BLOCK_BYTES", 8 * 34 * 5 * 7)  # blocks of seven rows
+    monkeypatch.setattr(mapped, "_BLOCK_BYTES", 4 * 34 * 5 * 7)  # blocks of seven rows
     cube = np.random.RandomState(0).randint(0, 9000, (76, 34, 5)).astype(np.float32)
     cube[:, :, 2] = 0.3  # constant
     np.save(str(tmp_path / "cube.npy"), cube)

@@ -4,6 +4,7 @@ from unittest import mock
 
 from full_scene import run
 from shared_data.testing import scale
+from shared_data.testing.marks import LONG
 from ssdgl.training import SSDGLRun
 
 
@@ -14,7 +15,7 @@ def evaluate(loaded, out, _pixels):
     SSDGLRun(request, config, loaded, SSDGLRun.draw_split(config, loaded, request)).predict()
 
 
-@scale.long
+@LONG
 def test_a_scene_of_houstons_size(tmp_path):
     scale.check_houston(__file__, "ssdgl", tmp_path)
 

@@ -8,14 +8,13 @@ validation between epochs, maps and the record itself are a share and an allowan
 
 import math
 import statistics
-from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from shared_data.catalogue import Scene, get_scene, scenes
 from shared_data.disjoint import DisjointRule
 from shared_data.errors import RecordError
 from shared_data.matrix.jobs import Job
-from shared_data.records import read_record
+from shared_data.records import find_record_paths, read_record
 
 START_UP_S = 40.0  # framework, data, split, maps, record
 BESIDE_STEPS = 1.1  # validation and checkpoints between the steps
@@ -74,7 +73,7 @@ def usable_records(*folders: Any) -> List[Dict[str, Any]]:
     """The records below the folders, one for each run; those that cannot be read tell nothing here."""
     records = {}
     for folder in folders:
-        for path in sorted(set(Path(folder).glob("**/run.json")) | set(Path(folder).glob("**/seed-*.json"))):
+        for path in find_record_paths(folder):
             try:
                 record = read_record(path)
             except RecordError:
@@ -91,7 +90,7 @@ def cost(job: Job, config: Optional[Dict[str, Any]], gpu: bool, records: Sequenc
         for record in records
         if record["paper"] == job.paper and (record["environment"]["gpu"] is not None) == gpu
     ]
-    own = [record for record in own if _steps(record) and record["scene"] in scenes()]
+    own = [record for record in own if steps_of(record) and record["scene"] in scenes()]
     if not own:
         return Cost(None, UNKNOWN_RUNTIME, UNKNOWN_MEMORY_MB, UNKNOWN_CORES, int(gpu), "unknown")
     best = max(_nearness(job, config, record) for record in own)
@@ -134,8 +133,8 @@ def _scene_of(job: Job, config: Optional[Dict[str, Any]]) -> str:
     return config["scene"] if config else job.experiment.partition("-")[0]
 
 
-def _steps(record: Dict[str, Any]) -> int:
-    """Training steps of a record's run; early stopping counts."""
+def steps_of(record: Dict[str, Any]) -> int:
+    """Training steps of a run, those before an early stop."""
     selection, history = record["selection"], record["history"]
     return selection.get("last_step") or (history[-1]["step"] if history else selection["step"])
 
@@ -153,7 +152,7 @@ def _estimate(job: Job, config: Optional[Dict[str, Any]], record: Dict[str, Any]
         pixels *= share / measured
     steps = _planned_steps(config, record, pixels)
     step = _ratio(scaling.step, *scenes) * _work(own) / _work(record["config"])
-    training = steps * record["times"]["train_s"] / _steps(record) * step
+    training = steps * record["times"]["train_s"] / steps_of(record) * step
     evaluation = record["times"]["evaluation_s"] * _ratio(scaling.evaluation, *scenes)
     own_memory = max(record["memory"]["peak_rss_mb"] - RUNTIME_MB, 0.0)
     memory = RUNTIME_MB + own_memory * _ratio(scaling.memory, *scenes)
@@ -169,7 +168,7 @@ def _training_share(config: Dict[str, Any], decisions: Dict[str, Any], scene: Sc
     split = config.get("split", {})
     if "held_out" in split:
         return 1 - split["held_out"]
-    least = split.get("minimum", 0) * scene.num_classes / (scene.labelled_pixels or scene.height * scene.width / 2)
+    least = split.get("minimum", 0) * scene.num_classes / SIZES["labelled"](scene)
     return max(split.get("ratio", 0.0), least) or 1.0
 
 
@@ -184,7 +183,7 @@ def _work(config: Dict[str, Any]) -> float:
 
 def _planned_steps(config: Optional[Dict[str, Any]], record: Dict[str, Any], ratio: float) -> float:
     """Steps of a job: those of the record where both may take as many, else as many as its configuration allows."""
-    taken = _steps(record)
+    taken = steps_of(record)
     if _same_training(config, record):
         return taken * ratio
     training = config["train"]

@@ -20,7 +20,7 @@ from shared_data.configs import check_name, load_config
 from shared_data.console import print_text, run_command
 from shared_data.diff import markdown_table
 from shared_data.errors import RecordError
-from shared_data.matrix.costs import START_UP_S, Cost, cost
+from shared_data.matrix.costs import START_UP_S, Cost, cost, steps_of
 from shared_data.matrix.jobs import Job
 from shared_data.matrix.simulate import efficiency, lower_bound, makespan, saturation
 from shared_data.records import find_records
@@ -163,12 +163,6 @@ def at_once(record: Dict[str, Any], records: Sequence[Dict[str, Any]]) -> int:
     others = [_interval(other) for other in records if other is not record and _hardware(other) == _hardware(record)]
     moments = [start] + [first for first, _ in others if start < first < end]
     return max(sum(first <= moment < last for first, last in others) for moment in moments)
-
-
-def steps_of(record: Dict[str, Any]) -> int:
-    """Training steps of a run, those before an early stop."""
-    selection, history = record["selection"], record["history"]
-    return selection.get("last_step") or (history[-1]["step"] if history else selection["step"])
 
 
 def _shortened(record: Dict[str, Any], config: Optional[Dict[str, Any]]) -> List[str]:

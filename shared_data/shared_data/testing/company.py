@@ -10,10 +10,10 @@ import time
 import pytest
 
 from shared_data.run_directory import RunDirectory
-from shared_data.testing.faults import FAULTS, note
+from shared_data.testing.faults import note
 from shared_data.testing.interruption import command, result_of, run_folder
+from shared_data.testing.marks import LONG
 
-LONG = pytest.mark.skipif(not FAULTS, reason="takes minutes: make faults")
 HOLDER = """
 import sys, time
 from pathlib import Path

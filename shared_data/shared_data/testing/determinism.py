@@ -3,11 +3,10 @@
 import os
 import subprocess
 
-import pytest
-
 from shared_data.environment import usable_cores
-from shared_data.testing.faults import FAULTS, note
+from shared_data.testing.faults import note
 from shared_data.testing.interruption import command, result_of
+from shared_data.testing.marks import LONG
 
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -19,7 +18,7 @@ def run(paper, out, threads):
     return result_of(paper, out)
 
 
-@pytest.mark.skipif(not FAULTS, reason="takes minutes: make faults")
+@LONG
 def test_the_same_seed_twice_gives_the_same_weights_and_map(paper, tmp_path):
     cores = usable_cores()
     first, again = run(paper, tmp_path / "first", cores), run(paper, tmp_path / "again", cores)

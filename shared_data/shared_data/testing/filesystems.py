@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared_data.testing.faults import FAULTS, note
+from shared_data.testing.faults import note
 from shared_data.testing.interruption import command, result_of, run_and_kill, run_folder
+from shared_data.testing.marks import LONG
 
-LONG = pytest.mark.skipif(not FAULTS, reason="takes minutes: make faults")
 NO_SPACE, READ_ONLY = "No space left on device", "Read-only file system"
 PAGE = 4096  # bytes; a tmpfs gives no less
 SIZES = (0, 0.1, 0.3, 0.5, 0.7, 0.85)  # of the disk, in parts of what the finished run takes

@@ -8,10 +8,10 @@ import time
 from collections import Counter
 
 import numpy as np
-import pytest
 
 from shared_data.records import read_record
-from shared_data.testing.faults import FAULTS, note
+from shared_data.testing.faults import note
+from shared_data.testing.marks import LONG
 
 MOMENTS = 20
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -92,7 +92,7 @@ def result_of(paper, out):
     )  # fmt: skip
 
 
-@pytest.mark.skipif(not FAULTS, reason="takes minutes: make faults")
+@LONG
 def test_killed_at_many_moments_a_run_ends_with_the_same_bits(paper, tmp_path):
     """In a step, an evaluation, a checkpoint, a map or the record: moments are drawn over a third of a run's time."""
     code, seconds = life(paper, tmp_path / "whole")

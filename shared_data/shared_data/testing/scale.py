@@ -18,15 +18,12 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence, Tuple
 
 import numpy as np
-import pytest
 
 from shared_data import environment
 from shared_data.catalogue import get_scene
 from shared_data.paper_cli import Request
 from shared_data.scene import LoadedScene
-from shared_data.testing.faults import FAULTS, note
-
-long = pytest.mark.skipif(not FAULTS, reason="takes minutes: make faults")
+from shared_data.testing.faults import note
 
 HOUSTON_LIMIT_MB = 24 * 2**30 / 1e6  # of every byte in memory
 SAME_MB = 150  # two peaks that differ by less are the same: allocators keep what they had

@@ -64,8 +64,12 @@ class MinibatchStream:
         return self._images
 
     def seed_of_epoch(self, epoch: int) -> int:
-        """Seed of the epoch-th epoch (from 1); 0 gives the one that the release consumes at construction."""
-        return int(self._seeds[-1 - epoch])
+        """Seed of the mini-batches of an epoch (from 1): the epoch-th from the end of the list.
+
+        SSDGL's release resamples in the main process at the start of every epoch, after its 8 loader processes were
+        forked; they still hold the images of the seed before. So epoch 1 trains on the seed consumed at construction.
+        """
+        return int(self._seeds[-epoch])
 
     def _indicator(self, indices: np.ndarray) -> Tensor:
         w = torch.zeros(self._y.numel(), device=self._x.device)

@@ -55,18 +55,34 @@ def stream_of(ground_truth: np.ndarray, ratio: float = 0.05, per_class: int = 10
     return MinibatchStream(torch.zeros(1, 2, *labels.shape[1:]), labels, pad_labels(train, 16) > 0, per_class, 20, 2333)
 
 
-def test_minibatches_of_two_epochs():
+def test_drawing_and_order_of_two_epochs():
+    """The golden file holds what a loader without worker processes yields: the seed consumed at an epoch's start."""
     golden = read_golden(GOLDEN, "ssdgl_minibatches")
     ground_truth = official_ground_truth("indianpines")
     stream = stream_of(ground_truth)
-    assert stream.seed_of_epoch(0) == golden["first_seed_consumed_at_construction"]
+    split = draw_per_class(ground_truth, training_counts(ground_truth, 0.05, 5), 2333)
+    train = np.zeros(ground_truth.shape, np.uint8)
+    train.ravel()[split.train] = 1
+    padded = pad_labels(ground_truth, 16)
     for number in (1, 2):
         expected = golden["epoch_%d" % number]
-        assert stream.seed_of_epoch(number) == expected["seed"]
-        images = torch.cat([w for _, _, w in stream]).numpy().astype(np.uint8)
-        unordered = np.empty_like(images)
-        unordered[expected["order"]] = images
-        assert hashlib.sha256(unordered.tobytes()).hexdigest() == expected["sha256_uint8_C_before_ordering"]
+        drawn = epoch_indices(padded, pad_labels(train, 16) > 0, 10, 20, expected["seed"])
+        images = np.zeros((20, padded.size), np.uint8)
+        for image, indices in zip(images, drawn):
+            image[indices] = 1
+        assert hashlib.sha256(images.tobytes()).hexdigest() == expected["sha256_uint8_C_before_ordering"]
+
+        own = epoch_indices(padded, pad_labels(train, 16) > 0, 10, 20, stream.seed_of_epoch(number))
+        visited = [np.flatnonzero(w.numpy()) for _, _, w in stream]
+        ordered = [np.sort(own[index]) for index in expected["order"]]
+        assert all(np.array_equal(a, b) for a, b in zip(visited, ordered))
+
+
+def test_an_epoch_trains_on_the_seed_consumed_one_epoch_earlier():
+    golden = read_golden(GOLDEN, "ssdgl_minibatches")
+    stream = stream_of(load_scene("synthetic").ground_truth)
+    consumed = [golden["first_seed_consumed_at_construction"], golden["epoch_1"]["seed"], golden["epoch_2"]["seed"]]
+    assert [stream.seed_of_epoch(epoch) for epoch in (1, 2, 3)] == consumed
 
 
 def test_minibatches_are_the_same_where_only_training_labels_are_known():

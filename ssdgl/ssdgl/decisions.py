@@ -33,14 +33,16 @@ class Decisions:
     split: str = "release"
 
 
-# v2022: the multiplication by the training indicator is commented out, so test labels enter every step's loss
-_RELEASED_2022 = Decisions("all_labelled", "train and test", "none", "test")
-# v2021: the first-step losses of the official log (0.2379 and 0.0497) equal ln(K)·Σ n_c·w_c/pixels over ALL labels
+# v2022: the network's multiplication by the training indicator is commented out, but the release's own trainer has
+# removed all other labels before; the program's printed losses are those of the sampled pixels (test_trace.py)
+_RELEASED_2022 = Decisions("sampled", "train", "none", "test")
+# v2021: without that trainer; its printed losses (0.2074 on Indian Pines) are those of ALL labels (test_trace.py), as are
+# the first-step losses of the official log (0.2379 and 0.0497), which equal ln(K)·Σ n_c·w_c/pixels (test_official_log.py)
 _RELEASED_2021 = Decisions("weighted_all_labelled", "train and test", "train and test", "test")
-# Houston: this network's loss is masked; the release is clean here
+# Houston: this network's loss is multiplied by the training indicator itself
 _RELEASED_HOUSTON = Decisions("sampled_with_reconstruction", "train", "none", "test")
 
-# the text: cross-entropy over the sampled training pixels; the line existed in the release for two commits of 2022
+# the text: cross-entropy over the sampled training pixels
 _PAPER = Decisions("sampled", "train", "none", "sampled train")
 _PAPER_HOUSTON = Decisions("sampled_with_reconstruction", "train", "none", "sampled train")
 

@@ -1,4 +1,4 @@
-"""The losses of SSDGL: what the text describes, and what the two states of the release compute.
+"""The losses of SSDGL: that of the text and of the release of 2022, and that of the release's first commit.
 
 All take logits (N, K, H, W), the label map y (N, H, W) with 0 = unlabelled, and w (N, H, W), the indicator of the
 sampled training pixels. Cross-entropy is evaluated at the pixels a loss looks at, not on the whole map.
@@ -14,22 +14,19 @@ from full_scene.loss import pixel_cross_entropy
 
 
 def sampled_cross_entropy(logits: Tensor, y: Tensor, w: Tensor) -> Tensor:
-    """The text: mean cross-entropy over the sampled training pixels."""
-    return pixel_cross_entropy(logits, y, w > 0).mean()
+    """The text, and v2022 as released: mean cross-entropy over the sampled training pixels.
 
-
-def all_labelled_cross_entropy(logits: Tensor, y: Tensor, w: Tensor) -> Tensor:
-    """v2022 as released: ALL labelled pixels of y, divided by the number of sampled ones.
-
-    Evidence: the line that multiplied by the training indicator is commented out in the release.
+    The release's network sums over all labelled pixels of the label map that it is given and divides by the number of
+    sampled ones; the release's own trainer sets the labels of all other pixels to 0 before each step, which makes the
+    two equal. Evidence: the losses that the official program prints (`test_trace.py`).
     """
-    return pixel_cross_entropy(logits, y, y > 0).sum() / w.sum()
+    return pixel_cross_entropy(logits, y, w > 0).mean()
 
 
 def weighted_all_labelled_cross_entropy(logits: Tensor, y: Tensor, class_weights: Tensor) -> Tensor:
     """v2021 as released: class-weighted, ALL labelled pixels of y, divided by the H·W pixels of the padded image.
 
-    Evidence: the first-step losses of the official log fit this sum and not one over training pixels (README).
+    Evidence: the losses that the first commit prints (`test_trace.py`), and the official log (`test_official_log.py`).
     """
     labelled = y > 0
     return (pixel_cross_entropy(logits, y, labelled) * class_weights[y[labelled].long() - 1]).sum() / y.numel()
@@ -50,7 +47,6 @@ class Objective(NamedTuple):
 
 OBJECTIVES: Dict[str, Objective] = {
     "sampled": Objective(sampled_cross_entropy),
-    "all_labelled": Objective(all_labelled_cross_entropy),
     "weighted_all_labelled": Objective(weighted_all_labelled_cross_entropy, weighted=True),
     "sampled_with_reconstruction": Objective(sampled_cross_entropy, reconstructs=True),
 }

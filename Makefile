@@ -142,7 +142,7 @@ report: env-shared ## one page about every run and kept record: OUT/report/repor
 
 matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if $(FOLDER_$(paper)),env-$(paper)$(if $(filter era,$(VARIANT)),-era)))) ## papers × scenes × protocols × seeds through Snakemake; DRY=1: the plan alone (shared_data/matrix/README.md)
 	@[ -x .venvs/matrix/bin/python ] || { echo "error: make matrix needs a Python 3.11 to 3.13." >&2; exit 1; }
-	@.venvs/matrix/bin/python -m shared_data matrix --protocols $(PROTOCOLS) --scenes $(SCENES) --experiments $(EXPERIMENTS) \
+	@exec .venvs/matrix/bin/python -m shared_data matrix --protocols $(PROTOCOLS) --scenes $(SCENES) --experiments $(EXPERIMENTS) \
 		$(foreach paper,$(PAPERS),--paper "$(paper)=$(FOLDER_$(paper)):$(subst $(space),$(comma),$(SOURCES_$(paper)))") \
 		--profile "$(or $(PROFILE),local)" --jobs $(or $(JOBS),1) --stale $(or $(STALE),keep) \
 		--runner $(RUNNER) --variant $(VARIANT) $(if $(IMAGE),--image "$(IMAGE)") $(if $(SEEDS),--seeds $(SEEDS)) \

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -435,3 +437,63 @@ def test_behind_a_storage_plugin_the_record_is_copied_to_where_snakemake_looks(o
     script = "import sys; open(sys.argv[1] + '/run.json', 'w').write('a record')"
     assert one(script, expected=tmp_path / "copy.json") == (0, "")
     assert (tmp_path / "copy.json").read_text() == "a record"
+
+
+# what stops one
+
+SUPERVISE = """
+import sys
+import time
+from shared_data.matrix.engine import supervise
+lock, patience_s, *words = sys.argv[1:]
+sys.exit(supervise(words, open(lock, "w"), int(patience_s)))
+"""
+STUBBORN = """
+import signal, sys, time
+for name in sys.argv[1:]:
+    signal.signal(signal.Signals[name], signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def supervised(tmp_path):
+    """A function that supervises a process which ignores the named signals, and returns the supervisor."""
+    started = []
+
+    def start(patience_s, *ignored):
+        words = [sys.executable, "-c", SUPERVISE, str(tmp_path / "lock"), str(patience_s)]
+        words += [sys.executable, "-c", STUBBORN] + list(ignored)
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, universal_newlines=True)
+        started.append(process)
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("ignored, code", [(["SIGINT"], 128 + 15), (["SIGINT", "SIGTERM"], 128 + 9)])
+def test_what_ignores_a_signal_gets_a_stronger_one_after_a_while(supervised, ignored, code):
+    process = supervised(1, *ignored)
+    process.terminate()
+    assert process.wait(timeout=30) == code
+
+
+def test_a_second_signal_is_stronger_unless_it_comes_with_the_first(supervised):
+    process = supervised(300, "SIGINT")
+    process.terminate()
+    process.send_signal(signal.SIGINT)
+    time.sleep(2.5)
+    assert process.poll() is None
+    process.terminate()
+    assert process.wait(timeout=30) == 128 + 15
+
+
+def test_nothing_outlives_a_killed_supervisor(supervised):
+    process = supervised(300)
+    process.kill()
+    assert process.stdout.read() == ""  # the other end is closed when the supervised process has ended

@@ -175,20 +175,38 @@ def kill_with_snakemake(process):
     process.stdout.close()
 
 
-@LONG
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_the_runs_with_their_state_saved(slow, number):
-    process = slow.start(slow.words())
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=LONG)])
+def test_a_signal_stops_a_matrix_in_the_background_and_starts_nothing_again(slow, number):
+    """Started as a script starts it, with nohup and &: SIGINT is ignored there, unless somebody handles it."""
+    process = slow.start(["sh", "-c", 'nohup nice "$@" & echo $!; wait $!', "sh"] + slow.words())
+    planner = int(process.stdout.readline())
     slow.wait_for_steps(2)
-    process.send_signal(number)
+    start = time.time()
+    os.kill(planner, number)
     code, output = slow.finish(process)
     assert code == 1, output
+    assert time.time() - start < 20
     assert "stopped by a signal; the same command resumes it" in output
-    assert sum(map(len, slow.steps().values())) <= 6  # two runs, stopped early; the third did not begin
+    assert "Trying to restart" not in output
+    stopped = slow.steps()
+    assert sum(map(len, stopped.values())) <= 6 and len(stopped) == 2  # stopped early; the third did not begin
+    for seed in stopped:
+        assert slow.log(seed).count("$ ") == 1  # attempts
     code, output = slow()
     assert code == 0, output
     assert "2 unfinished" in output
     assert slow.steps() == ALL_STEPS
+
+
+def test_nothing_is_started_any_more_when_the_planner_is_killed(slow):
+    """Runs at work end by themselves, one of them with a failure; neither it nor the third run is started."""
+    (slow.out / "fail").write_text("1 3\n")
+    process = slow.start(slow.words())
+    slow.wait_for_steps(2)
+    process.kill()
+    output = slow.finish(process)[1]  # the pipe is closed by Snakemake, which ends after the runs
+    assert "Trying to restart" not in output
+    assert slow.steps() == {1: [1, 2, 3], 2: ALL_STEPS[2]}
 
 
 def test_only_one_matrix_at_a_time_in_a_results_folder(matrix):

@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,8 @@ def make_plan(arguments: argparse.Namespace, options: Options) -> List[Planned]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan; then, unless it is a dry run or there is nothing to do, let Snakemake work. The exit code."""
+    # also where a shell without job control started this in the background, and let it ignore SIGINT
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options = Options(
         arguments.out.absolute(), arguments.data, arguments.unverified, arguments.device, arguments.iters,
         tuple(arguments.overrides),

@@ -3,12 +3,15 @@
 Snakemake's own lock outlives a killed process; ours is the operating system's and vanishes with its holder.
 """
 
+import ctypes
 import fcntl
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
@@ -20,6 +23,9 @@ from shared_data.matrix.states import REDO, STALE
 from shared_data.run_directory import take_lock
 
 PROFILES = ("local", "slurm", "kubernetes")
+PATIENCE_S = 300  # a run ends its step, and may be in an evaluation, before it saves its state
+SAME_SIGNAL_S = 2.0
+PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 RECIPES = Path(__file__).resolve().parents[2] / "matrix"  # Snakefile and profiles of the checkout
 
 
@@ -96,21 +102,47 @@ def _without_accounting() -> List[str]:
     return [] if accounts else ["--slurm-status-command", "squeue", "--slurm-no-account"]
 
 
-def supervise(words: List[str], lock: Any) -> int:
-    """Run Snakemake; its exit code. SIGTERM and SIGINT reach it and the runs of this machine as one SIGINT each.
+def supervise(words: List[str], lock: Any, patience_s: int = PATIENCE_S) -> int:
+    """Run Snakemake; its exit code, 128 and the number of the signal that ended it.
 
-    On a cluster Snakemake then cancels its jobs; here the runs save their state, and the same command resumes them.
+    SIGTERM, SIGINT and SIGHUP reach it and the runs of this machine as one SIGINT. Snakemake then starts nothing more
+    and cancels the jobs of a cluster; here the runs save their state, and the same command resumes them. A second
+    signal, or patience_s seconds, end them with SIGTERM; a third one, or as many seconds more, with SIGKILL.
     """
-    process = subprocess.Popen(words, start_new_session=True, pass_fds=(lock.fileno(),))
+    stronger = iter((signal.SIGINT, signal.SIGTERM))
+    started: List[subprocess.Popen] = []
+    last = [-math.inf]
 
     def stop(number: int, _frame: Any) -> None:
-        os.killpg(process.pid, signal.SIGINT)
-        signal.signal(number, signal.SIG_IGN)
+        if not started:
+            sys.exit(128 + number)
+        # make passes SIGTERM on: a signal to their process group comes twice, and means one
+        if number != signal.SIGALRM and time.monotonic() - last[0] < SAME_SIGNAL_S:
+            return
+        last[0] = time.monotonic()
+        if started[0].poll() is None:
+            os.killpg(started[0].pid, next(stronger, signal.SIGKILL))
+            signal.alarm(patience_s)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    # Before the start: a signal that is handled here has its default action in the process that is started. A shell
+    # without job control lets its background jobs ignore SIGINT; Snakemake would ignore it too, and start the runs, which
+    # do not, again.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else nohup started us
+        signal.signal(signal.SIGHUP, stop)
+    process = subprocess.Popen(words, start_new_session=True, pass_fds=(lock.fileno(),), preexec_fn=_end_with_parent)
+    started.append(process)
     code = process.wait()
+    signal.alarm(0)
     return 128 - code if code < 0 else code
+
+
+def _end_with_parent() -> None:
+    """Let the kernel send SIGINT to this process when its parent ends, however it ends (Linux; elsewhere: nothing)."""
+    set_option = getattr(ctypes.CDLL(None), "prctl", None)
+    if set_option:
+        set_option(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def stale(plan: Sequence[Planned]) -> List[Planned]:

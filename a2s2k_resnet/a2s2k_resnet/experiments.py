@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from a2s2k_resnet.network import MODELS
-from shared_data.config_schema import Number, check_config
+from shared_data.config_schema import check_config, load_schema
 from shared_data.configs import check_name, experiment_names, load_config
 from shared_data.configs import describe as head_comment
 from shared_data.errors import SettingsError
@@ -17,27 +17,13 @@ _HERE = Path(__file__).resolve().parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
 
 OWN = "a2s2k"  # the paper's model: the experiment without a suffix
-OPTIMIZERS = ("adam", "adamw", "sgd")
 
 # ContextualNet's last convolution is as wide as the patch, and the release's weights are for 9×9; every other model
 # takes the side of the scene's configuration
 PATCH_SIDES = {"contextualnet": 9}
 
 
-SCHEMA: Dict[str, Any] = {
-    "scene": str,
-    "split": {"held_out": Number(float, 0.001, 0.999)},
-    "patch": {"side": Number(int, 1)},
-    "model": {"name": tuple(MODELS), "kernels": Number(int, 1)},
-    "preprocessing": {"components": Number(int, 0)},
-    "train": {
-        "epochs": Number(int, 1),
-        "batch": Number(int, 1),
-        "patience": Number(int, 1),
-        "num_iters": Number(int, 0),
-    },
-    "optimizer": {"name": OPTIMIZERS, "lr": Number(float, 0.0)},
-}
+SCHEMA = load_schema(_HERE / "config.schema.json")
 
 
 def names() -> List[str]:

@@ -20,7 +20,7 @@ def fails_with(paper, capsys, tmp_path, override, *expected, experiment="synthet
 
 
 @pytest.mark.parametrize("experiment, override, expected", [
-    ("synthetic", "patch.side=8", "the patch side must be odd, so that a pixel stands in the middle, not 8"),
+    ("synthetic", "patch.side=8", "patch.side: expected a whole number that is at least 1 and odd, found 8"),
     ("synthetic", "patch.side=13", "A2S2K-ResNet needs a patch side of 7, 9, 11, not 13"),
     ("synthetic-resnet", "patch.side=97", "a patch of 97 × 97 pixels is larger than the scene of 128 × 96"),
     ("synthetic", "preprocessing.components=6", "needs at least 7 bands for its spectral kernels, not 6"),
@@ -37,9 +37,9 @@ def test_settings_that_do_not_fit(paper, capsys, tmp_path, experiment, override,
 @pytest.mark.parametrize("override, expected", [
     ("model.name='ssrn'", "the model is part of the experiment's name, such as synthetic-ssrn"),
     ("optimizer.name='diffgrad'", "unknown optimizer.name 'diffgrad'; there are: adam"),
-    ("train.epochs=2.5", "train.epochs: expected a whole number, found 2.5"),
-    ("train.batch=0", "train.batch: expected at least 1, found 0"),
-    ("split.held_out=1.5", "split.held_out: expected 0.001 to 0.999, found 1.5"),
+    ("train.epochs=2.5", "train.epochs: expected a whole number that is at least 1, found 2.5"),
+    ("train.batch=0", "train.batch: expected a whole number that is at least 1, found 0"),
+    ("split.held_out=1.5", "split.held_out: expected a number that is at least 0.001 and at most 0.999, found 1.5"),
 ])  # fmt: skip
 def test_values_no_configuration_may_have(paper, capsys, tmp_path, override, expected):
     fails_with(paper, capsys, tmp_path, override, expected)

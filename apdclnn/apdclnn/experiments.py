@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from apdclnn.network import Structure
-from shared_data.config_schema import Number, Numbers, check_config
+from shared_data.config_schema import check_config, load_schema
 from shared_data.configs import check_name, experiment_names, load_config
 from shared_data.configs import describe as head_comment
 from shared_data.errors import SettingsError
@@ -21,20 +21,7 @@ COMPONENTS = ("complex", "deformable", "gabor", "attention_loss")
 
 _WITHOUT = "-without-"
 
-SCHEMA: Dict[str, Any] = {
-    "scene": str,
-    "split": {"ratio": Number(float, 0.0, 1.0), "minimum": Number(int, 2), "validation": Number(float, 0.0, 0.9)},
-    "patch": {"side": Number(int, 1)},
-    "preprocessing": {"components": Number(int, 1)},
-    "gabor": {
-        "frequencies": Numbers(1, 16, Number(float, 0.001, 0.5)),
-        "sigma_wavelengths": Number(float, 0.01),
-        "components": Number(int, 1),
-    },
-    "network": dict({"widths": Numbers(1, 6, Number(int, 1))}, **dict.fromkeys(COMPONENTS, bool)),
-    "train": {"epochs": Number(int, 1), "batch": Number(int, 1), "num_iters": Number(int, 0)},
-    "optimizer": {"lr": Number(float, 0.0)},
-}
+SCHEMA = load_schema(_HERE / "config.schema.json")
 
 
 def names() -> List[str]:

@@ -14,11 +14,12 @@ from shared_data.testing.bad_input import fails, reproduce
 @pytest.mark.parametrize("override, expected", [
     ("patch.side=4", "must be odd"),
     ("network.widths=[2,2,2,2]", "3 × 3 pixels cannot be halved 3 times"),
-    ("network.widths=[]", "network.widths: expected a list of 1 to 6 numbers"),
+    ("network.widths=[]", "network.widths: expected a list of 1 to 6 entries"),
     ("preprocessing.components=65", "64 bands"),
-    ("gabor.frequencies=[0.7]", "gabor.frequencies: expected 0.001 to 0.5, found 0.7"),
-    ("split.minimum=1", "split.minimum: expected at least 2, found 1"),
-    ("train.epochs=2.5", "train.epochs: expected a whole number, found 2.5"),
+    ("gabor.frequencies=[0.7]",
+     "gabor.frequencies[0]: expected a number that is at least 0.001 and at most 0.5, found 0.7"),
+    ("split.minimum=1", "split.minimum: expected a whole number that is at least 2, found 1"),
+    ("train.epochs=2.5", "train.epochs: expected a whole number that is at least 1, found 2.5"),
     ("network.gabor=false", "use the configuration synthetic-without-gabor"),
 ])  # fmt: skip
 def test_settings_that_do_not_fit(paper, capsys, tmp_path, override, expected):

@@ -5,9 +5,9 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 from da_imrn.decisions import decide
 from da_imrn.disjoint_partition import partition_of_split
-from da_imrn.network import SPATIAL_BLOCKS, WIDTHS, Structure
+from da_imrn.network import Structure
 from da_imrn.partition import Partition, Rule, find_partition
-from shared_data.config_schema import Number, Numbers, check_config
+from shared_data.config_schema import check_config, load_schema
 from shared_data.configs import describe as head_comment
 from shared_data.configs import experiment_names, load_config
 from shared_data.disjoint import common_split
@@ -16,31 +16,7 @@ from shared_data.scene import LoadedScene
 _HERE = Path(__file__).resolve().parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
 
-_SHARES = {"train": Number(float, 0.0, 1.0), "val": Number(float, 0.0, 1.0)}
-
-SCHEMA: Dict[str, Any] = {
-    "scene": str,
-    "partition": {
-        "window": Number(int, 1),
-        "patch": Number(int, 2),
-        "per_window": Number(int, 1),
-        "accepted": Numbers(2, 2, Number(int, 0)),
-        "released": _SHARES,
-        "fitted": _SHARES,
-    },
-    "network": {
-        "strides": Numbers(1, len(WIDTHS), Number(int, 1)),
-        "band_kernels": Numbers(1, len(WIDTHS), Number(int, 1)),
-        "spatial_block": SPATIAL_BLOCKS,
-    },
-    "train": {
-        "epochs": Number(int, 1),
-        "batch": Number(int, 1),
-        "patience": Number(int, 1),
-        "num_iters": Number(int, 0),
-    },
-    "optimizer": {"lr": Number(float, 0.0), "drop": Number(float, 0.0, 1.0), "drop_every": Number(int, 1)},
-}
+SCHEMA = load_schema(_HERE / "config.schema.json")
 
 
 def names() -> List[str]:

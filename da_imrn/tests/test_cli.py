@@ -14,9 +14,10 @@ from shared_data.testing.bad_input import fails, reproduce
     ("network.strides=[1,1,1]", "64 bands are too many: 63 remain after the last stage"),
     ("network.strides=[2,2]", "one stride and one band kernel per stage, not 2 and 3"),
     ("network.spatial_block=five", "unknown network.spatial_block 'five'; there are: three_kernels, pointwise"),
-    ("partition.fitted.train=2.5", "partition.fitted.train: expected 0 to 1, found 2.5"),
+    ("partition.fitted.train=2.5",
+     "partition.fitted.train: expected a number that is at least 0 and at most 1, found 2.5"),
     ("partition.accepted=[5000,5001]", "training"),
-    ("train.epochs=2.5", "train.epochs: expected a whole number, found 2.5"),
+    ("train.epochs=2.5", "train.epochs: expected a whole number that is at least 1, found 2.5"),
 ])  # fmt: skip
 def test_settings_that_do_not_fit(paper, capsys, tmp_path, override, expected):
     fails(paper, capsys, reproduce(tmp_path, "--set", override), expected)

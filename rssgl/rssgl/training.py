@@ -13,6 +13,7 @@ import torch
 from full_scene import run
 from full_scene.loss import effective_number_weights
 from full_scene.run import FullSceneRun
+from rssgl import config as values
 from rssgl.decisions import Decisions, as_dict, decide
 from rssgl.loss import REGULARISERS, weighted_cross_entropy
 from rssgl.network import RSSGL
@@ -67,6 +68,7 @@ class RSSGLRun(FullSceneRun):
 
     PAPER = "rssgl"
     CONFIGS = CONFIGS
+    check_config = staticmethod(values.check)
 
     @classmethod
     def draw_split(cls, config: AttrDict, loaded: LoadedScene, request: Request) -> Split:

@@ -10,7 +10,7 @@ from shared_data.testing.bad_input import fails, reproduce
 
 def test_unknown_regulariser(paper, tmp_path, capsys):
     words = reproduce(tmp_path, "--set", "loss.regulariser='cosine'", *paper.short)
-    fails(paper, capsys, words, "unknown regulariser 'cosine'", "statistical, improved triplet, sphere, none")
+    fails(paper, capsys, words, "unknown loss.regulariser 'cosine'", "statistical, improved triplet, sphere, none")
 
 
 def test_too_few_pixels_for_the_triplet_loss(paper, tmp_path, capsys):
@@ -25,7 +25,8 @@ def test_one_training_pixel_of_a_class_leaves_none_for_validation(paper, tmp_pat
 
 
 @pytest.mark.parametrize("override, message", [
-    ("model.params.kernel=[3, 4, 3]", "three odd sides"), ("model.params.block_channels=[32, 40, 64, 96]", "of 32"),
+    ("model.params.kernel=[3, 4, 3]", "kernel[1]: expected a whole number that is at least 1 and odd, found 4"),
+    ("model.params.block_channels=[32, 40, 64, 96]", "a multiple of 32, found 40"),
 ])  # fmt: skip
 def test_impossible_networks(paper, tmp_path, capsys, override, message):
     fails(paper, capsys, reproduce(tmp_path, *paper.short, "--set", override), message)

@@ -62,7 +62,7 @@ def test_the_record_tells_of_the_selected_and_of_the_last_weights(paper, kind, t
 
 
 def test_training_stops_when_nothing_gets_better(paper, kind, tmp_path):
-    request = request_for(paper, tmp_path, iterations=40, overrides=(*QUICK, "learning_rate.params.base_lr=0.0"))
+    request = request_for(paper, tmp_path, iterations=40, overrides=(*QUICK, "learning_rate.params.base_lr=1e-30"))
     record = reproduce(kind, request).record
     assert record["selection"]["step"] == 2 and record["selection"]["last_step"] == 6
     assert [entry["step"] for entry in record["history"]] == [2, 4, 6]
@@ -72,7 +72,7 @@ def test_training_stops_when_nothing_gets_better(paper, kind, tmp_path):
 
 
 def test_a_run_that_stopped_early_and_lost_its_record_does_not_train_on(paper, kind, tmp_path):
-    request = request_for(paper, tmp_path, iterations=40, overrides=(*QUICK, "learning_rate.params.base_lr=0.0"))
+    request = request_for(paper, tmp_path, iterations=40, overrides=(*QUICK, "learning_rate.params.base_lr=1e-30"))
     outcome = reproduce(kind, request)
     (outcome.directory / "run.json").unlink()
     again = reproduce(kind, request).record
@@ -80,7 +80,7 @@ def test_a_run_that_stopped_early_and_lost_its_record_does_not_train_on(paper, k
 
 
 def test_patience_zero_never_stops_early(paper, kind, tmp_path):
-    overrides = ("minibatch.images=2", "selection.patience=0", "learning_rate.params.base_lr=0.0")
+    overrides = ("minibatch.images=2", "selection.patience=0", "learning_rate.params.base_lr=1e-30")
     record = reproduce(kind, request_for(paper, tmp_path, iterations=12, overrides=overrides)).record
     assert record["selection"]["last_step"] == 12
 

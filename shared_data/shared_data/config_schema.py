@@ -1,85 +1,103 @@
-"""What a configuration may hold: every key named once, with the values it takes.
+"""What a configuration may hold, as JSON Schema (draft 7) in the file `config.schema.json` of every paper.
 
-A schema is a dict of rules: another dict for a section, a tuple of names to choose from, `Number`, `Numbers`, `str` or
-`bool`.
+A section is an `object` with `properties`, `required` and `additionalProperties: false`. A value has a `type` with its
+limits, or an `enum` of names. Numbers are taken literally: 1.0 is no whole number, true is no number, NaN is none.
 """
 
-from typing import Any, Dict, NamedTuple, Optional
+import json
+import math
+from pathlib import Path
+from typing import Any, Dict, Iterable
 
-from shared_data.configs import check_name
+import jsonschema
+
 from shared_data.errors import SettingsError, UnknownNameError
 from shared_data.quoting import one_line
 
 
-class Number(NamedTuple):
-    """A number: its type (float takes whole numbers, too) and the smallest and largest value, None for no limit."""
-
-    kind: type
-    lowest: float
-    highest: Optional[float] = None
+def _is_whole(_checker: Any, value: Any) -> bool:
+    return type(value) is int
 
 
-class Numbers(NamedTuple):
-    """A list of `fewest` to `most` numbers, each as `each` says."""
+def _is_number(_checker: Any, value: Any) -> bool:
+    return type(value) is int or (type(value) is float and math.isfinite(value))
 
-    fewest: int
-    most: int
-    each: Number
+
+# the standard takes 1.0 for an integer
+_TYPES = jsonschema.Draft7Validator.TYPE_CHECKER.redefine_many({"integer": _is_whole, "number": _is_number})
+Validator = jsonschema.validators.extend(jsonschema.Draft7Validator, type_checker=_TYPES)
+
+_LIMITS = (
+    ("minimum", "at least %s"),
+    ("exclusiveMinimum", "above %s"),
+    ("maximum", "at most %s"),
+    ("exclusiveMaximum", "below %s"),
+    ("multipleOf", "a multiple of %s"),
+)
+ODD = {"multipleOf": 2}  # what an odd number is `not`
+
+
+def load_schema(path: Any) -> Dict[str, Any]:
+    """A packaged schema. path: its file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def check_config(config: Dict[str, Any], schema: Dict[str, Any], file: str) -> None:
     """Compare a configuration with its schema. file: its name, for messages.
 
     Raises: UnknownNameError for a key or a name that does not exist; SettingsError for a missing key, a value of
-    another kind or out of range.
+    another type or out of range.
     """
-    _check_section(config, schema, file, "")
+    error = jsonschema.exceptions.best_match(Validator(schema).iter_errors(config))
+    if error is None:
+        return
+    name, rule, found = _dotted(error.absolute_path), error.schema, error.instance
+    if error.validator == "additionalProperties":
+        known = rule["properties"]
+        unknown = next(key for key in found if key not in known)
+        raise UnknownNameError(
+            "%s: unknown key '%s'; there are: %s." % (file, one_line(_inside(name, unknown)), ", ".join(known))
+        )
+    if error.validator == "required":
+        missing = next(key for key in rule["required"] if key not in found)
+        raise SettingsError("%s: the key '%s' is missing." % (file, _inside(name, missing)))
+    if error.validator == "enum":
+        raise UnknownNameError(
+            "%s: unknown %s '%s'; there are: %s." % (file, name, one_line(found), ", ".join(rule["enum"]))
+        )
+    raise SettingsError("%s: %s: expected %s, found %s." % (file, name, expected(rule), one_line(repr(found))))
 
 
-def _check_section(section: Dict[str, Any], schema: Dict[str, Any], file: str, path: str) -> None:
-    for key in section:
-        if key not in schema:
-            raise UnknownNameError(
-                "%s: unknown key '%s'; there are: %s." % (file, one_line(path + str(key)), ", ".join(schema))
-            )
-    for key, rule in schema.items():
-        if key not in section:
-            raise SettingsError("%s: the key '%s%s' is missing." % (file, path, key))
-        if isinstance(rule, dict):
-            if not isinstance(section[key], dict):
-                raise SettingsError(
-                    "%s: expected a section [%s%s], found %s." % (file, path, key, _shown(section[key]))
-                )
-            _check_section(section[key], rule, file, path + key + ".")
-        else:
-            _check_value(section[key], rule, path + key)
+def expected(rule: Dict[str, Any]) -> str:
+    """What a part of a schema asks for, in words: "a whole number that is at least 1"."""
+    kind = rule["type"]
+    if kind == "array":
+        return "a list of %s entries, each %s" % (_count(rule), expected(rule["items"]))
+    noun = {
+        "object": "a section",
+        "string": "text",
+        "boolean": "true or false",
+        "integer": "a whole number",
+        "number": "a number",
+    }[kind]
+    limits = [text % rule[key] for key, text in _LIMITS if key in rule] + ["odd"] * (rule.get("not") == ODD)
+    return noun + (" that is " + " and ".join(limits) if limits else "")
 
 
-def _check_value(value: Any, rule: Any, name: str) -> None:
-    if isinstance(rule, Number):
-        _check_number(value, rule, name)
-    elif isinstance(rule, Numbers):
-        if not isinstance(value, list) or not rule.fewest <= len(value) <= rule.most:
-            count = "%d" % rule.most if rule.fewest == rule.most else "%d to %d" % (rule.fewest, rule.most)
-            raise SettingsError("%s: expected a list of %s numbers, found %s." % (name, count, _shown(value)))
-        for one in value:
-            _check_number(one, rule.each, name)
-    elif isinstance(rule, tuple):
-        check_name(name, value, rule)
-    elif not isinstance(value, rule):
-        expected = "true or false" if rule is bool else "text"
-        raise SettingsError("%s: expected %s, found %s." % (name, expected, _shown(value)))
+def _count(rule: Dict[str, Any]) -> str:
+    fewest, most = rule.get("minItems", 0), rule.get("maxItems")
+    if most is None:
+        return "at least %d" % fewest
+    return "%d" % most if fewest == most else "%d to %d" % (fewest, most)
 
 
-def _check_number(value: Any, rule: Number, name: str) -> None:
-    whole = type(value) is int
-    if not (whole or (type(value) is float and rule.kind is float)):
-        expected = "a whole number" if rule.kind is int else "a number"
-        raise SettingsError("%s: expected %s, found %s." % (name, expected, _shown(value)))
-    if not rule.lowest <= value or (rule.highest is not None and value > rule.highest):
-        limit = "at least %g" % rule.lowest if rule.highest is None else "%g to %g" % (rule.lowest, rule.highest)
-        raise SettingsError("%s: expected %s, found %r." % (name, limit, value))
+def _dotted(path: Iterable[Any]) -> str:
+    """train.epochs, or strides[2] for the third entry of a list."""
+    name = ""
+    for part in path:
+        name = "%s[%d]" % (name, part) if isinstance(part, int) else _inside(name, part)
+    return name
 
 
-def _shown(value: Any) -> str:
-    return one_line(repr(value))
+def _inside(section: str, key: str) -> str:
+    return "%s.%s" % (section, key) if section else key

@@ -28,7 +28,7 @@ import scipy.sparse
 from test_matfile import CUBE, array_element, level5
 
 from shared_data import npz_checkpoint
-from shared_data.config_schema import Number, Numbers, check_config
+from shared_data.config_schema import check_config
 from shared_data.configs import load_config
 from shared_data.errors import CheckpointError, RecordError, SceneFormatError, SharedDataError, SplitError
 from shared_data.matfile import read_mat
@@ -324,9 +324,29 @@ def test_labels_are_accepted_where_they_are_labels_and_nowhere_else(tiny, labels
 # configurations
 
 SCHEMA = {
-    "scene": str,
-    "train": {"epochs": Number(int, 1), "lr": Number(float, 0, 1), "rule": ("best", "last"), "shuffle": bool},
-    "kernels": Numbers(1, 2, Number(int, 1)),
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["scene", "train", "kernels"],
+    "properties": {
+        "scene": {"type": "string"},
+        "train": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["epochs", "lr", "rule", "shuffle"],
+            "properties": {
+                "epochs": {"type": "integer", "minimum": 1},
+                "lr": {"type": "number", "minimum": 0, "maximum": 1},
+                "rule": {"enum": ["best", "last"]},
+                "shuffle": {"type": "boolean"},
+            },
+        },
+        "kernels": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 2,
+            "items": {"type": "integer", "minimum": 1},
+        },
+    },
 }
 CONFIG = {
     "scene": "pavia",

@@ -90,6 +90,14 @@ class FullSceneRun(PreparedRun):
 
     @classmethod
     @abstractmethod
+    def check_config(cls, config: Dict[str, Any], file: str) -> None:
+        """Check the keys and values of a configuration; nothing has been read or written yet. file: its name.
+
+        Raises: UnknownNameError, SettingsError.
+        """
+
+    @classmethod
+    @abstractmethod
     def draw_split(cls, config: AttrDict, loaded: LoadedScene, request: Request) -> Split:
         """Training, validation and test pixels. Raises: SplitError where a class has too few pixels."""
 
@@ -282,9 +290,12 @@ class FullSceneRun(PreparedRun):
 def resolve(kind: Type[FullSceneRun], request: Request) -> Tuple[AttrDict, LoadedScene]:
     """The scene, and the configuration with the request's overrides and what the scene adds to it.
 
-    Raises: UnknownNameError for an unknown experiment or overridden key; SceneNotFoundError.
+    Raises: UnknownNameError for an unknown experiment, key or name; SettingsError for a value that no configuration
+    may have; SceneNotFoundError.
     """
-    config = AttrDict.from_dict(load_config(kind.CONFIGS, request.experiment, request.overrides))
+    settings = load_config(kind.CONFIGS, request.experiment, request.overrides)
+    kind.check_config(settings, request.experiment + ".toml")
+    config = AttrDict.from_dict(settings)
     if request.iterations is not None:
         config["train"]["num_iters"] = request.iterations
     loaded = load_scene(config.scene, request.data, request.unverified)

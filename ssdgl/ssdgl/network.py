@@ -20,6 +20,8 @@ from simplecv.registry import MODEL
 from ssdgl.conv_lstm import GlobalConvLSTM
 from ssdgl.joint_attention import SpectralAttention
 
+UNUSED_RATIO = 16  # q of the joint attentions that are created and never applied
+
 
 class Variant(NamedTuple):
     """What distinguishes the networks of the release."""
@@ -69,7 +71,7 @@ class SSDGL(EncoderDecoder):
         )
         if "BasicBlock_list" in choice.unused_attention:
             self.BasicBlock_list = nn.ModuleList(
-                [JointAttention(inner_dim, 16, choice.inner, choice.gate) for _ in block_channels]
+                [JointAttention(inner_dim, UNUSED_RATIO, choice.inner, choice.gate) for _ in block_channels]
             )
             self.spation_list = nn.ModuleList([SpatialAttention() for _ in block_channels])
         self.reduce_1x1convs = nn.ModuleList([nn.Conv2d(channels, inner_dim, 1) for channels in block_channels])

@@ -17,6 +17,7 @@ from shared_data.splits import Split, draw_per_class, training_counts
 from simplecv.core.config import AttrDict
 from simplecv.core.parallel import SingleDevice
 from simplecv.core.trainer import Launcher
+from ssdgl import config as values
 from ssdgl.decisions import Decisions, as_dict, decide
 from ssdgl.loss import OBJECTIVES, evaluate_objective
 from ssdgl.network import SSDGL
@@ -47,6 +48,7 @@ class SSDGLRun(FullSceneRun):
 
     PAPER = "ssdgl"
     CONFIGS = CONFIGS
+    check_config = staticmethod(values.check)
 
     @classmethod
     def draw_split(cls, config: AttrDict, loaded: LoadedScene, request: Request) -> Split:

@@ -1,0 +1,55 @@
+"""What a configuration may hold: `config.schema.json`, and what one value demands of another."""
+
+from pathlib import Path
+from typing import Any, Dict
+
+from shared_data.catalogue import Scene, get_scene
+from shared_data.config_schema import check_config, load_schema
+from shared_data.errors import SettingsError
+from ssdgl.network import UNUSED_RATIO, VARIANTS
+
+SCHEMA = load_schema(Path(__file__).with_name("config.schema.json"))
+
+
+def check(config: Dict[str, Any], file: str) -> None:
+    """Compare a configuration with the schema, and its values with each other. file: its name, for messages.
+
+    Raises: UnknownNameError for an unknown scene, key or name; SettingsError for a value that cannot be.
+    """
+    check_config(config, SCHEMA, file)
+    scene = get_scene(config["scene"])
+    _check_network(config["model"]["params"], scene, file)
+    listed = config.get("class_counts")
+    if listed is not None and len(listed) != scene.num_classes:
+        raise SettingsError(
+            "%s: class_counts: expected a number for each of the %d classes of %s, found %d numbers."
+            % (file, scene.num_classes, scene.slug, len(listed))
+        )
+
+
+def _check_network(params: Dict[str, Any], scene: Scene, file: str) -> None:
+    """The groups of GroupNorm divide the channels, and the attentions keep a channel in their bottleneck."""
+    variant, place = params["variant"], "%s: model.params." % file
+    choice, inner_dim, ratio = VARIANTS[variant], params["inner_dim"], params["attention_ratio"]
+    if variant == "houston":
+        if scene.bands % choice.norm_groups:
+            raise SettingsError(
+                "%svariant: 'houston' normalises the bands in %d groups, which do not divide the %d bands of %s; "
+                "choose another variant." % (place, choice.norm_groups, scene.bands, scene.slug)
+            )
+    elif inner_dim % choice.norm_groups:
+        raise SettingsError(
+            "%sinner_dim: expected a multiple of %d, the groups of the normalisation of '%s', found %d."
+            % (place, choice.norm_groups, variant, inner_dim)
+        )
+    if "BasicBlock_list" in choice.unused_attention and inner_dim < UNUSED_RATIO:
+        raise SettingsError(
+            "%sinner_dim: expected at least %d for '%s', found %d." % (place, UNUSED_RATIO, variant, inner_dim)
+        )
+    # with two ConvLSTM cells in a level the attention sees half of the level's channels
+    attended = min(params["block_channels"]) // choice.cells
+    if ratio > attended:
+        raise SettingsError(
+            "%sattention_ratio: expected at most %d, the fewest channels that an attention sees, found %d."
+            % (place, attended, ratio)
+        )

@@ -184,6 +184,11 @@ class A2S2KRun(EpochRun):
     def selection_state(self) -> Dict[str, Any]:
         return self.rule.state_dict()
 
+    def environment(self) -> Dict[str, Any]:
+        return environment.describe(
+            "PyTorch", torch.__version__, str(self.device), device_name(self.device), torch.get_num_threads()
+        )
+
     def results(self) -> Results:
         """Predict with the weights in use; what was measured on the way."""
         start = time.perf_counter()
@@ -196,7 +201,7 @@ class A2S2KRun(EpochRun):
             history=self.history,
             decisions=as_dict(self.decisions),
             selection=self._selection(),
-            environment=environment.describe("PyTorch", torch.__version__, device_name(self.device)),
+            environment=self.environment(),
             times={
                 "train_s": sum(self.history.seconds),
                 "step_s": self.history.median_step(),

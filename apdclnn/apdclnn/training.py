@@ -173,6 +173,11 @@ class APDCLNNRun(EpochRun):
     def selection_state(self) -> Dict[str, Any]:
         return self.best.state_dict()
 
+    def environment(self) -> Dict[str, Any]:
+        device = self.device.strip("/").lower()
+        threads = environment.tensorflow_threads()
+        return environment.describe(FRAMEWORK, FRAMEWORK_VERSION, device, device_name(self.device), threads)
+
     def results(self) -> Results:
         start = time.perf_counter()
         prediction = self.predict()
@@ -188,7 +193,7 @@ class APDCLNNRun(EpochRun):
                 "on": "mean loss of %d validation pixels: best epoch" % self.split.val.size,
                 "last_step": self.step,
             },
-            environment=environment.describe(FRAMEWORK, FRAMEWORK_VERSION, device_name(self.device)),
+            environment=self.environment(),
             times={
                 "train_s": sum(self.history.seconds),
                 "step_s": self.history.median_step(),

@@ -173,6 +173,11 @@ class DAIMRNRun(EpochRun):
     def selection_state(self) -> Dict[str, Any]:
         return self.best.state_dict()
 
+    def environment(self) -> Dict[str, Any]:
+        device = self.device.strip("/").lower()
+        threads = environment.tensorflow_threads()
+        return environment.describe(FRAMEWORK, FRAMEWORK_VERSION, device, device_name(self.device), threads)
+
     def results(self) -> Results:
         start = time.perf_counter()
         prediction = self.predict()
@@ -183,7 +188,7 @@ class DAIMRNRun(EpochRun):
             history=self.history,
             decisions=as_dict(self.decisions),
             selection=self._selection(),
-            environment=environment.describe(FRAMEWORK, FRAMEWORK_VERSION, device_name(self.device)),
+            environment=self.environment(),
             times={
                 "train_s": sum(self.history.seconds),
                 "step_s": self.history.median_step(),

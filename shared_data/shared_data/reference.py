@@ -14,6 +14,7 @@ import numpy as np
 import sklearn
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_info
 
 from shared_data import environment
 from shared_data.configs import check_name
@@ -79,6 +80,10 @@ class ReferenceRun(PreparedRun):
         height, width = self._cube.shape[:2]
         return self.classify(np.arange(height * width)).reshape(height, width)
 
+    def environment(self) -> Dict[str, Any]:
+        threads = max((library["num_threads"] for library in threadpool_info()), default=1)
+        return environment.describe("scikit-learn", sklearn.__version__, "cpu", None, threads)
+
     def results(self) -> Results:
         begun = time.perf_counter()
         prediction = self.predict()
@@ -88,7 +93,7 @@ class ReferenceRun(PreparedRun):
             history=self.history,
             decisions=self.decisions(),
             selection=self.selection(),
-            environment=environment.describe("scikit-learn", sklearn.__version__, None),
+            environment=self.environment(),
             times={
                 "train_s": sum(self.history.seconds),
                 "step_s": self.history.median_step(),

@@ -11,6 +11,7 @@ import numpy as np
 
 from shared_data.audit.file import read_audit
 from shared_data.audit.training import weights_sha256
+from shared_data.environment import revision
 from shared_data.errors import RunDirectoryError
 from shared_data.paper_cli import Outcome, Request, run_directory_of
 from shared_data.run_directory import RunDirectory
@@ -32,6 +33,10 @@ class PreparedRun(ABC):
 
         Raises: OSError where something cannot be written.
         """
+
+    @abstractmethod
+    def environment(self) -> Dict[str, Any]:
+        """What the run computes with and on, of `shared_data.environment.describe`."""
 
     @abstractmethod
     def results(self) -> Results:
@@ -97,7 +102,7 @@ def reproduce_once(
             return Outcome(folder, finished)
         read_audit(folder)  # one that cannot be read must not show after hours
         run = prepare()
-        directory.begin()
+        directory.begin({"environment": run.environment(), "revision": revision()})
         try:
             if not run.train(folder):
                 return Outcome(folder, None)

@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from shared_data.atomic import remove_leftovers, write_text
 from shared_data.errors import RunDirectoryError
@@ -19,6 +19,7 @@ from shared_data.plain_file import read_text
 from shared_data.records import read_record, write_record
 
 _LOCK, _SETTINGS, _RECORD = ".lock", "settings.json", "run.json"
+_CIRCUMSTANCES = "circumstances.json"  # one entry per start of the run that differs from the start before
 _LARGEST_SETTINGS = 10**6  # bytes
 
 
@@ -96,27 +97,52 @@ class RunDirectory:
     def __exit__(self, *_: Any) -> None:
         self._lock.close()  # closing releases the lock
 
-    def begin(self) -> None:
+    def begin(self, circumstances: Optional[Dict[str, Any]] = None) -> None:
         """From here on the directory holds this run; with `force`, what it held before is gone only now.
 
         Call it when everything that can be wrong with the input has been found out.
+        circumstances: `environment` and `revision` of this process, JSON values; those of the starts before are kept.
         """
         if self.force:
             self._write(self._empty)
         self._write(lambda: remove_leftovers(self.path))
         text = json.dumps(self.settings, indent=1, sort_keys=True) + "\n"
         self._write(lambda: write_text(self.path / _SETTINGS, text))
+        if circumstances is not None:
+            self._note(json.loads(json.dumps(circumstances)))
+
+    def circumstances(self) -> List[Dict[str, Any]]:
+        """What the run was started and resumed under, in order, each differing from the one before.
+
+        Raises: RunDirectoryError where the file that says so cannot be read.
+        """
+        path = self.path / _CIRCUMSTANCES
+        known = self._read_json(path) if path.exists() else []
+        if not isinstance(known, list):
+            raise RunDirectoryError("%s is damaged (expected a list); start over with FORCE=1 or --force." % path)
+        return known
+
+    def _note(self, circumstances: Dict[str, Any]) -> None:
+        known = self.circumstances()
+        if known[-1:] != [circumstances]:
+            text = json.dumps(known + [circumstances], indent=1, sort_keys=True) + "\n"
+            self._write(lambda: write_text(self.path / _CIRCUMSTANCES, text))
+
+    @staticmethod
+    def _read_json(path: Path) -> Any:
+        try:
+            return json.loads(read_text(path, _LARGEST_SETTINGS))
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunDirectoryError(
+                "%s cannot be read (%s); start over with FORCE=1 or --force." % (path, error)
+            ) from error
 
     def _check_settings(self) -> None:
+        self.circumstances()  # one that cannot be read must not show after hours
         stored = self.path / _SETTINGS
         if not stored.exists():
             return
-        try:
-            old = json.loads(read_text(stored, _LARGEST_SETTINGS))
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunDirectoryError(
-                "%s cannot be read (%s); start over with FORCE=1 or --force." % (stored, error)
-            ) from error
+        old = self._read_json(stored)
         changes = [
             "%s was %s and is now %s" % (place or "all", json.dumps(before), json.dumps(now))
             for place, before, now in _differences(old, self.settings)

@@ -110,6 +110,7 @@ def finish_run(
         "times": results.times,
         "memory": results.memory,
         "revision": environment.revision(),
+        "resumed_from": run.circumstances()[:-1],
         "weights": weights,
         "history": results.history.entries,
         "maps": maps_of(results.prediction, split, loaded.ground_truth),

@@ -99,6 +99,9 @@ class Toy(EpochRun):
         self.weight, self.kept = state["weight"], state["kept"]
         self.best.load_state_dict(state["best"])
 
+    def environment(self):
+        raise AssertionError("no test asks for it")
+
     def results(self):
         raise AssertionError("no test asks for it")
 

@@ -169,3 +169,28 @@ def test_a_pipe_in_place_of_the_settings_is_not_waited_for(tmp_path):
     os.mkfifo(str(tmp_path / "settings.json"))
     with pytest.raises(RunDirectoryError, match="not an ordinary file"):
         RunDirectory(tmp_path, SETTINGS).__enter__()
+
+
+BEFORE = {"environment": {"threads": 1}, "revision": {"git": "abc"}}
+AFTER = {"environment": {"threads": 2}, "revision": {"git": "abc"}}
+
+
+def test_what_a_run_was_resumed_under_is_kept_where_it_changed(tmp_path):
+    for circumstances in (BEFORE, BEFORE, AFTER):
+        with RunDirectory(tmp_path / "run", SETTINGS) as run:
+            run.begin(circumstances)
+            seen = run.circumstances()
+    assert seen == [BEFORE, AFTER]
+    with RunDirectory(tmp_path / "run", SETTINGS, force=True) as run:
+        run.begin(AFTER)
+        assert run.circumstances() == [AFTER]
+
+
+def test_circumstances_that_cannot_be_read_are_one_sentence_before_the_run(tmp_path):
+    begun(tmp_path / "run", SETTINGS)
+    (tmp_path / "run" / "circumstances.json").write_text("{}")
+    with pytest.raises(
+        RunDirectoryError, match=r"circumstances.json is damaged \(expected a list\); start over with FORCE=1"
+    ):
+        with RunDirectory(tmp_path / "run", SETTINGS):
+            pass

@@ -8,8 +8,9 @@ import sys
 
 import numpy as np
 import pytest
+import sklearn
 
-from shared_data import allocator, environment
+from shared_data import __version__, allocator, environment
 from shared_data.audit import write_audit
 from shared_data.errors import RunDirectoryError
 from shared_data.full_scene import pad_labels, standardise_and_pad
@@ -125,9 +126,11 @@ def test_progress_is_drawn_on_terminals_alone(monkeypatch, capsys, terminal):
 
 
 def test_environment_describes_this_process():
-    described = environment.describe("PyTorch", "1.8.1", None)
+    described = environment.describe("PyTorch", "1.8.1", "cpu", None, 3)
     assert described["python"] == platform.python_version()
     assert described["cpu"] and described["cores"] >= 1
+    assert (described["threads"], described["device"]) == (3, "cpu")
+    assert (described["numpy"], described["scikit_learn"]) == (np.__version__, sklearn.__version__)
     block = np.ones(20 * 10**6, np.uint8)
     assert environment.peak_memory_mb() > block.nbytes / 1e6
 
@@ -135,24 +138,43 @@ def test_environment_describes_this_process():
 def test_revision_is_unknown_without_git(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("HSI_REVISION", raising=False)
-    assert environment.revision() == {"git": None, "dirty": None}
+    assert environment.revision() == {"version": __version__, "git": None, "dirty": None}
     monkeypatch.setenv("HSI_REVISION", "unknown")
-    assert environment.revision() == {"git": None, "dirty": None}
+    assert environment.revision() == {"version": __version__, "git": None, "dirty": None}
 
 
 @pytest.mark.parametrize("named, dirty", [("abc", False), ("abc-dirty", True)])
-def test_an_image_knows_the_commit_it_was_built_from(monkeypatch, tmp_path, named, dirty):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_the_commit_an_image_was_built_from_comes_first(monkeypatch, named, dirty):
     monkeypatch.setenv("HSI_REVISION", named)
-    assert environment.revision() == {"git": "abc", "dirty": dirty}
+    assert environment.revision() == {"version": __version__, "git": "abc", "dirty": dirty}
 
 
-def test_revision_names_the_commit_and_whether_the_tree_differs(monkeypatch):
-    answers = {"rev-parse": b"abc\n", "status": b" M file\n"}
-    monkeypatch.setattr(subprocess, "check_output", lambda words, **_: answers[words[3]])
-    assert environment.revision() == {"git": "abc", "dirty": True}
-    answers["status"] = b""
-    assert environment.revision() == {"git": "abc", "dirty": False}
+def git_repository(folder):
+    """A repository with one commit, which holds the file `tracked`."""
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    (folder / "tracked").write_text("1")
+    for words in (["init", "-q"], ["add", "tracked"], identity + ["commit", "-q", "-m", "first"]):
+        subprocess.check_call(["git", "-C", str(folder)] + words)
+    return subprocess.check_output(["git", "-C", str(folder), "rev-parse", "HEAD"]).decode().strip()
+
+
+def test_a_checkout_names_its_commit_and_whether_the_tree_differs(monkeypatch, tmp_path):
+    monkeypatch.delenv("HSI_REVISION", raising=False)
+    commit = git_repository(tmp_path)
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "tracked"))
+    assert environment.revision() == {"version": __version__, "git": commit, "dirty": False}
+    (tmp_path / "tracked").write_text("2")
+    assert environment.revision() == {"version": __version__, "git": commit, "dirty": True}
+
+
+def test_an_installed_copy_does_not_take_the_commit_of_the_repository_around_it(monkeypatch, tmp_path):
+    monkeypatch.delenv("HSI_REVISION", raising=False)
+    git_repository(tmp_path)
+    copy = tmp_path / ".venv" / "site-packages"
+    copy.mkdir(parents=True)
+    (copy / "environment.py").write_text("")
+    monkeypatch.setattr(environment, "__file__", str(copy / "environment.py"))
+    assert environment.revision() == {"version": __version__, "git": None, "dirty": None}
 
 
 def test_freed_memory_is_kept_where_the_allocator_can(monkeypatch):

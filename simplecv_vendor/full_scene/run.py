@@ -260,6 +260,11 @@ class FullSceneRun(PreparedRun):
             torch.cuda.synchronize(self.device)
         return time.perf_counter() - start
 
+    def environment(self) -> Dict[str, Any]:
+        return environment.describe(
+            "PyTorch", torch.__version__, str(self.device), device_name(self.device), torch.get_num_threads()
+        )
+
     def results(self) -> Results:
         """Predict with the weights that were kept; what was measured on the way."""
         extra_metrics = self.extra_metrics()
@@ -273,7 +278,7 @@ class FullSceneRun(PreparedRun):
             history=self.history,
             decisions=self.decisions_record(),
             selection=self.selection(),
-            environment=environment.describe("PyTorch", torch.__version__, device_name(self.device)),
+            environment=self.environment(),
             times={
                 "train_s": sum(self.history.seconds),
                 "step_s": self.history.median_step(),

@@ -36,8 +36,8 @@ class Decisions:
 # v2022: the network's multiplication by the training indicator is commented out, but the release's own trainer has
 # removed all other labels before; the program's printed losses are those of the sampled pixels (test_trace.py)
 _RELEASED_2022 = Decisions("sampled", "train", "none", "test")
-# v2021: without that trainer; its printed losses (0.2074 on Indian Pines) are those of ALL labels (test_trace.py), as are
-# the first-step losses of the official log (0.2379 and 0.0497), which equal ln(K)·Σ n_c·w_c/pixels (test_official_log.py)
+# v2021: without that trainer; its printed losses (0.2074 on Indian Pines) are those of ALL labels (test_trace.py), and
+# so are the first losses of the official log (0.2379 and 0.0497): ln(K)·Σ n_c·w_c/pixels (test_official_log.py)
 _RELEASED_2021 = Decisions("weighted_all_labelled", "train and test", "train and test", "test")
 # Houston: this network's loss is multiplied by the training indicator itself
 _RELEASED_HOUSTON = Decisions("sampled_with_reconstruction", "train", "none", "test")

@@ -78,7 +78,7 @@ def test_which_losses_change_with_labels_of_pixels_that_are_not_sampled(golden, 
 
 
 def test_the_released_loss_of_a_masked_label_map_is_the_sampled_loss(golden):
-    name, content, _, network = golden
+    _, content, _, network = golden
     x, y, w = golden_inputs(content["config"]["in_channels"], content["config"]["num_classes"])
     sampled_alone = y * w.to(torch.uint8)
     with torch.no_grad():

@@ -6,6 +6,7 @@
 import errno
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa
 
 from full_scene.run import predict, reproduce, resolve
 from shared_data.errors import RunDirectoryError
+from shared_data.history import History
 from shared_data.paper_cli import Request
 from shared_data.records import read_record
 from shared_data.scene import load_scene
@@ -100,6 +102,31 @@ def test_under_paper_the_loss_sees_labels_of_training_pixels_alone(paper, kind, 
     _, y, w = next(iter(run.stream))
     assert int((y > 0).sum()) == run.split.train.size
     assert bool((y[w > 0] > 0).all())
+
+
+def test_a_run_resumed_with_another_number_of_threads_names_both(paper, kind, tmp_path, monkeypatch):
+    request = request_for(paper, tmp_path)
+    known = torch.get_num_threads()
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "get_num_threads", lambda: known + 5)
+        stop_after(patched, 4)
+        assert reproduce(kind, request).record is None
+    record = reproduce(kind, request).record
+    assert record["environment"]["threads"] == known and record["environment"]["device"] == "cpu"
+    assert [before["environment"]["threads"] for before in record["resumed_from"]] == [known + 5]
+    assert set(record["revision"]) == {"version", "git", "dirty"}
+
+
+def stop_after(patched, steps):
+    """A stop signal arrives at this step."""
+    add_step = History.add_step
+
+    def step_and_signal(history, seconds):
+        add_step(history, seconds)
+        if len(history.seconds) == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    patched.setattr(History, "add_step", step_and_signal)
 
 
 def test_the_settings_file_names_what_decides_the_result(paper, kind, tmp_path):

@@ -9,6 +9,7 @@ PROTOCOL ?= paper
 DEVICE ?= auto
 OUT ?= results
 VARIANT ?= modern
+STACK := $(if $(findstring era,$(VARIANT)),era,modern)
 RUNNER ?= venv
 PROTOCOLS ?= released paper disjoint
 SCENES := indianpines pavia salinas ksc houston
@@ -41,11 +42,20 @@ configurations = $(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml)))
 MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
 
+# Text that a user gives reaches recipes as environment variables, "$$OUT", in which blanks, quotes and $ are only text.
+TEXTS := OUT SET DATA RUN REPORT PROFILE IMAGE
+$(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+
 # options of a run, from the variables a user may set
-RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out $(OUT) \
-	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)") \
-	$(if $(ITERS),--iters $(ITERS)) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) \
-	$(if $(filter 1 yes true,$(FORCE)),--force) $(foreach pair,$(SET),--set "$(pair)")
+RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
+	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
+	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION)
+DATA_OPTION = $(if $(DATA),--data "$$DATA")
+SET_OPTION = $(if $(SET),--set "$$SET")
+
+# where records are: the results folder, if there is one, and what is kept
+FIND_RECORDS = found=; [ ! -e "$$OUT" ] || found=1;
+RECORDS = $${found:+"$$OUT"} records
 
 .PHONY: help demo environments test faults lint format data diff report record tables clean env-shared env-shared-era env-matrix env-fuzz matrix slurm-check docker-check docker-lock
 
@@ -58,7 +68,7 @@ help: ## show this list
 	@$(foreach paper,$(PAPERS),echo "Configurations of $(paper): $(call configurations,$(paper))";)
 	@echo "Variables of a run: PROTOCOL (paper, released, disjoint), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
 	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\","
-	@echo "  MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
+	@echo "  VARIANT (modern; era: the stack of the paper's time), MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
 	@echo "Variables of matrix: PAPERS, SCENES, EXPERIMENTS, PROTOCOLS, SEEDS (lists), JOBS (at once), CORES (each), DRY=1, STALE=redo,"
 	@echo "  PROFILE (local, slurm, kubernetes, or a folder), RUNNER (venv, docker, podman, apptainer)"
 
@@ -71,16 +81,17 @@ help: ## show this list
 ## audit-<paper> ## do test labels or test spectra reach training? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL
 ## bench-<paper> ## time a training step against the literal network
 
-demo: env-shared $(PAPERS:%=env-%) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
+demo: env-shared $(PAPERS:%=env-%-modern) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
 	@set -e; $(foreach paper,$(PAPERS),for protocol in paper $(if $(filter $(paper),$(NO_RELEASE)),,released); do \
 		echo "demo: $(paper) on the generated scene, protocol $$protocol"; \
 		.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) reproduce synthetic --protocol $$protocol \
-			--device $(DEVICE) --out $(OUT)/demo --force; done;)
+			--device $(DEVICE) --out "$$OUT/demo" --force; done;)
 	@echo; echo "demo: what the official code's protocol (released) gains over the text's (paper):"; echo
-	@$(SHARED) diff $(OUT)/demo --experiment synthetic
-	@echo; echo "maps:"; find $(OUT)/demo -name '*.png' | sort | sed 's/^/  /'
+	@$(SHARED) diff "$$OUT/demo" --experiment synthetic
+	@echo; echo "maps:"; find "$$OUT/demo" -name '*.png' | sort | sed 's/^/  /'
 
-environments: env-shared env-shared-era env-matrix $(PAPERS:%=env-%) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)
+environments: OPTIONAL := || [ $$? -eq 3 ] # an interpreter that is not on this machine
+environments: env-shared env-shared-era env-matrix $(PAPERS:%=env-%-modern) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)
 
 test: environments ## every test; stacks of the papers' time where their interpreter is found
 	@.ci/test
@@ -88,7 +99,7 @@ test: environments ## every test; stacks of the papers' time where their interpr
 faults: environments env-fuzz ## the long tests: signals, full disks, hostile files, size ... (docs/faults.md; one to two hours)
 	@PAPERS="$(if $(filter file,$(origin PAPERS)),,$(PAPERS))" .ci/faults
 
-lint: env-shared $(PAPERS:%=env-%) ## ruff (style and format), hadolint, and the generated tables of the README files
+lint: env-shared $(PAPERS:%=env-%-modern) ## ruff (style and format), hadolint, and the generated tables of the README files
 	.venvs/shared-modern/bin/ruff check .
 	.venvs/shared-modern/bin/ruff format --check .
 	@$(SHARED) tables --check README.md docs/scaling.md
@@ -104,11 +115,11 @@ data: env-shared ## fetch and verify every downloadable scene into shared_data/r
 	$(SHARED) fetch
 
 reference-%: env-shared FORCE_TARGET
-	@$(SHARED) reference $* --out $(OUT) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(DATA),--data "$(DATA)") $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
+	@$(SHARED) reference $* --out "$$OUT" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) \
+		$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
 
 compare-%: env-shared FORCE_TARGET
-	@$(SHARED) compare $(wildcard $(OUT)) records --scene $*
+	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $*
 
 data-%: env-shared
 	$(SHARED) fetch $*
@@ -119,44 +130,44 @@ reproduce-%: FORCE_TARGET
 		echo "error: '$@': there is no paper '$$paper'; there are: $(PAPERS). Write reproduce-<paper>-<configuration>." >&2; exit 2;; \
 	esac; $(MAKE) --no-print-directory run-$$paper CONFIGURATION="$$(echo '$*' | sed -E "s/^$$paper-//")"
 
-run-%: env-% FORCE_TARGET
-	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) $(RUN_OPTIONS)
+run-%: env-%-$(STACK) FORCE_TARGET
+	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) $(RUN_OPTIONS)
 
-audit-%: env-% FORCE_TARGET
-	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) audit $(or $(SCENE),synthetic)$(if $(MODEL),-$(MODEL)) --out $(OUT) \
+audit-%: env-%-$(STACK) FORCE_TARGET
+	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) audit $(or $(SCENE),synthetic)$(if $(MODEL),-$(MODEL)) --out "$$OUT" \
 		$(if $(filter file,$(origin DEVICE)),,--device $(DEVICE)) \
 		$(if $(filter command environment,$(word 1,$(origin PROTOCOL))),--protocol $(PROTOCOL)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(DATA),--data "$(DATA)") $(if $(ITERS),--iters $(ITERS)) \
-		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(foreach pair,$(SET),--set "$(pair)")
+		$(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION)
 
 bench-da-imrn: env-da-imrn-era # it compares both stacks
 
-bench-%: env-% FORCE_TARGET
-	@.venvs/$*-modern/bin/python -m $(notdir $(FOLDER_$*)) bench --device $(DEVICE)
+bench-%: env-%-$(STACK) FORCE_TARGET
+	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) bench --device $(DEVICE)
 
 diff: env-shared ## every run and kept record against the published numbers (STRICT=1: fail where one falls below)
-	@$(SHARED) diff $(wildcard $(OUT)) records $(if $(filter 1 yes true,$(STRICT)),--strict) $(if $(FORMAT),--format $(FORMAT))
+	@$(FIND_RECORDS) $(SHARED) diff $(RECORDS) $(if $(filter 1 yes true,$(STRICT)),--strict) $(if $(FORMAT),--format $(FORMAT))
 
 report: env-shared ## one page about every run and kept record: OUT/report/report.html (REPORT=other folder)
-	@$(SHARED) report $(wildcard $(OUT)) records --out "$(or $(REPORT),$(OUT)/report)" $(if $(DATA),--data "$(DATA)")
+	@$(FIND_RECORDS) $(SHARED) report $(RECORDS) --out "$${REPORT:-$$OUT/report}" $(DATA_OPTION)
 
-matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if $(FOLDER_$(paper)),env-$(paper)$(if $(filter era,$(VARIANT)),-era)))) ## papers × scenes × protocols × seeds through Snakemake; DRY=1: the plan alone (shared_data/matrix/README.md)
+matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if $(FOLDER_$(paper)),env-$(paper)-$(STACK)))) ## papers × scenes × protocols × seeds through Snakemake; DRY=1: the plan alone (shared_data/matrix/README.md)
 	@[ -x .venvs/matrix/bin/python ] || { echo "error: make matrix needs a Python 3.11 to 3.13." >&2; exit 1; }
 	@exec .venvs/matrix/bin/python -m shared_data matrix --protocols $(PROTOCOLS) --scenes $(SCENES) --experiments $(EXPERIMENTS) \
 		$(foreach paper,$(PAPERS),--paper "$(paper)=$(FOLDER_$(paper)):$(subst $(space),$(comma),$(SOURCES_$(paper)))") \
-		--profile "$(or $(PROFILE),local)" --jobs $(or $(JOBS),1) --stale $(or $(STALE),keep) \
-		--runner $(RUNNER) --variant $(VARIANT) $(if $(IMAGE),--image "$(IMAGE)") $(if $(SEEDS),--seeds $(SEEDS)) \
+		--profile "$${PROFILE:-local}" --jobs $(or $(JOBS),1) --stale $(or $(STALE),keep) \
+		--runner $(RUNNER) --variant $(VARIANT) $(if $(IMAGE),--image "$$IMAGE") $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(CORES),--cores $(CORES)) $(if $(filter 1 yes true,$(DRY)),--dry) \
-		--device $(DEVICE) --out "$(OUT)" $(if $(DATA),--data "$(DATA)") $(if $(ITERS),--iters $(ITERS)) \
-		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(foreach pair,$(SET),--set "$(pair)")
+		--device $(DEVICE) --out "$$OUT" $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION)
 
 slurm-check: ## a matrix of 15 runs on a real Slurm of one node that dies twice, compared with the same runs made locally (root)
 	$(PYTHON) shared_data/matrix/slurm_check.py
 
 record: env-shared ## keep the record of a finished run: make record RUN=<run directory>
-	@$(SHARED) record "$(RUN)"
+	@$(SHARED) record "$$RUN"
 
-tables: env-shared $(PAPERS:%=env-%) ## write the tables of the README files from records/ and the papers' decisions
+tables: env-shared $(PAPERS:%=env-%-modern) ## write the tables of the README files from records/ and the papers' decisions
 	@$(SHARED) tables README.md docs/scaling.md
 	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables &&) true
 
@@ -174,10 +185,13 @@ env-fuzz: # atheris has no wheels for other interpreters
 env-shared-era:
 	@$(MAKE_ENV) shared-era shared_data/requirements/era.txt --python 3.6 --sources shared_data || [ $$? -eq 3 ]
 
-env-%-era: FORCE_TARGET
-	@$(MAKE_ENV) $*-era $(FOLDER_$*)/requirements/era.txt --python $(ERA_PYTHON_$*) --sources $(SOURCES_$*) || [ $$? -eq 3 ]
+env-%: env-%-$(STACK) FORCE_TARGET
+	@:
 
-env-%: FORCE_TARGET
+env-%-era: FORCE_TARGET
+	@$(MAKE_ENV) $*-era $(FOLDER_$*)/requirements/era.txt --python $(ERA_PYTHON_$*) --sources $(SOURCES_$*) $(OPTIONAL)
+
+env-%-modern: FORCE_TARGET
 	@$(MAKE_ENV) $*-modern $(FOLDER_$*)/requirements/modern.txt --sources $(SOURCES_$*)
 
 docker-check: ## build the images without CUDA for real, without a daemon, and try them (root, buildah, debootstrap; one to two hours)
@@ -187,13 +201,13 @@ docker-lock: ## write the hash locks in docker/locks from the requirement files 
 	$(PYTHON) docker/lock.py
 
 docker-run-%: FORCE_TARGET
-	@paper=$$(echo '$*' | sed -E 's/^(da-imrn|[a-z0-9]+)-.*$$/\1/'); mkdir -p "$(OUT)"; \
+	@set -e; paper=$$(echo '$*' | sed -E 's/^(da-imrn|[a-z0-9]+)-.*$$/\1/'); mkdir -p "$$OUT"; \
+	data=$$(cd "$${DATA:-shared_data/raw}" && pwd); out=$$(cd "$$OUT" && pwd); \
 	$(or $(TOOL),docker) run --rm --init --network none --read-only --tmpfs /tmp --user "$$(id -u):$$(id -g)" \
-		$(if $(GPUS),--gpus $(GPUS)) -v "$(abspath $(or $(DATA),shared_data/raw)):/data:ro" -v "$(abspath $(OUT)):/results" \
+		$(if $(GPUS),--gpus $(GPUS)) -v "$$data:/data:ro" -v "$$out:/results" \
 		hsi/$$paper:$(VARIANT) reproduce "$$(echo '$*' | sed -E "s/^$$paper-//")" --protocol $(PROTOCOL) --device $(DEVICE) \
 		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(ITERS),--iters $(ITERS)) \
-		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) \
-		$(foreach pair,$(SET),--set "$(pair)")
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION)
 
 docker-%: FORCE_TARGET
 	@$(PYTHON) docker/build.py $* --variant $(VARIANT)

@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Sequence
 
@@ -10,6 +11,11 @@ from shared_data.plain_file import read_text
 from shared_data.quoting import one_line
 from shared_data.toml_file import LARGEST, load_toml
 
+# of several overrides: the blanks between two of them, a quoted text (in a value, not an apostrophe in a word), or any
+# other character
+_PIECE = re.compile(
+    r"""(?P<between>\s+(?=[\w.-]+\s*=))|(?<=[=\s,:\[({])(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|.""", re.DOTALL
+)
 _DEEPEST = 16  # sections within sections; a configuration has three
 
 
@@ -40,6 +46,17 @@ def describe(folder: Any, name: str) -> str:
             break
         lines.append(one_line(line.lstrip("# ")))
     return "\n".join(lines)
+
+
+def split_overrides(text: str) -> List[str]:
+    """The overrides in "key=value key=value ...": they end at a blank before a key and '=', outside of quotes."""
+    pieces = [""]
+    for match in _PIECE.finditer(text.strip()):
+        if match.group("between"):
+            pieces.append("")
+        else:
+            pieces[-1] += match.group()
+    return [piece for piece in pieces if piece]
 
 
 def load_config(folder: Any, name: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 from shared_data.argument_types import positive_number, seed_number, tile_side
 from shared_data.audit import Audit
 from shared_data.audit import as_text as audit_as_text
-from shared_data.configs import check_name
+from shared_data.configs import check_name, split_overrides
 from shared_data.console import print_text, run_command
 from shared_data.diff import as_text, compare
 from shared_data.errors import SettingsError, SharedDataError
@@ -87,7 +87,8 @@ def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("results"), help="results folder (default: results)")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
-                        help="override a configuration key, for example train.num_iters=50")  # fmt: skip
+                        help="override a configuration key, for example train.num_iters=50; or several, with blanks "
+                        "between them")  # fmt: skip
 
 
 def build_parser(paper: Paper) -> argparse.ArgumentParser:
@@ -153,7 +154,7 @@ def _request(arguments: argparse.Namespace, paper: Paper, seed: int) -> Request:
         unverified=arguments.unverified,
         device=arguments.device,
         iterations=getattr(arguments, "iters", None),
-        overrides=tuple(arguments.overrides),
+        overrides=tuple(one for text in arguments.overrides for one in split_overrides(text)),
         out=arguments.out,
         force=getattr(arguments, "force", False),
         tile=getattr(arguments, "tile", 0),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared_data.configs import describe, experiment_names, load_config
+from shared_data.configs import describe, experiment_names, load_config, split_overrides
 from shared_data.errors import SharedDataError, UnknownNameError
 
 PAVIA = """# PaviaU, 1 % training pixels
@@ -99,3 +99,24 @@ def test_a_damaged_configuration_is_named(folder, content):
     (folder / "pavia.toml").write_bytes(content)
     with pytest.raises(SharedDataError, match=r"pavia\.toml: it cannot be read as TOML"):
         load_config(folder, "pavia")
+
+
+@pytest.mark.parametrize(
+    "text, overrides",
+    [
+        ("train.lr=0.1", ["train.lr=0.1"]),
+        (" train.lr=0.1  train.epochs=2\t", ["train.lr=0.1", "train.epochs=2"]),
+        ("loss='improved triplet' epochs=2", ["loss='improved triplet'", "epochs=2"]),
+        ("loss=improved triplet epochs=2", ["loss=improved triplet", "epochs=2"]),
+        (
+            "sizes=[1, 2, 3] names=['a b=c', \"d\"] epochs = 2",
+            ["sizes=[1, 2, 3]", "names=['a b=c', \"d\"]", "epochs = 2"],
+        ),
+        (r"name='it\'s a=b' epochs=2", [r"name='it\'s a=b'", "epochs=2"]),
+        ("a=don't b=can't", ["a=don't", "b=can't"]),
+        ("epochs", ["epochs"]),
+        (" ", []),
+    ],
+)
+def test_several_overrides_in_one_text(text, overrides):
+    assert split_overrides(text) == overrides

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from shared_data.argument_types import positive_number, seed_number
+from shared_data.configs import split_overrides
 from shared_data.console import print_text
 from shared_data.environment import usable_cores
 from shared_data.errors import SettingsError
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     options = Options(
         arguments.out.absolute(), arguments.data, arguments.unverified, arguments.device, arguments.iters,
-        tuple(arguments.overrides),
+        tuple(one for text in arguments.overrides for one in split_overrides(text)),
     )  # fmt: skip
     # what the plan says must still hold when it is carried out
     lock = None if arguments.dry else engine.take_matrix(options.out)

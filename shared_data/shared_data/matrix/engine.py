@@ -125,8 +125,7 @@ def supervise(words: List[str], lock: Any, patience_s: int = PATIENCE_S) -> int:
             signal.alarm(patience_s)
 
     # Before the start: a signal that is handled here has its default action in the process that is started. A shell
-    # without job control lets its background jobs ignore SIGINT; Snakemake would ignore it too, and start the runs, which
-    # do not, again.
+    # without job control lets its background jobs ignore SIGINT; Snakemake would, and start the stopped runs again.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, stop)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else nohup started us

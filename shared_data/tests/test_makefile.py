@@ -1,0 +1,152 @@
+"""What the Makefile hands to the programs it starts: words of a user as they are, and the environment asked for."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAPERS = {"ssdgl", "rssgl", "a2s2k", "da-imrn", "apdclnn"}
+# stands for every program: a line of JSON with its name and its words
+PROGRAM = """#!{python}
+import json, os, sys
+with open({calls!r}, "a") as file:
+    file.write(json.dumps([os.path.relpath(sys.argv[0], {folder!r})] + sys.argv[1:]) + "\\n")
+"""
+AWKWARD = [
+    "my results",
+    'a"b',
+    "it's",
+    "a$b $$c $(shell touch broken) ${HOME}",
+    "`touch broken`; touch broken",
+    "a\\b #c",
+]
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+
+
+class Checkout:
+    """The Makefile in a folder of its own, with the same stand-in for each environment's interpreter."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        shutil.copy(str(ROOT / "Makefile"), str(folder))
+        self.calls = folder / "calls"
+        names = ["%s-%s" % (paper, stack) for paper in PAPERS for stack in ("modern", "era")]
+        for name in names + ["shared-modern", "matrix"]:
+            self._program(folder / ".venvs" / name / "bin" / "python")
+        self._program(folder / "make_env")
+        self._program(folder / "docker")
+
+    def _program(self, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PROGRAM.format(python=sys.executable, calls=str(self.calls), folder=str(self.folder)))
+        path.chmod(0o755)
+
+    def make(self, *words):
+        """The calls that make does: name and words of each. Environments that it asks for are in `environments`."""
+        own = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+        done = subprocess.run(
+            ["make", "MAKE_ENV=./make_env"] + list(words), cwd=str(self.folder), env=own, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, universal_newlines=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        calls = [json.loads(line) for line in self.calls.read_text().splitlines()]
+        self.calls.unlink()
+        assert not (self.folder / "broken").exists()
+        self.environments = [call[1] for call in calls if call[0] == "make_env"]
+        return [call for call in calls if call[0] != "make_env"]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return Checkout(tmp_path)
+
+
+def option(words, name):
+    """The one word that follows an option."""
+    assert words.count(name) == 1, words
+    return words[words.index(name) + 1]
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
+    out, given, data = "OUT=" + text, "SET=" + text, "DATA=" + text
+    for target in ("reproduce-ssdgl-synthetic", "run-da-imrn", "audit-rssgl", "matrix"):
+        (call,) = checkout.make(target, out, given, data)
+        assert [option(call, name) for name in ("--out", "--set", "--data")] == [text] * 3
+    (call,) = checkout.make("reference-pavia", out, data)
+    assert [option(call, name) for name in ("--out", "--data")] == [text] * 2
+    (call,) = checkout.make("record", "RUN=" + text)
+    assert call[-1] == text
+    *runs, compared = checkout.make("demo", out, "PAPERS=ssdgl")
+    assert [option(call, "--out") for call in runs] == [text + "/demo"] * 2
+    assert compared[-3:] == [text + "/demo", "--experiment", "synthetic"]
+    (call,) = checkout.make("matrix", "PROFILE=" + text, "IMAGE=" + text, "RUNNER=docker")
+    assert [option(call, name) for name in ("--profile", "--image")] == [text] * 2
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_results_that_there_are_go_before_the_kept_records(checkout, text):
+    out = "OUT=" + text
+    for target in ("diff", "report", "compare-pavia"):
+        (call,) = checkout.make(target, out)
+        assert call[4] == "records"
+    (checkout.folder / text).mkdir()
+    for target in ("diff", "report", "compare-pavia"):
+        (call,) = checkout.make(target, out)
+        assert call[4:6] == [text, "records"]
+        if target == "report":
+            assert option(call, "--out") == text + "/report"
+    assert option(checkout.make("report", out, "REPORT=" + text)[0], "--out") == text
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_a_container_gets_the_folders_by_their_whole_paths(checkout, text):
+    (checkout.folder / (text + " data")).mkdir()
+    (call,) = checkout.make(
+        "docker-run-a2s2k-my-plot", "TOOL=./docker", "OUT=" + text, "DATA=" + text + " data", "SET=" + text
+    )
+    place = str(checkout.folder / text)
+    assert [word for word in call if word.startswith(place)] == [place + " data:/data:ro", place + ":/results"]
+    assert option(call, "reproduce") == "my-plot" and option(call, "--set") == text
+    assert (checkout.folder / text).is_dir()
+
+
+def test_names_of_configurations_keep_their_hyphens(checkout):
+    for target, package, name in (
+        ("reproduce-ssdgl-my-plot_2", "ssdgl", "my-plot_2"),
+        ("reproduce-da-imrn-North-Field", "da_imrn", "North-Field"),
+    ):
+        (call,) = checkout.make(target)
+        assert call[2:5] == [package, "reproduce", name]
+    (call,) = checkout.make("reproduce-a2s2k-my-plot", "MODEL=ssrn")
+    assert call[4] == "my-plot-ssrn"
+
+
+@pytest.mark.parametrize(
+    "variant, stack", [("modern", "modern"), ("era", "era"), ("cpu", "modern"), ("cpu-era", "era")]
+)
+def test_a_variant_chooses_environment_and_interpreter(checkout, variant, stack):
+    name = "da-imrn-" + stack
+    assert checkout.make("env-da-imrn", "VARIANT=" + variant) == [] and checkout.environments == [name]
+    for target in ("reproduce-da-imrn-synthetic", "run-da-imrn", "audit-da-imrn"):
+        (call,) = checkout.make(target, "VARIANT=" + variant)
+        assert call[0] == ".venvs/%s/bin/python" % name and checkout.environments == [name]
+
+
+def test_every_environment_is_made_whatever_the_variant(checkout):
+    checkout.make("environments", "VARIANT=era")
+    papers = {"%s-%s" % (paper, stack) for paper in PAPERS for stack in ("modern", "era")}
+    assert papers | {"shared-modern", "shared-era", "matrix"} == set(checkout.environments)
+
+
+def test_an_interpreter_that_is_missing_fails_where_it_was_asked_for_by_name(checkout):
+    (checkout.folder / "make_env").write_text("#!/bin/sh\necho >> calls\ncase $1 in *-era) exit 3; esac\n")
+    for target, code in (("environments", 0), ("env-ssdgl-era", 2), ("env-ssdgl", 0)):
+        assert subprocess.call(["make", "MAKE_ENV=./make_env", target], cwd=str(checkout.folder)) == code
+    assert subprocess.call(["make", "MAKE_ENV=./make_env", "env-ssdgl", "VARIANT=era"], cwd=str(checkout.folder)) == 2

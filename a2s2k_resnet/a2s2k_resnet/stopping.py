@@ -3,22 +3,28 @@
 A rule is told, after every epoch, the losses of the validation mini-batches in the order they were evaluated, and
 answers with an `Action`.
 
-`LastBatchRule`, the release, as it is read here:
+`LastBatchRule`, the release:
     - the monitored value is the loss of the last validation mini-batch alone (at most 16 shuffled pixels);
-    - an epoch improves where it is below the best so far, as the first epoch does;
-    - the first epoch of every streak without improvement keeps its weights: those of the worse epoch, not of the best.
-      A streak begins anew after each improvement and overwrites what an earlier streak kept;
+    - an epoch is worse where the value before is less than its own, nowhere else. An equal loss is not worse, so
+      a validation loss that stays at 0 never stops the training;
+    - the first epoch of every streak of worse ones keeps its weights: those of the worse epoch, not of the best. A
+      streak begins anew after each epoch that is not worse and overwrites what an earlier streak kept;
     - the `patience`-th epoch of a streak restores the kept weights and stops;
     - where the epochs run out before that, nothing is restored: the last epoch's weights are used.
+  Known of the release: it compares the newest loss with the one before by `<`; it acts where the loss rises above the
+  best so far; it never stops on repeated zeros; NaN and first losses above 100 meet the same comparison. Our reading:
+    - "the one before" is the last one that was not worse: a worse one leaves it in place, so it is the lowest so far
+      (without NaN). Otherwise the best so far would play no part;
+    - before the first epoch it is 100: a first loss above 100 is worse;
+    - NaN is not worse than anything and takes the place of the value before, and nothing is worse than NaN: the epoch
+      after it begins anew, whatever its loss.
 
 `MeanLossRule`, for the paper's protocol:
     - the monitored value is the mean loss over all validation pixels;
-    - an epoch that improves keeps its weights;
-    - `patience` epochs in a row without improvement stop; the kept weights are restored then, and also where the
-      epochs run out.
-
-A loss that is not a number is no improvement. Where no epoch ever improved, `kept_epoch` of `MeanLossRule` is 0 and
-there is nothing to restore.
+    - an epoch that is not below the best so far is worse; an equal loss and NaN are, too;
+    - an epoch that is not worse keeps its weights;
+    - `patience` worse epochs in a row stop; the kept weights are restored then, and also where the epochs run out;
+    - where no epoch was ever better, `kept_epoch` is 0 and there is nothing to restore.
 """
 
 from typing import Any, Dict, NamedTuple, Sequence
@@ -35,13 +41,14 @@ class _Rule:
     """What both rules share: the best value, the length of the streak, the epoch whose weights are kept."""
 
     restores_at_end = False  # restore the kept weights where the epochs run out
+    start = float("inf")  # what the first epoch is compared with
 
     def __init__(self, patience: int = 20) -> None:
         if patience < 1:
             raise ValueError("the patience must be at least one epoch, not %d" % patience)
         self.patience = patience
-        self.best = float("inf")
-        self.streak = 0  # epochs in a row without improvement
+        self.best = self.start  # the monitored value of the last epoch that was not worse
+        self.streak = 0  # worse epochs in a row
         self.kept_epoch = 0  # counted from 1; 0 before any was kept
         self.epoch = 0  # epochs observed
 
@@ -51,12 +58,12 @@ class _Rule:
             raise ValueError("expected the losses and sizes of the validation mini-batches, one or more of each")
         self.epoch += 1
         value = self.monitored(losses, sizes)
-        improved = value < self.best
-        if improved:
-            self.best, self.streak = value, 0
-        else:
+        worse = self.is_worse(value)
+        if worse:
             self.streak += 1
-        keep = self.keeps(improved)
+        else:
+            self.best, self.streak = value, 0
+        keep = self.keeps(worse)
         if keep:
             self.kept_epoch = self.epoch
         return Action(keep, self.exhausted)
@@ -80,7 +87,11 @@ class _Rule:
         """The value that is compared between epochs."""
         raise NotImplementedError
 
-    def keeps(self, improved: bool) -> bool:
+    def is_worse(self, value: float) -> bool:
+        """Whether an epoch with this value is worse than what was before it."""
+        raise NotImplementedError
+
+    def keeps(self, worse: bool) -> bool:
         """Whether this epoch's weights are kept."""
         raise NotImplementedError
 
@@ -95,10 +106,15 @@ class _Rule:
 class LastBatchRule(_Rule):
     """The release's rule."""
 
+    start = 100.0
+
     def monitored(self, losses: Sequence[float], sizes: Sequence[int]) -> float:
         return float(losses[-1])
 
-    def keeps(self, improved: bool) -> bool:
+    def is_worse(self, value: float) -> bool:
+        return self.best < value
+
+    def keeps(self, worse: bool) -> bool:
         return self.streak == 1
 
 
@@ -110,8 +126,11 @@ class MeanLossRule(_Rule):
     def monitored(self, losses: Sequence[float], sizes: Sequence[int]) -> float:
         return float(sum(loss * size for loss, size in zip(losses, sizes)) / sum(sizes))
 
-    def keeps(self, improved: bool) -> bool:
-        return improved
+    def is_worse(self, value: float) -> bool:
+        return not value < self.best
+
+    def keeps(self, worse: bool) -> bool:
+        return not worse
 
 
 RULES = {"last_validation_batch": LastBatchRule, "mean_validation_loss": MeanLossRule}  # by what they monitor

@@ -6,8 +6,7 @@
 
 Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (time and memory) and `audit` (what
 reaches training) from the records, and what it brings itself, such as its table of protocols. Kinds of a scene, as in
-`<!-- table: disjoint scene=ksc -->`: `disjoint` (all methods on equal terms) and `mcnemar` (two at a time). Kinds of
-the matrix of all runs, as in `<!-- table: workers matrix=cpu -->`, are those of `matrix.scaling`.
+`<!-- table: disjoint scene=ksc -->`: `disjoint` (all methods on equal terms) and `mcnemar` (two at a time).
 """
 
 import re
@@ -23,7 +22,7 @@ from shared_data.published import load_published
 from shared_data.records import find_records
 
 _START = re.compile(r"^<!-- table:", re.M)
-_BLOCK = re.compile(r"^(<!-- table: (\w+) (paper|scene|matrix)=([\w-]+) -->\n)(.*?)(<!-- end table -->)", re.M | re.S)
+_BLOCK = re.compile(r"^(<!-- table: (\w+) (paper|scene)=([\w-]+) -->\n)(.*?)(<!-- end table -->)", re.M | re.S)
 
 
 def results_table(paper: str, records: List[Dict[str, Any]]) -> str:
@@ -81,14 +80,6 @@ _KINDS: Dict[str, Dict[str, Table]] = {
 }
 
 
-def _kinds(key: str) -> Dict[str, Table]:
-    if key == "matrix":  # loaded where it is asked for: the papers' command lines load this module and need no plan
-        from shared_data.matrix.scaling import TABLES
-
-        return dict(TABLES)
-    return dict(_KINDS[key])
-
-
 def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[str, Table]] = None) -> str:
     """`text` with the content of every table block generated anew.
 
@@ -98,21 +89,20 @@ def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[st
 
     def block(match: Any) -> str:
         start, kind, key, value, _, end = match.groups()
-        kinds = _kinds(key)
+        kinds = dict(_KINDS[key])
         if key == "paper":
             kinds.update(own_kinds or {})
         if kind not in kinds:
             raise RecordError(
                 "unknown table kind '%s'; there are for a %s: %s." % (kind, key, ", ".join(sorted(kinds)))
             )
-        chosen = records if key == "matrix" else [r for r in records if r[key] == value]
-        return start + kinds[kind](value, chosen) + "\n" + end
+        return start + kinds[kind](value, [r for r in records if r[key] == value]) + "\n" + end
 
     # without this check a block without an end would reach to the next one's, and take the text between with it
     if len(_START.findall(text)) != len(_BLOCK.findall(text)):
         raise RecordError(
-            "a table block is malformed; expected '<!-- table: KIND paper=SLUG -->', '<!-- table: KIND scene=SLUG "
-            "-->' or '<!-- table: KIND matrix=cpu -->'; then the table, '<!-- end table -->'."
+            "a table block is malformed; expected '<!-- table: KIND paper=SLUG -->' or '<!-- table: KIND scene=SLUG "
+            "-->'; then the table, '<!-- end table -->'."
         )
     return _BLOCK.sub(block, text)
 

@@ -189,8 +189,6 @@ def test_what_a_run_was_resumed_under_is_kept_where_it_changed(tmp_path):
 def test_circumstances_that_cannot_be_read_are_one_sentence_before_the_run(tmp_path):
     begun(tmp_path / "run", SETTINGS)
     (tmp_path / "run" / "circumstances.json").write_text("{}")
-    with pytest.raises(
-        RunDirectoryError, match=r"circumstances.json is damaged \(expected a list\); start over with FORCE=1"
-    ):
-        with RunDirectory(tmp_path / "run", SETTINGS):
-            pass
+    expected = r"circumstances.json is damaged \(expected a list\); start over with FORCE=1"
+    with pytest.raises(RunDirectoryError, match=expected), RunDirectory(tmp_path / "run", SETTINGS):
+        pass

@@ -78,6 +78,7 @@ def finish_run(
     """
     title = "%s · %s · %s · seed %d" % (paper.upper(), loaded.scene.title, request.protocol, request.seed)
     split = results.split
+    known = run.circumstances()  # the code is that of the process's start; the checkout may have moved on since
     write_prediction(run.path, results.prediction, loaded, split, title)
     truth = loaded.ground_truth.ravel()[split.test]
     metrics = evaluate(truth, results.prediction.ravel()[split.test], loaded.scene.num_classes)._asdict()
@@ -109,8 +110,8 @@ def finish_run(
         "environment": results.environment,
         "times": results.times,
         "memory": results.memory,
-        "revision": environment.revision(),
-        "resumed_from": run.circumstances()[:-1],
+        "revision": known[-1]["revision"] if known else environment.revision(),
+        "resumed_from": known[:-1],
         "weights": weights,
         "history": results.history.entries,
         "maps": maps_of(results.prediction, split, loaded.ground_truth),

@@ -102,7 +102,7 @@ faults: environments env-fuzz ## the long tests: signals, full disks, hostile fi
 lint: env-shared $(PAPERS:%=env-%-modern) ## ruff (style and format), hadolint, and the generated tables of the README files
 	.venvs/shared-modern/bin/ruff check .
 	.venvs/shared-modern/bin/ruff format --check .
-	@$(SHARED) tables --check README.md
+	@$(SHARED) tables --check docs/results.md
 	@$(PYTHON) docker/lock.py --check
 	@if [ -x .venvs/shared-modern/bin/hadolint ]; then .venvs/shared-modern/bin/hadolint docker/*.Dockerfile; fi
 	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables --check &&) true
@@ -168,7 +168,7 @@ record: env-shared ## keep the record of a finished run: make record RUN=<run di
 	@$(SHARED) record "$$RUN"
 
 tables: env-shared $(PAPERS:%=env-%-modern) ## write the tables of the README files from records/ and the papers' decisions
-	@$(SHARED) tables README.md
+	@$(SHARED) tables docs/results.md
 	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables &&) true
 
 env-shared:

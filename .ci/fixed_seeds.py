@@ -4,9 +4,9 @@
     python3 .ci/fixed_seeds.py compare before.json   # in another one, on the same machine
 
 Every paper trains 40 steps under each of its protocols on the generated scene; SSDGL, RSSGL and A2S2K-ResNet train 20
-steps on Indian Pines, too, where HSI_DATA holds it. One thread, on the CPU, in the current stacks. Kept of a run are its
-metrics, and the SHA-256 of its weights and of its prediction. Other processors round differently: hashes of two machines
-need not agree, and say nothing about the code.
+steps on Indian Pines, too, where HSI_DATA holds it. One thread, on the CPU, in the current stacks. Kept of a run are
+its metrics, and the SHA-256 of its weights and of its prediction. Other processors round differently: hashes of two
+machines need not agree, and say nothing about the code.
 
 A record made by older code may stay where this finds no difference since. Standard library only.
 """

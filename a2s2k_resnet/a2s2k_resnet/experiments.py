@@ -35,8 +35,10 @@ def names() -> List[str]:
 def base_and_model(experiment: str) -> Tuple[str, str]:
     """The configuration's name and the model of an experiment. Raises: UnknownNameError listing what there is."""
     check_name("configuration", experiment, names())
-    base, _, model = experiment.partition("-")
-    return base, model or OWN
+    if experiment in experiment_names(CONFIGS):
+        return experiment, OWN
+    base, _, model = experiment.rpartition("-")
+    return base, model
 
 
 def _changes(model: str) -> List[str]:

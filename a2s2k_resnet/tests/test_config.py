@@ -1,7 +1,10 @@
 """What a configuration of A2S2K-ResNet may hold. (Every experiment loads: test_cli.py.)"""
 
+import shutil
+
 import pytest
 
+from a2s2k_resnet import experiments
 from a2s2k_resnet.experiments import SCHEMA
 from a2s2k_resnet.network import MODELS
 from a2s2k_resnet.training import OPTIMIZERS
@@ -24,3 +27,13 @@ def test_the_schema_is_closed_and_names_what_the_code_names():
     check_schema(SCHEMA)
     assert property_of(SCHEMA, "model.name")["enum"] == list(MODELS)
     assert property_of(SCHEMA, "optimizer.name")["enum"] == list(OPTIMIZERS)
+
+
+def test_hyphens_of_a_configuration_are_not_those_before_a_model(tmp_path, monkeypatch):
+    for name in ("my-plot", "my-ssrn"):
+        shutil.copy(str(experiments.CONFIGS / "synthetic.toml"), str(tmp_path / (name + ".toml")))
+    monkeypatch.setattr(experiments, "CONFIGS", tmp_path)
+    assert "my-plot-ssrn" in experiments.names()
+    for name in ("my-plot", "my-ssrn"):
+        assert experiments.load(name)["model"]["name"] == "a2s2k"
+        assert experiments.load(name + "-resnet")["model"]["name"] == "resnet"

@@ -33,7 +33,9 @@ def names() -> List[str]:
 def base_and_ablation(experiment: str) -> Tuple[str, str]:
     """The configuration's name and the component left out, '' for none. Raises: UnknownNameError."""
     check_name("configuration", experiment, names())
-    base, _, component = experiment.partition(_WITHOUT)
+    if experiment in experiment_names(CONFIGS):
+        return experiment, ""
+    base, _, component = experiment.rpartition(_WITHOUT)
     return base, component.replace("-", "_")
 
 

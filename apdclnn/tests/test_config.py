@@ -1,7 +1,10 @@
 """What a configuration of APDCLNN may hold. (Every experiment loads: test_cli.py.)"""
 
+import shutil
+
 import pytest
 
+from apdclnn import experiments
 from apdclnn.experiments import COMPONENTS, SCHEMA
 from shared_data.testing.config_values import check_schema, property_of, refused
 
@@ -22,3 +25,13 @@ def test_the_schema_is_closed_and_names_what_the_code_names():
     check_schema(SCHEMA)
     switches = property_of(SCHEMA, "network")["properties"]
     assert [name for name, rule in switches.items() if rule == {"type": "boolean"}] == list(COMPONENTS)
+
+
+def test_the_words_of_an_ablation_may_be_in_the_name_of_a_configuration(tmp_path, monkeypatch):
+    names = ("my-plot", "field-without-trees")
+    for name in names:
+        shutil.copy(str(experiments.CONFIGS / "synthetic.toml"), str(tmp_path / (name + ".toml")))
+    monkeypatch.setattr(experiments, "CONFIGS", tmp_path)
+    for name in names:
+        assert experiments.load(name)["network"]["gabor"]
+        assert not experiments.load(name + "-without-gabor")["network"]["gabor"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
 from shared_data.errors import CatalogueError, SharedDataError, UnknownNameError
+from shared_data.names import RULE, is_name
 from shared_data.quoting import one_line
 from shared_data.toml_file import load_toml
 
@@ -122,7 +123,9 @@ def _parse_catalogue(document: Dict[str, Any]) -> Dict[str, Scene]:
 
 
 def _parse_scene(slug: str, table: Dict[str, Any], palette: Tuple[str, ...]) -> Scene:
-    where = "scenes." + slug
+    where = "scenes." + one_line(slug)
+    if not is_name(slug):
+        raise CatalogueError("%s: the name of a scene must be of %s; rename it." % (where, RULE))
     _check_keys(table, where, _SCENE_KEYS, _OPTIONAL_SCENE_KEYS)
     access = _typed(table, "access", str, where)
     if access not in ACCESS:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Sequence
 
 from shared_data.errors import SettingsError, SharedDataError, UnknownNameError
+from shared_data.names import RULE, is_name
 from shared_data.plain_file import read_text
 from shared_data.quoting import one_line
 from shared_data.toml_file import LARGEST, load_toml
@@ -63,12 +64,15 @@ def load_config(folder: Any, name: str, overrides: Sequence[str] = ()) -> Dict[s
     """Read one configuration and apply overrides "dotted.key=value" (values are Python literals, else strings).
 
     Raises: UnknownNameError for an unknown configuration, an override without '=', or one whose key the
-    configuration does not have; SettingsError where the file holds what a run record cannot, such as a date or an
-    infinity; SharedDataError where it cannot be read, and for a value of another kind than the configuration's.
+    configuration does not have; SettingsError where a run record cannot hold its name, or something in it, such as a
+    date or an infinity; SharedDataError where it cannot be read, and for a value of another kind than the
+    configuration's.
     """
     known = experiment_names(folder)
     check_name("configuration", name, known)
     path = Path(folder) / (name + ".toml")
+    if not is_name(name):
+        raise SettingsError("%s: the name of a configuration must be of %s; rename the file." % (one_line(path), RULE))
     config = load_toml(path)
     for place in _odd_places(config):
         raise SettingsError(

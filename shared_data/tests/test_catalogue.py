@@ -102,6 +102,8 @@ VALID = catalogue.CATALOGUE_PATH.read_text(encoding="utf-8")
 @pytest.mark.parametrize(
     "old, new, complaint",
     [
+        ("[scenes.ksc]", '[scenes."the cape"]', "scenes.the cape: the name of a scene must be of letters, digits"),
+        ("[scenes.ksc]", "[scenes.-ksc]", "scenes.-ksc: the name of a scene must be of letters, digits"),
         ("height = 145", "height = 145\nheigth = 145", "scenes.indianpines: unknown key 'heigth'"),
         ("width = 145\n", "", "scenes.indianpines: missing key 'width'"),
         ("bands = 200", "bands = 0", "bands is 0"),
@@ -129,6 +131,12 @@ def test_a_mistake_in_the_catalogue_is_named(tmp_path, old, new, complaint):
     with pytest.raises(CatalogueError, match=complaint) as error:
         catalogue.read_catalogue(path)
     assert str(path) in str(error.value)
+
+
+def test_names_of_scenes(tmp_path):
+    path = tmp_path / "scenes.toml"
+    path.write_text(VALID.replace("[scenes.ksc", "[scenes.my-plot_A2"), encoding="utf-8")
+    assert catalogue.read_catalogue(path)["my-plot_A2"].slug == "my-plot_A2"
 
 
 def numpy_cube(tmp_path, old='name = "PaviaU.mat"\nkey = "paviaU"\n', new='name = "PaviaU.npy"\n'):

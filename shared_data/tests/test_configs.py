@@ -3,7 +3,7 @@
 import pytest
 
 from shared_data.configs import describe, experiment_names, load_config, split_overrides
-from shared_data.errors import SharedDataError, UnknownNameError
+from shared_data.errors import SettingsError, SharedDataError, UnknownNameError
 
 PAVIA = """# PaviaU, 1 % training pixels
 # Command: make reproduce-ssdgl-pavia
@@ -120,3 +120,12 @@ def test_a_damaged_configuration_is_named(folder, content):
 )
 def test_several_overrides_in_one_text(text, overrides):
     assert split_overrides(text) == overrides
+
+
+@pytest.mark.parametrize("name", ["my plot", "größe", "-plot", "a.b"])
+def test_a_name_that_no_record_can_hold_is_refused_when_the_file_is_read(tmp_path, name):
+    (tmp_path / (name + ".toml")).write_text('scene = "pavia"\n')
+    (tmp_path / "my-plot_A2.toml").write_text('scene = "pavia"\n')
+    assert load_config(tmp_path, "my-plot_A2") == {"scene": "pavia"}
+    with pytest.raises(SettingsError, match=r"\.toml: the name of a configuration must be of letters, digits, '-' and"):
+        load_config(tmp_path, name)

@@ -297,6 +297,13 @@ def test_the_nearest_scene_in_size_is_scaled(record):
     assert cost(JOB, CONFIG, False, [*others, unheard_of]).origin == "scaled from salinas/paper"
 
 
+def test_without_a_configuration_the_scene_is_what_the_name_begins_with(record):
+    for name, ratio in (("pavia-v2021", 1), ("salinas-two-words", 111104 / 207400)):
+        found = cost(Job("ssdgl", name, "paper", 1), None, False, [measured(record)])
+        assert found.minutes == pytest.approx((40 + ratio * (60 + 1.1 * 600)) / 60), name
+    assert cost(Job("ssdgl", "my-plot", "paper", 1), None, False, [measured(record)]).origin == "unknown"
+
+
 def test_gpu_and_cpu_are_kept_apart_and_nothing_measured_is_unknown(record):
     on_gpu = measured(record, environment=dict(record["environment"], gpu="A GPU"))
     assert cost(JOB, CONFIG, False, [on_gpu]).origin == "unknown"

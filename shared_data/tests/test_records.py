@@ -2,10 +2,13 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
+from shared_data import records
 from shared_data.errors import RecordError
+from shared_data.names import NAME
 from shared_data.records import collect, find_records, read_record, validate_record, write_record
 
 
@@ -32,6 +35,16 @@ def test_a_written_record_is_read_back(tmp_path, record):
     assert read_record(tmp_path / "run.json") == record
 
 
+@pytest.mark.parametrize("name", ["my-plot", "my_plot", "Field2", "2019-north_a"])
+def test_names_of_scenes_and_configurations(record, name):
+    validate_record(dict(record, scene=name, experiment=name))
+
+
+def test_the_schema_allows_the_names_that_catalogue_and_configurations_allow():
+    schema = json.loads(Path(records.__file__).with_name("record.schema.json").read_text())
+    assert {schema["properties"][key]["pattern"] for key in ("scene", "experiment")} == {NAME}
+
+
 def test_metrics_that_a_release_defines_otherwise_are_allowed(record):
     validate_record(changed(record, "metrics/aa_released", 0.5))
 
@@ -50,7 +63,7 @@ def test_metrics_that_a_release_defines_otherwise_are_allowed(record):
         ("seed", -1, "-1 is less than the minimum"),
         ("seed", 1.5, "1.5 is not of type 'integer'"),
         ("experiment", "../../elsewhere", "does not match"),
-        ("experiment", "Pavia", "does not match"),
+        ("experiment", "my plot", "does not match"),
         ("scene", "pavia/..", "does not match"),
         ("split/train/sha256", "abc", "does not match"),
         ("data/0/verified", "yes", "'yes' is not of type 'boolean'"),

@@ -91,7 +91,7 @@ def cost(job: Job, config: Optional[Dict[str, Any]], gpu: bool, records: Sequenc
         if record["paper"] == job.paper and (record["environment"]["gpu"] is not None) == gpu
     ]
     own = [record for record in own if steps_of(record) and record["scene"] in scenes()]
-    if not own:
+    if not own or _scene_of(job, config) not in scenes():
         return Cost(None, UNKNOWN_RUNTIME, UNKNOWN_MEMORY_MB, UNKNOWN_CORES, int(gpu), "unknown")
     best = max(_nearness(job, config, record) for record in own)
     nearest = [record for record in own if _nearness(job, config, record) == best]
@@ -130,7 +130,10 @@ def _limits(config: Dict[str, Any]) -> Tuple[Any, ...]:
 
 
 def _scene_of(job: Job, config: Optional[Dict[str, Any]]) -> str:
-    return config["scene"] if config else job.experiment.partition("-")[0]
+    """The scene of a job; where its configuration is not known, the one that its name begins with."""
+    if config:
+        return config["scene"]
+    return max((slug for slug in scenes() if (job.experiment + "-").startswith(slug + "-")), key=len, default="")
 
 
 def steps_of(record: Dict[str, Any]) -> int:

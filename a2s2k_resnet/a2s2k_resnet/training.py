@@ -93,7 +93,10 @@ class A2S2KRun(EpochRun):
     def _components(self) -> np.ndarray:
         """(H, W, C) standardised principal components."""
         fitted = {"scene": None, "train": self.split.train}[self.decisions.preprocessing]
-        return whiten(self.loaded.cube, fitted, self.config["preprocessing"]["components"] or None)
+        components = self.config["preprocessing"]["components"] or None
+        # with every component kept there is nothing to estimate, and scikit-learn decomposes in full
+        randomised = self.decisions.pca_solver == "randomised" and components is not None
+        return whiten(self.loaded.cube, fitted, components, self.request.seed if randomised else None)
 
     def _check_last_minibatch(self) -> None:
         batch, name = self.config["train"]["batch"], self.config["model"]["name"]

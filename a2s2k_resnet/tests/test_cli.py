@@ -93,8 +93,8 @@ def test_every_experiment_has_a_configuration_that_loads():
 def test_protocol_table_names_every_decision():
     table = protocol_table()
     assert table.count("\n") == 1 + len(PROTOCOLS)
-    assert "| released | shared | scene | last_validation_batch | first_worse_epoch | precision | held_out |" in table
-    assert "| paper | per_branch | train | mean_validation_loss | best_epoch | none | held_out | constant |" in table
+    assert "| released | shared | scene | randomised | last_validation_batch | first_worse_epoch | precision |" in table
+    assert "| paper | per_branch | train | full | mean_validation_loss | best_epoch | none | held_out |" in table
 
 
 def test_overlap_counts_training_pixels_in_the_patch():

@@ -17,6 +17,7 @@ from shared_data.errors import CheckpointError, RunDirectoryError
 from shared_data.records import read_record
 from shared_data.scene import load_scene
 from shared_data.splits import load_split
+from shared_data.whitening import whiten
 
 SCENE = "synthetic"
 FEW = ("train.epochs=2",)
@@ -65,6 +66,21 @@ def test_a_run_leaves_a_valid_record_and_all_files(request_for, tmp_path, protoc
     settings = json.loads((folder / "settings.json").read_text())
     assert (settings["protocol"], settings["seed"], settings["config"]["train"]["epochs"]) == (protocol, 1331, 2)
     assert "epoch 2, step %d of %d: loss" % (2 * steps, 2 * steps) in (folder / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("protocol, components, seeded", [
+    ("released", 7, 1331), ("released", 0, None), ("paper", 7, None), ("disjoint", 7, None),
+])  # fmt: skip
+def test_components_are_found_by_the_randomised_solver_where_the_release_leaves_some_out(
+    request_for, protocol, components, seeded
+):
+    run = build(request_for(protocol=protocol, overrides=("preprocessing.components=%d" % components,)))
+    fitted = None if protocol == "released" else run.split.train
+    full, randomised = (whiten(run.loaded.cube, fitted, components or None, seed) for seed in (None, 1331))
+    assert not np.array_equal(full, randomised)
+    expected = full if seeded is None else randomised
+    pixels = np.arange(0, 128 * 96, 50)
+    assert np.array_equal(run.inputs(pixels), expected.reshape(-1, expected.shape[2])[pixels])
 
 
 def test_the_protocols_differ_as_their_decisions_say(request_for):

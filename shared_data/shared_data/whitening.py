@@ -8,6 +8,7 @@ from typing import Iterator, Optional, Tuple
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.utils.extmath import randomized_svd
 
 from shared_data.mapped import is_mapped, storage_like
 
@@ -44,10 +45,17 @@ def _chunks(cube: np.ndarray) -> Iterator[Tuple[int, np.ndarray]]:
         yield start, cube[rows, columns].astype(np.float64)
 
 
-def fit(cube: np.ndarray, pixels: Optional[np.ndarray] = None, components: Optional[int] = None) -> Whitening:
+def fit(
+    cube: np.ndarray,
+    pixels: Optional[np.ndarray] = None,
+    components: Optional[int] = None,
+    seed: Optional[int] = None,
+) -> Whitening:
     """Principal components by falling variance, from the spectra of `pixels`.
 
     cube: (H, W, B) numbers; pixels: flat C-order indices, None for the whole scene; components: C, None for all B.
+    seed: None for the full singular value decomposition; a number for scikit-learn's randomised one, which finds the
+    first C axes nearly, with the random numbers of RandomState(seed).
     Held while it runs, beside the cube: the n fitted spectra as float64 and the left factor of their singular value
     decomposition, 2·n·B·8 bytes; 0.35 GB for the whole University of Pavia. The whole of a memory-mapped cube is read
     twice instead, a chunk at a time.
@@ -61,14 +69,23 @@ def fit(cube: np.ndarray, pixels: Optional[np.ndarray] = None, components: Optio
     if count < 2:
         raise ValueError("principal components need at least two pixels, not %d" % count)
     if pixels is None and is_mapped(cube):
-        mean, principal, variance = _by_chunks(cube)
-        variance = variance[:components]
+        mean, centred = _by_chunks(cube)
+        if seed is None:
+            _, singular, principal = np.linalg.svd(centred, full_matrices=False)
+            variance = singular[:components] ** 2 / count
     else:
         spectra = cube.reshape(-1, bands)
         spectra = (spectra if pixels is None else spectra[pixels]).astype(np.float64)
-        found = PCA(n_components=min(components, count), svd_solver="full", copy=False).fit(spectra)
-        variance = found.explained_variance_ * (count - 1) / count  # of the pixels, not an estimate for others
-        mean, principal = found.mean_, found.components_
+        if seed is None:
+            found = PCA(n_components=min(components, count), svd_solver="full", copy=False).fit(spectra)
+            variance = found.explained_variance_ * (count - 1) / count  # of the pixels, not an estimate for others
+            mean, principal = found.mean_, found.components_
+        else:
+            mean, centred = spectra.mean(axis=0), spectra
+            centred -= mean
+    if seed is not None:
+        _, _, principal = randomized_svd(centred, min(components, count), random_state=np.random.RandomState(seed))
+        variance = (centred.dot(principal.T) ** 2).sum(axis=0) / count
     varies = variance > _NO_VARIANCE * max(variance[0], np.finfo(float).tiny)
     axes = np.zeros((bands, components))
     for index in np.flatnonzero(varies):
@@ -77,25 +94,30 @@ def fit(cube: np.ndarray, pixels: Optional[np.ndarray] = None, components: Optio
     return Whitening(mean, axes)
 
 
-def _by_chunks(cube: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean (B), principal axes, one a row, and variances of all spectra, in the memory of a chunk.
+def _by_chunks(cube: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Mean (B) of all spectra and the triangle R (B, B) of the centred spectra X = Q·R, in the memory of a chunk.
 
-    The centred spectra X = Q·R, chunk after chunk, and R = U·S·V: S and V are those of X, and as exact as those of its
-    own decomposition. The covariance X'·X would square the singular values, and drown the small ones in rounding.
+    R = U·S·V: S and V are those of X, and as exact as those of its own decomposition, full or randomised. The
+    covariance X'·X would square the singular values, and drown the small ones in rounding.
     """
     height, width, bands = cube.shape
     mean = sum(spectra.sum(axis=0) for _, spectra in _chunks(cube)) / (height * width)
     triangle = np.empty((0, bands))
     for _, spectra in _chunks(cube):
         triangle = np.linalg.qr(np.concatenate([triangle, spectra - mean]), mode="r")
-    _, singular, axes = np.linalg.svd(triangle, full_matrices=False)
-    return mean, axes, singular**2 / (height * width)
+    return mean, triangle
 
 
-def whiten(cube: np.ndarray, pixels: Optional[np.ndarray] = None, components: Optional[int] = None) -> np.ndarray:
+def whiten(
+    cube: np.ndarray,
+    pixels: Optional[np.ndarray] = None,
+    components: Optional[int] = None,
+    seed: Optional[int] = None,
+) -> np.ndarray:
     """(H, W, B) scene to (H, W, C) float32 standardised components, fitted on `pixels` (None: the whole scene).
 
+    seed: of the randomised decomposition, None for the full one; see `fit`.
     Held beside the cube: the result, (H, W, C) float32, and before it what `fit` holds. The result of a memory-mapped
     cube is memory-mapped, too.
     """
-    return fit(cube, pixels, components).apply(cube)
+    return fit(cube, pixels, components, seed).apply(cube)

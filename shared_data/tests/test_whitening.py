@@ -119,6 +119,54 @@ def test_components_of_a_mapped_scene_without_variance_are_zero(cube, tmp_path):
     assert np.isfinite(few).all() and not few[..., 5:].any() and few[..., :5].std() > 0.1
 
 
+@pytest.fixture(scope="module")
+def low_rank():
+    """Five strong components in 40 bands above a weak noise: what the randomised decomposition is made for."""
+    random = np.random.RandomState(3)
+    strong = (random.standard_normal((50, 30, 5)) * [90, 50, 30, 15, 8]).dot(np.linalg.qr(random.randn(40, 5))[0].T)
+    return (strong + 0.01 * random.standard_normal((50, 30, 40)) + 200).astype(np.float32)
+
+
+def test_the_randomised_decomposition_finds_the_components_of_the_full_one(low_rank):
+    ours = whiten(low_rank, components=5, seed=1331)
+    assert ours.shape == (50, 30, 5) and ours.dtype == np.float32
+    assert same_up_to_sign(ours, direct(low_rank, None, 5), 1e-4)
+    scores = ours.reshape(-1, 5).astype(np.float64)
+    assert np.abs(scores.mean(axis=0)).max() < 1e-5 and np.abs(scores.std(axis=0) - 1).max() < 1e-5
+
+
+def test_the_randomised_decomposition_is_scikit_learns(low_rank):
+    """In the noise the axes depend on the draw, so these are the same random numbers."""
+    pixels = np.random.RandomState(4).permutation(1500)[:400]
+    for chosen in (None, pixels):
+        spectra = low_rank.reshape(-1, 40).astype(np.float64)
+        spectra = spectra if chosen is None else spectra[chosen]
+        expected = PCA(8, svd_solver="randomized", random_state=np.random.RandomState(7)).fit(spectra).components_
+        axes = fit(low_rank, chosen, 8, seed=7).axes
+        cosines = (axes / np.linalg.norm(axes, axis=0) * expected.T).sum(axis=0)
+        assert np.allclose(np.abs(cosines), 1, atol=1e-9)
+
+
+def test_the_randomised_decomposition_depends_on_its_seed_alone(low_rank):
+    first = fit(low_rank, components=8, seed=7).axes
+    np.random.seed(0)
+    np.random.standard_normal(5)
+    assert np.array_equal(first, fit(low_rank, components=8, seed=7).axes)
+    other = fit(low_rank, components=8, seed=8).axes
+    assert np.allclose(first[:, :5], other[:, :5], rtol=1e-4, atol=1e-6)
+    assert not np.allclose(first[:, 7], other[:, 7], rtol=0.1)
+    assert not np.array_equal(first[:, 7], fit(low_rank, components=8).axes[:, 7])
+
+
+def test_the_randomised_decomposition_of_a_mapped_scene(low_rank, tmp_path, monkeypatch):
+    np.save(str(tmp_path / "cube.npy"), low_rank)
+    expected = fit(low_rank, components=8, seed=7)
+    monkeypatch.setattr(whitening, "_CHUNK", 500)
+    found = fit(np.load(str(tmp_path / "cube.npy"), mmap_mode="r"), components=8, seed=7)
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.axes, expected.axes, atol=1e-8 * np.abs(expected.axes).max())
+
+
 def test_impossible_requests_are_refused(cube):
     with pytest.raises(ValueError, match="a scene of 12 bands has 1 to 12 components, not 13"):
         fit(cube, components=13)

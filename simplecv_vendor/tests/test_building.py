@@ -139,8 +139,13 @@ def test_cosine():
 
 def test_multistep_with_warm_up():
     params = {"steps": (10, 20), "base_lr": 1.0, "gamma": 0.1, "warmup_step": 4, "warmup_init_lr": 0.5}
-    found = rates({"type": "multistep", "params": params}, [0, 2, 4, 9, 10, 19, 20])
-    assert found == pytest.approx([0.5, 0.75, 1, 1, 0.1, 0.1, 0.01])
+    found = rates({"type": "multistep", "params": params}, [0, 2, 4, 9, 10, 11, 20, 21])
+    assert found == pytest.approx([0.5, 0.75, 1, 1, 1, 0.1, 0.1, 0.01])
+    # the warm-up goes before the steps, up to its last one
+    early = dict(params, steps=(2, 3))
+    assert rates({"type": "multistep", "params": early}, [3, 4, 5]) == pytest.approx([0.875, 1, 0.01])
+    none = dict(params, warmup_step=0)
+    assert rates({"type": "multistep", "params": none}, [0, 10, 11]) == pytest.approx([1, 1, 0.1])
     with pytest.raises(ConfigError, match="must increase"):
         make_learningrate({"type": "multistep", "params": {"steps": (20, 10), "base_lr": 1}})
     with pytest.raises(ConfigError, match="needs both"):

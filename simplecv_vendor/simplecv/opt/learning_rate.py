@@ -46,7 +46,10 @@ class CosineLearningRate(ScheduledLearningRate):
 
 @LR.register("multistep")
 class MultiStepLearningRate(ScheduledLearningRate):
-    """base_lr * gamma ** (number of `steps` reached), after a linear warm-up from warmup_init_lr.
+    """base_lr * gamma ** (number of `steps` passed), after a linear warm-up from warmup_init_lr.
+
+    A counter passes a step where it is above it; at the step itself the rate is still the one before. The warm-up lasts
+    up to warmup_step itself, where it reaches base_lr; a warmup_step of 0 is none.
 
     Raises: ConfigError when `steps` do not increase, or only one of the two warm-up values is given.
     """
@@ -68,9 +71,9 @@ class MultiStepLearningRate(ScheduledLearningRate):
         self.warmup_step, self.warmup_init_lr = warmup_step, warmup_init_lr
 
     def lr_at(self, global_step: int) -> float:
-        if self.warmup_step is not None and global_step < self.warmup_step:
+        if self.warmup_step and global_step <= self.warmup_step:
             return self.warmup_init_lr + (self.base_lr - self.warmup_init_lr) * global_step / self.warmup_step
-        return self.base_lr * self.gamma ** sum(global_step >= step for step in self.steps)
+        return self.base_lr * self.gamma ** sum(global_step > step for step in self.steps)
 
 
 def make_learningrate(config: Dict[str, Any]) -> LearningRateBase:

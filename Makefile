@@ -39,18 +39,23 @@ empty :=
 space := $(empty) $(empty)
 
 configurations = $(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml)))
+# the command that fetches the scene of a paper's configuration where it is missing and no folders are named; nothing for
+# the generated scene and for names that are no configuration's (they begin with their scene's)
+scene_of = $(filter-out synthetic,$(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/$(firstword $(subst -, ,$(2))).toml))))
+fetch_first = $(if $(DATA)$(HSI_DATA),,$(addprefix $(MAKE) --no-print-directory present-,$(call scene_of,$(1),$(2))))
 MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
 
 # Text that a user gives reaches recipes as environment variables, "$$OUT", in which blanks, quotes and $ are only text.
-TEXTS := OUT SET DATA RUN REPORT PROFILE IMAGE
+TEXTS := OUT SET DATA RUN REPORT PROFILE IMAGE PREDATA
 $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 # options of a run, from the variables a user may set
 RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
-	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION)
+	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION)
 DATA_OPTION = $(if $(DATA),--data "$$DATA")
+PREDATA_OPTION = $(if $(PREDATA),--predata "$$PREDATA")
 SET_OPTION = $(if $(SET),--set "$$SET")
 
 # where records are: the results folder, if there is one, and what is kept
@@ -69,6 +74,7 @@ help: ## show this list
 	@echo "Variables of a run: PROTOCOL (paper, released, disjoint), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
 	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\","
 	@echo "  VARIANT (modern; era: the stack of the paper's time), MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
+	@echo "  PREDATA (da-imrn, PROTOCOL=released: folder of the partitions that the authors shipped)"
 	@echo "Variables of matrix: PAPERS, SCENES, EXPERIMENTS, PROTOCOLS, SEEDS (lists), JOBS (at once), CORES (each), DRY=1, STALE=redo,"
 	@echo "  PROFILE (local, slurm, kubernetes, or a folder), RUNNER (venv, docker, podman, apptainer)"
 
@@ -114,7 +120,11 @@ format: env-shared ## let ruff rewrite what it can
 data: env-shared ## fetch and verify every downloadable scene into shared_data/raw
 	$(SHARED) fetch
 
+present-%: env-shared FORCE_TARGET
+	@$(SHARED) fetch --missing $*
+
 reference-%: env-shared FORCE_TARGET
+	@$(if $(DATA)$(HSI_DATA),,$(SHARED) fetch --missing $*)
 	@$(SHARED) reference $* --out "$$OUT" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) \
 		$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
 
@@ -131,14 +141,16 @@ reproduce-%: FORCE_TARGET
 	esac; $(MAKE) --no-print-directory run-$$paper CONFIGURATION="$$(echo '$*' | sed -E "s/^$$paper-//")"
 
 run-%: env-%-$(STACK) FORCE_TARGET
+	@$(call fetch_first,$*,$(CONFIGURATION))
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) $(RUN_OPTIONS)
 
 audit-%: env-%-$(STACK) FORCE_TARGET
+	@$(call fetch_first,$*,$(SCENE))
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) audit $(or $(SCENE),synthetic)$(if $(MODEL),-$(MODEL)) --out "$$OUT" \
 		$(if $(filter file,$(origin DEVICE)),,--device $(DEVICE)) \
 		$(if $(filter command environment,$(word 1,$(origin PROTOCOL))),--protocol $(PROTOCOL)) $(if $(SEED),--seed $(SEED)) \
 		$(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
-		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION)
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION)
 
 bench-da-imrn: env-da-imrn-era # it compares both stacks
 
@@ -156,7 +168,7 @@ matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if 
 	@exec .venvs/matrix/bin/python -m shared_data matrix --protocols $(PROTOCOLS) --scenes $(SCENES) --experiments $(EXPERIMENTS) \
 		$(foreach paper,$(PAPERS),--paper "$(paper)=$(FOLDER_$(paper)):$(subst $(space),$(comma),$(SOURCES_$(paper)))") \
 		--profile "$${PROFILE:-local}" --jobs $(or $(JOBS),1) --stale $(or $(STALE),keep) \
-		--runner $(RUNNER) --variant $(VARIANT) $(if $(IMAGE),--image "$$IMAGE") $(if $(SEEDS),--seeds $(SEEDS)) \
+		--runner $(RUNNER) --variant $(if $(filter venv,$(RUNNER)),$(STACK),$(VARIANT)) $(if $(IMAGE),--image "$$IMAGE") $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(CORES),--cores $(CORES)) $(if $(filter 1 yes true,$(DRY)),--dry) \
 		--device $(DEVICE) --out "$$OUT" $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
 		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION)

@@ -137,6 +137,10 @@ def test_a_variant_chooses_environment_and_interpreter(checkout, variant, stack)
     for target in ("reproduce-da-imrn-synthetic", "run-da-imrn", "audit-da-imrn"):
         (call,) = checkout.make(target, "VARIANT=" + variant)
         assert call[0] == ".venvs/%s/bin/python" % name and checkout.environments == [name]
+    (call,) = checkout.make("matrix", "PAPERS=da-imrn", "VARIANT=" + variant)
+    assert option(call, "--variant") == stack and name in checkout.environments
+    (call,) = checkout.make("matrix", "PAPERS=da-imrn", "RUNNER=docker", "VARIANT=" + variant)
+    assert option(call, "--variant") == variant and name not in checkout.environments
 
 
 def test_every_environment_is_made_whatever_the_variant(checkout):

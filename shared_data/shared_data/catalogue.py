@@ -22,23 +22,53 @@ _OPTIONAL_SCENE_KEYS = {"labelled_pixels", "cube", "ground_truth"}
 
 
 MAPPED_SUFFIX = ".npy"
+# what the values of a file may be hashed as; comparing them with any array of real numbers is exact
+CONTENT_DTYPES = ("uint8", "int16", "uint16", "int32", "uint32")
+
+
+class Content(NamedTuple):
+    """The values that a file must hold, however it is written; `content.content_sha256` says how they are hashed."""
+
+    sha256: str
+    dtype: str
+    shape: Tuple[int, ...]
+
+
+class Package(NamedTuple):
+    """A package of pip's index that holds a file's values: its exact version, and the .npy member of its wheel."""
+
+    requirement: str
+    member: str
 
 
 class SceneFile(NamedTuple):
     """One file of a scene: a MATLAB file, or a numpy file (.npy), which holds one array and has no `key`.
 
-    `sha256` is None where no hash can be known; `urls` are tried in order.
+    `sha256` (of the file) and `content` (of its values) are None where they are not known; either verifies a file.
+    Sources: `urls` in order, then `package`.
     """
 
     name: str
     key: Optional[str]
     sha256: Optional[str]
     urls: Tuple[str, ...]
+    content: Optional[Content] = None
+    package: Optional[Package] = None
 
     @property
     def is_mapped(self) -> bool:
         """Whether the array stays in the file, memory-mapped."""
         return self.name.endswith(MAPPED_SUFFIX)
+
+    @property
+    def names(self) -> Tuple[str, ...]:
+        """The names under which the file is searched: its own, and that of the same array as a numpy file."""
+        return (self.name,) if self.is_mapped else (self.name, self.numpy_name)
+
+    @property
+    def numpy_name(self) -> str:
+        """The name of the same array as a numpy file."""
+        return self.name.rsplit(".", 1)[0] + MAPPED_SUFFIX
 
 
 class Scene(NamedTuple):
@@ -178,23 +208,65 @@ def _parse_file(table: Dict[str, Any], kind: str, access: str, scene: str) -> Op
     where = f"{scene}.{kind}"
     row = _typed(table, kind, dict, scene)
     downloaded = {"sha256", "urls"}
+    optional = downloaded | {"content_sha256", "dtype", "package"}
     mapped = str(row.get("name", "")).endswith(MAPPED_SUFFIX)
     if mapped and kind != "cube":
         raise CatalogueError(f"{where}: name is '{row['name']}', expected a MATLAB file; only a cube may be .npy.")
     needed = {"name"} if mapped else {"name", "key"}
-    _check_keys(row, where, needed | (downloaded if access == "download" else set()), downloaded)
+    _check_keys(row, where, needed | (downloaded if access == "download" else set()), optional)
     name = _typed(row, "name", str, where)
     if not re.match(r"[A-Za-z0-9][\w.-]*\Z", name):
         raise CatalogueError(f"{where}: name is '{name}', expected a plain file name.")
-    sha256 = _typed(row, "sha256", str, where) if "sha256" in row else None
-    if sha256 is not None and not re.match(r"[0-9a-f]{64}\Z", sha256):
-        raise CatalogueError(f"{where}: sha256 is '{sha256}', expected 64 lower-case hexadecimal digits.")
+    sha256 = _hash(row, "sha256", where) if "sha256" in row else None
     urls = tuple(_typed(row, "urls", list, where)) if "urls" in row else ()
     if not all(isinstance(url, str) and url.startswith(("http://", "https://")) for url in urls):
         raise CatalogueError(f"{where}: urls holds something other than http(s) addresses.")
     if access == "download" and not urls:
         raise CatalogueError(f"{where}: urls is empty, expected at least one source.")
-    return SceneFile(name=name, key=None if mapped else _typed(row, "key", str, where), sha256=sha256, urls=urls)
+    shape = tuple(_positive(table, side, scene) for side in ("height", "width", "bands"))
+    content = _parse_content(row, shape if kind == "cube" else shape[:2], where)
+    return SceneFile(
+        name=name,
+        key=None if mapped else _typed(row, "key", str, where),
+        sha256=sha256,
+        urls=urls,
+        content=content,
+        package=_parse_package(row, content, where),
+    )
+
+
+def _parse_content(row: Dict[str, Any], shape: Tuple[int, ...], where: str) -> Optional[Content]:
+    if ("content_sha256" in row) != ("dtype" in row):
+        raise CatalogueError(f"{where}: give content_sha256 and dtype, or neither.")
+    if "dtype" not in row:
+        return None
+    dtype = _typed(row, "dtype", str, where)
+    if dtype not in CONTENT_DTYPES:
+        raise CatalogueError("{}: dtype is '{}', expected one of: {}.".format(where, dtype, ", ".join(CONTENT_DTYPES)))
+    return Content(_hash(row, "content_sha256", where), dtype, shape)
+
+
+def _parse_package(row: Dict[str, Any], content: Optional[Content], where: str) -> Optional[Package]:
+    if "package" not in row:
+        return None
+    if content is None:
+        raise CatalogueError(f"{where}: package needs content_sha256, by which its values are verified.")
+    table = _typed(row, "package", dict, where)
+    where = f"{where}.package"
+    _check_keys(table, where, {"requirement", "member"})
+    requirement, member = (_typed(table, key, str, where) for key in ("requirement", "member"))
+    if not re.match(r"[A-Za-z0-9][\w.-]*==[0-9][\w.]*\Z", requirement):  # and no word that pip takes for an option
+        raise CatalogueError(f"{where}: requirement is '{requirement}', expected '<name>==<version>'.")
+    if not member.endswith(MAPPED_SUFFIX):
+        raise CatalogueError(f"{where}: member is '{member}', expected the path of a .npy file in the wheel.")
+    return Package(requirement, member)
+
+
+def _hash(row: Dict[str, Any], key: str, where: str) -> str:
+    value = _typed(row, key, str, where)
+    if not re.match(r"[0-9a-f]{64}\Z", value):
+        raise CatalogueError(f"{where}: {key} is '{value}', expected 64 lower-case hexadecimal digits.")
+    return value
 
 
 def _check_keys(table: Dict[str, Any], where: str, required: set, optional: Iterable[str] = ()) -> None:

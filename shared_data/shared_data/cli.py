@@ -7,18 +7,17 @@ from typing import List, Optional
 
 from shared_data import diff as comparison
 from shared_data.argument_types import seed_number, whole_number
-from shared_data.catalogue import scenes
+from shared_data.catalogue import get_scene, scenes
 from shared_data.comparison import disjoint_table, pairs_table
 from shared_data.configs import check_name
 from shared_data.console import print_text, run_command
 from shared_data.disjoint import DisjointRule, draw_disjoint, manifest, write_manifest
-from shared_data.errors import SharedDataError
-from shared_data.fetch import fetch_scene
+from shared_data.errors import SceneNotFoundError, SharedDataError
 from shared_data.matrix import command as matrix_command
 from shared_data.paper_cli import STOPPED, Request, print_metrics
 from shared_data.published import load_published
 from shared_data.records import collect, find_records
-from shared_data.scene import data_folders, load_scene, verify_scene
+from shared_data.scene import CONTENT, FILE, data_folders, load_scene, verify_scene
 from shared_data.tables import report_tables
 
 
@@ -34,10 +33,14 @@ def _share(text: str) -> float:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
+    from shared_data.fetch import fetch_scene  # requests: not needed, and not loaded, for other commands
+
     slugs = arguments.scenes or [slug for slug, scene in scenes().items() if scene.access == "download"]
     failed = 0
     for slug in slugs:
         try:
+            if arguments.missing and not _is_missing(slug, arguments.folder):
+                continue
             for path in fetch_scene(slug, arguments.folder):
                 print("%s: %s is complete and verified" % (slug, path))
         except SharedDataError as error:
@@ -46,18 +49,34 @@ def _fetch(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _is_missing(slug: str, folder: Optional[str]) -> bool:
+    """Whether a scene that can be downloaded has a file that is in none of the data folders, verified or not."""
+    if get_scene(slug).access != "download":
+        return False
+    try:
+        verify_scene(slug, folder)
+    except SceneNotFoundError:
+        return True
+    return False
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     wrong = 0
     for slug in arguments.scenes or [slug for slug, scene in scenes().items() if scene.cube is not None]:
         try:
             for file in verify_scene(slug, arguments.data):
                 wrong += not file.verified
-                state = "verified" if file.verified else "NOT the catalogue's file (sha256 %s)" % file.sha256
+                state = "NOT the catalogue's file (sha256 %s)" % file.sha256
+                if file.verified:
+                    state = "verified by its %s" % _PROOFS[file.verified_by]
                 print("%s: %s: %s" % (slug, file.path, state))
         except SharedDataError as error:
             wrong += 1
             print("%s: %s" % (slug, error))
     return 1 if wrong else 0
+
+
+_PROOFS = {FILE: "bytes (sha256 of the file)", CONTENT: "values (sha256 of the content)"}
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -164,6 +183,8 @@ def build_parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download scenes and check their hashes")
     fetch.add_argument("scenes", nargs="*", help="scene slugs (default: every downloadable scene)")
     fetch.add_argument("--folder", help="where to put the files (default: the first data folder)")
+    fetch.add_argument("--missing", action="store_true",
+                       help="only where a file is not there; silent otherwise, and without a download")  # fmt: skip
     fetch.set_defaults(handler=_fetch)
 
     verify = commands.add_parser("verify", help="check the hashes of the scene files that are here")

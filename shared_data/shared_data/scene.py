@@ -3,38 +3,58 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from shared_data.catalogue import Scene, SceneFile, get_scene
+from shared_data.catalogue import MAPPED_SUFFIX, Scene, SceneFile, get_scene
+from shared_data.content import content_sha256
 from shared_data.errors import SceneFormatError, SceneNotFoundError, SceneVerificationError
 from shared_data.mapped import is_mapped, open_mapped, row_blocks
 from shared_data.matfile import read_mat
 
 DATA_VARIABLE = "HSI_DATA"
+FILE, CONTENT = "file", "content"  # what a file is verified by
 
 DataFolders = Union[None, str, Path, Sequence[Union[str, Path]]]
 
 
 class FileEvidence(NamedTuple):
-    """Which file was used, and what its bytes are. `expected_sha256` is None where the catalogue knows no hash."""
+    """Which file was used, and what it is.
+
+    name: the catalogue's. path: where it lies; the same values as a numpy file have another name there.
+    sha256, expected_sha256: of the file, and the catalogue's, None where it knows none.
+    verified_by: "file" where these are equal; "content" where the values of the array are the catalogue's; else None.
+    content_sha256: of the values, where they were asked for and could be read; None otherwise.
+    """
 
     name: str
     path: str
     sha256: str
     expected_sha256: Optional[str]
-    verified: bool
+    verified_by: Optional[str]
+    content_sha256: Optional[str]
+
+    @property
+    def verified(self) -> bool:
+        """Whether it holds the catalogue's values."""
+        return self.verified_by is not None
+
+    @property
+    def identity(self) -> str:
+        """A hash that all verified files of the same values share: the catalogue's; of any other file its sha256."""
+        return (self.expected_sha256 or self.content_sha256 or "") if self.verified else self.sha256
 
 
 class LoadedScene(NamedTuple):
     """A scene ready for use.
 
-    cube: (H, W, B) in the dtype of the file; the values are the instrument's digital numbers or scaled radiance, not
-        normalised. MATLAB files give column-major memory order; a .npy file stays on disk, memory-mapped.
+    cube: (H, W, B) in the dtype of the file (of the catalogue, where its content is verified, so that no result depends
+        on how it is written); the values are the instrument's digital numbers or scaled radiance, not normalised. In
+        memory it is column-major; one that is a .npy file in the catalogue stays on disk, memory-mapped.
     ground_truth: (H, W) uint8; 0 is unlabelled, 1..K are the classes of `scene.class_names`.
     files: evidence for cube and ground truth; empty for the generated scene.
-    verified: every file has the catalogue's hash; False for the generated scene, which has none.
+    verified: every file has the catalogue's hash, of its bytes or its values; False for the generated scene.
     """
 
     scene: Scene
@@ -61,8 +81,9 @@ def data_folders(data: DataFolders = None) -> List[Path]:
 def load_scene(slug: str, data: DataFolders = None, unverified: bool = False) -> LoadedScene:
     """Load the cube and the ground truth of a scene.
 
-    Each file is searched in `data_folders(data)`: the first one with the catalogue's hash wins. With `unverified`, a
-    file that is nowhere to be found with that hash is taken from the first folder that holds one of its name.
+    Each file is searched in `data_folders(data)`, as a MATLAB file and as a numpy file: the first one with the
+    catalogue's hash, of its bytes or of its values, wins. With `unverified`, a file that is nowhere to be found with
+    that hash is taken from the first folder that holds one of its name.
 
     Raises: UnknownNameError for a slug that does not exist; SceneNotFoundError when a file is in none of the folders;
     SceneVerificationError when it is there, but not the catalogue's, and `unverified` was not asked for;
@@ -74,15 +95,15 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False) ->
     evidence = tuple(_locate(scene, file, data_folders(data), unverified) for file in (scene.cube, scene.ground_truth))
     size = (scene.height, scene.width)
     # the ground truth is small: reading it first finds most mistakes before the cube is in memory
-    ground_truth = read_mat(evidence[1].path, scene.ground_truth.key, size)
+    ground_truth = read_array(scene.ground_truth, evidence[1], size)
     ground_truth = _checked_labels(ground_truth, scene, evidence[1].path)
-    cube = _read_cube(scene, evidence[0].path)
+    cube = read_array(scene.cube, evidence[0], size + (scene.bands,))
     _check_finite(cube, evidence[0].path)
     return LoadedScene(scene, cube, ground_truth, evidence, all(file.verified for file in evidence))
 
 
 def verify_scene(slug: str, data: DataFolders = None) -> List[FileEvidence]:
-    """Hash the files of a scene, without reading them as arrays; a file that is not the catalogue's is listed as such.
+    """Hash the files of a scene (their values where the bytes are others); one that is not the catalogue's is listed.
 
     The generated scene has no files and gives an empty list.
 
@@ -91,6 +112,14 @@ def verify_scene(slug: str, data: DataFolders = None) -> List[FileEvidence]:
     scene = get_scene(slug)
     files = [file for file in (scene.cube, scene.ground_truth) if file is not None]
     return [_locate(scene, file, data_folders(data), unverified=True) for file in files]
+
+
+def data_identities(record: Dict[str, Any]) -> Dict[str, str]:
+    """`FileEvidence.identity` of the files that a recorded run loaded, by the catalogue's name."""
+    return {
+        file["name"]: file["expected_sha256"] or file.get("content_sha256") if file["verified"] else file["sha256"]
+        for file in record["data"]
+    }
 
 
 def file_sha256(path: Union[str, Path]) -> str:
@@ -124,26 +153,64 @@ def _generated(scene: Scene) -> LoadedScene:
 
 def _locate(scene: Scene, file: SceneFile, folders: List[Path], unverified: bool) -> FileEvidence:
     found = []
-    for evidence in _candidates(file, folders):
+    for evidence in candidates(file, folders):
         if evidence.verified:
             return evidence
         found.append(evidence)
     if not found:
         raise _not_found(scene, file, folders)
     if not unverified:
-        raise _not_verified(scene, found[0])
+        raise _not_verified(scene, file, found[0])
     return found[0]
 
 
-def _candidates(file: SceneFile, folders: List[Path]) -> Iterator[FileEvidence]:
+def candidates(file: SceneFile, folders: Iterable[Path]) -> Iterator[FileEvidence]:
     """Evidence for every file of that name, in the order of the folders."""
     for folder in folders:
-        path = folder / file.name
-        try:
-            sha256 = file_sha256(path)
-        except OSError:  # absent, or unreadable: a later folder may hold a good one; _not_found tells them apart
-            continue
-        yield FileEvidence(file.name, str(path), sha256, file.sha256, sha256 == file.sha256)
+        for name in file.names:
+            try:
+                yield _examine(file, folder / name)
+            except OSError:  # absent, or unreadable: a later folder may hold a good one; _not_found tells them apart
+                continue
+
+
+def _examine(file: SceneFile, path: Path) -> FileEvidence:
+    sha256 = file_sha256(path)
+    verified_by, content = (FILE, None) if sha256 == file.sha256 else (None, None)
+    if not verified_by and file.content:
+        content = file_content_sha256(file, path)
+        verified_by = CONTENT if content == file.content.sha256 else None
+    return FileEvidence(file.name, str(path), sha256, file.sha256, verified_by, content)
+
+
+def file_content_sha256(file: SceneFile, path: Union[str, Path]) -> Optional[str]:
+    """The hash of the values in a file whose `content` the catalogue knows (`content_sha256` says how).
+
+    None where the file cannot be read as an array of that shape, or the dtype cannot hold its values.
+    """
+    try:
+        return content_sha256(_stored_array(file, path, file.content.shape), file.content.dtype)
+    except SceneFormatError:
+        return None
+
+
+def read_array(file: SceneFile, found: FileEvidence, shape: Tuple[int, ...]) -> np.ndarray:
+    """The array of a scene file. Raises: SceneFormatError where it is not an array of real numbers of that shape."""
+    array = _stored_array(file, found.path, shape, any_order=not file.is_mapped)
+    if file.is_mapped:
+        return array
+    dtype = np.dtype(file.content.dtype) if found.verified_by == CONTENT else array.dtype.newbyteorder("=")
+    if is_mapped(array):
+        return np.array(array, dtype, order="F")
+    return array.astype(dtype, order="F", copy=False)
+
+
+def _stored_array(
+    file: SceneFile, path: Union[str, Path], shape: Tuple[int, ...], any_order: bool = True
+) -> np.ndarray:
+    if str(path).endswith(MAPPED_SUFFIX):
+        return open_mapped(path, shape, any_order)
+    return read_mat(path, file.key, shape)
 
 
 def _not_found(scene: Scene, file: SceneFile, folders: List[Path]) -> SceneNotFoundError:
@@ -158,20 +225,17 @@ def _remark(folder: Path, name: str) -> str:
     return " (there, but it cannot be read)" if os.path.lexists(str(folder / name)) else ""
 
 
-def _not_verified(scene: Scene, found: FileEvidence) -> SceneVerificationError:
+def _not_verified(scene: Scene, file: SceneFile, found: FileEvidence) -> SceneVerificationError:
     allow = "set UNVERIFIED=1 or pass --unverified to use it all the same, marked as unverified"
     if found.expected_sha256 is None:
         problem = f"cannot be verified, because the catalogue knows no hash for it (found sha256 {found.sha256})"
         remedy = allow
     else:
-        problem = f"is not the catalogue's file: expected sha256 {found.expected_sha256}, found {found.sha256}"
+        expected = file.content and file.content.sha256
+        values = f" (of its values {found.content_sha256}, not {expected})" if found.content_sha256 else ""
+        problem = f"is not the catalogue's file: expected sha256 {found.expected_sha256}, found {found.sha256}{values}"
         remedy = f"move it away and run 'make data-{scene.slug}', or {allow}"
     return SceneVerificationError(f"{scene.slug}: {found.path} {problem}; {remedy}.")
-
-
-def _read_cube(scene: Scene, path: str) -> np.ndarray:
-    shape = (scene.height, scene.width, scene.bands)
-    return open_mapped(path, shape) if scene.cube.is_mapped else read_mat(path, scene.cube.key, shape)
 
 
 def _checked_labels(ground_truth: np.ndarray, scene: Scene, path: str) -> np.ndarray:

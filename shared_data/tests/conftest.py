@@ -10,7 +10,7 @@ import pytest
 import scipy.io
 
 from shared_data import catalogue
-from shared_data.catalogue import Scene, SceneFile
+from shared_data.catalogue import Content, Scene, SceneFile
 
 
 class TinyScene(NamedTuple):
@@ -72,6 +72,19 @@ def tiny(tmp_path: Path, monkeypatch: Any, know: Callable[[Scene], None]) -> Tin
     )
     know(scene)
     return TinyScene(scene, folder, cube, ground_truth)
+
+
+@pytest.fixture
+def hashed(tiny: TinyScene, know: Callable[[Scene], None]) -> TinyScene:
+    """The tiny scene, of which the catalogue knows the hashes of the values too."""
+    files = []
+    for file, array in ((tiny.scene.cube, tiny.cube), (tiny.scene.ground_truth, tiny.ground_truth)):
+        written = array.astype(array.dtype.newbyteorder("<")).tobytes("C")
+        content = Content(hashlib.sha256(written).hexdigest(), array.dtype.name, array.shape)
+        files.append(file._replace(content=content))
+    scene = tiny.scene._replace(cube=files[0], ground_truth=files[1])
+    know(scene)
+    return tiny._replace(scene=scene)
 
 
 @pytest.fixture

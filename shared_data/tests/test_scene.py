@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
 
 from shared_data import catalogue, scene
 from shared_data.errors import SceneFormatError, SceneNotFoundError, SceneVerificationError, UnknownNameError
@@ -133,6 +134,102 @@ def test_verify_reports_without_judging(tiny):
     (tiny.folder / "Tiny.mat").unlink()
     with pytest.raises(SceneNotFoundError, match=r"Tiny\.mat"):
         verify_scene("tiny", tiny.folder)
+
+
+# the same values, written otherwise
+
+
+def same_arrays(loaded, other):
+    """Equal values, types and memory order, so that every sum over them is taken in the same order."""
+    for name in ("cube", "ground_truth"):
+        one, two = getattr(loaded, name), getattr(other, name)
+        assert one.dtype == two.dtype and one.dtype.isnative and one.strides == two.strides
+        assert not isinstance(one, np.memmap)
+        np.testing.assert_array_equal(one, two)
+
+
+def as_mat(dtype, compressed):
+    def write(path, key, array):
+        scipy.io.savemat(str(path), {key: array.astype(dtype), "note": "written anew"}, do_compression=compressed)
+
+    return write
+
+
+def as_npy(dtype, order):
+    def write(path, _, array):
+        path.unlink()
+        np.save(str(path.with_suffix(".npy")), array.astype(dtype, order=order))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        as_mat("uint16", False), as_mat("float64", True), as_mat("int32", True),
+        as_npy("<u2", "C"), as_npy("<u2", "F"), as_npy(">u2", "C"), as_npy("f8", "F"), as_npy("i8", "C"),
+    ],
+)  # fmt: skip
+def test_the_same_values_written_otherwise_are_verified_and_loaded_as_from_the_official_file(hashed, write):
+    official = load_scene("tiny", data=hashed.folder)
+    for file, array in ((hashed.scene.cube, hashed.cube), (hashed.scene.ground_truth, hashed.ground_truth)):
+        write(hashed.folder / file.name, file.key, array)
+    loaded = load_scene("tiny", data=hashed.folder)
+    assert loaded.verified
+    for found, file in zip(loaded.files, (hashed.scene.cube, hashed.scene.ground_truth)):
+        assert (found.name, found.verified_by) == (file.name, "content")
+        assert found.content_sha256 == file.content.sha256
+        assert found.sha256 == scene.file_sha256(found.path) != found.expected_sha256 == file.sha256
+    same_arrays(loaded, official)
+    assert [file.identity for file in loaded.files] == [file.identity for file in official.files]
+
+
+def test_the_official_file_is_verified_by_its_bytes_and_its_values_are_not_hashed(hashed):
+    for found in load_scene("tiny", data=hashed.folder).files:
+        assert (found.verified_by, found.content_sha256) == ("file", None)
+
+
+@pytest.mark.parametrize("write", [as_mat("uint16", True), as_npy("<u2", "F")])
+def test_one_value_changed_by_one_is_refused_with_the_hash_of_the_values(hashed, write):
+    changed = hashed.cube.copy()
+    changed[5, 4, 3] += 1
+    write(hashed.folder / "Tiny.mat", "tiny", changed)
+    with pytest.raises(SceneVerificationError) as error:
+        load_scene("tiny", data=hashed.folder)
+    values = scene.content_sha256(changed, "uint16")
+    assert f"(of its values {values}, not {hashed.scene.cube.content.sha256})" in str(error.value)
+    loaded = load_scene("tiny", data=hashed.folder, unverified=True)
+    assert not loaded.verified and loaded.files[0].content_sha256 == values
+    assert loaded.files[0].identity == loaded.files[0].sha256
+    np.testing.assert_array_equal(loaded.cube, changed)
+
+
+@pytest.mark.parametrize(
+    "other", [lambda cube: cube[:, :, :3], lambda cube: cube.reshape(5, 6, 4), lambda cube: cube / 7]
+)
+def test_another_shape_or_fractions_have_no_hash_of_the_values(hashed, other):
+    as_npy("f8", "C")(hashed.folder / "Tiny.mat", "tiny", other(hashed.cube))
+    with pytest.raises(SceneVerificationError, match=r"Tiny\.npy is not the catalogue's file: .*found [0-9a-f]{64};"):
+        load_scene("tiny", data=hashed.folder)
+
+
+def test_a_verified_numpy_file_wins_over_another_matlab_file(hashed):
+    as_npy("<u2", "C")(hashed.folder / "Tiny.mat", "tiny", hashed.cube)
+    hashed.write(hashed.scene.cube, hashed.cube + 1)
+    loaded = load_scene("tiny", data=hashed.folder, unverified=True)
+    assert loaded.verified and loaded.files[0].path == str(hashed.folder / "Tiny.npy")
+
+
+def test_no_pickle_is_loaded(hashed):
+    as_npy("object", "C")(hashed.folder / "Tiny.mat", "tiny", hashed.cube)
+    with pytest.raises(SceneFormatError, match="expected real numbers"):
+        load_scene("tiny", data=hashed.folder, unverified=True)
+
+
+def test_big_endian_numbers_are_loaded_in_the_machines_order(tiny):
+    as_npy(">f4", "C")(tiny.folder / "Tiny.mat", "tiny", tiny.cube)
+    loaded = load_scene("tiny", data=tiny.folder, unverified=True)
+    assert not loaded.verified and loaded.cube.dtype == np.float32 and loaded.cube.dtype.isnative
 
 
 # what is in the files
@@ -276,22 +373,22 @@ def find(folders, name):
 
 
 @pytest.mark.parametrize("slug", ["indianpines", "pavia", "salinas", "ksc"])
-def test_official_ground_truth_has_the_catalogued_hash_and_counts(real_data, slug):
+def test_official_ground_truth_has_the_catalogued_hashes_and_counts(real_data, slug):
     known = catalogue.get_scene(slug)
     path = find(real_data, known.ground_truth.name)
     assert scene.file_sha256(path) == known.ground_truth.sha256
+    assert scene.file_content_sha256(known.ground_truth, path) == known.ground_truth.content.sha256
     ground_truth = scene.read_mat(path, known.ground_truth.key, (known.height, known.width))
     assert tuple(np.bincount(ground_truth.ravel())[1:]) == known.class_counts
 
 
-def test_reconstructed_indian_pines_loads_only_when_asked_for(real_data):
+def test_official_indian_pines_is_verified_by_its_bytes_and_written_otherwise_by_its_values(real_data, tmp_path):
     known = catalogue.get_scene("indianpines")
-    if scene.file_sha256(find(real_data, known.cube.name)) == known.cube.sha256:
-        pytest.skip("this machine has the official cube")
-    with pytest.raises(SceneVerificationError, match="--unverified"):
-        load_scene("indianpines", data=real_data)
-    loaded = load_scene("indianpines", data=real_data, unverified=True)
-    assert not loaded.verified
-    assert [file.verified for file in loaded.files] == [False, True]
-    assert (loaded.cube.shape, loaded.cube.dtype) == ((145, 145, 200), np.uint16)
-    assert np.count_nonzero(loaded.ground_truth) == known.labelled_pixels
+    official = load_scene("indianpines", data=[find(real_data, known.cube.name).parent])
+    assert [file.verified_by for file in official.files] == ["file", "file"]
+    np.save(str(tmp_path / "Indian_pines_corrected.npy"), np.ascontiguousarray(official.cube))
+    np.save(str(tmp_path / "Indian_pines_gt.npy"), official.ground_truth.astype(np.int64))
+    written = load_scene("indianpines", data=tmp_path)
+    assert written.verified and [file.verified_by for file in written.files] == ["content", "content"]
+    same_arrays(written, official)
+    assert np.count_nonzero(written.ground_truth) == known.labelled_pixels

@@ -16,6 +16,7 @@ from shared_data.audit.finding import Value
 from shared_data.errors import RecordError
 from shared_data.plain_file import read_text
 from shared_data.records import read_record, write_record
+from shared_data.scene import data_identities
 
 _FILE, _RECORD, _PREFIX = "audit.json", "run.json", "audit_"
 _LARGEST = 10**6  # bytes; a real one has some thousand
@@ -98,8 +99,7 @@ def check_fits(record: Dict[str, Any], entries: Mapping[str, Value], place: Any)
                 "%s is of another split: its %s pixels have sha256 %s, the audited ones %s; audit the split of "
                 "this run." % (place, name, part["sha256"][:12], str(audited)[:12])
             )
-    data = {file["name"]: file["sha256"] for file in record["data"]}
-    found = settings_sha256(record["config"], record["protocol"], record["seed"], data)
+    found = settings_sha256(record["config"], record["protocol"], record["seed"], data_identities(record))
     if entries.get(_SETTINGS) not in (None, found):
         raise RecordError("%s has other settings than the audited run; audit it with its own." % place)
 

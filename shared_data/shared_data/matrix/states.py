@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 from shared_data.errors import RecordError
 from shared_data.matrix.jobs import Job
 from shared_data.records import read_record
+from shared_data.scene import data_identities
 
 DONE, MISSING, UNFINISHED, RUNNING, STALE = STATES = ("done", "missing", "unfinished", "running", "stale")
 
@@ -68,8 +69,7 @@ def state_of(
 
 def _stale_reasons(record: Dict[str, Any], settings: Optional[Dict[str, Any]], code_changed: Any) -> Iterator[str]:
     if settings is not None:
-        data = {file["name"]: file["sha256"] for file in record["data"]}
-        yield from _changes({"config": record["config"], "data": data}, settings)
+        yield from _changes({"config": record["config"], "data": data_identities(record)}, settings)
     revision = record["revision"]
     if revision.get("dirty"):
         yield "made from a changed checkout"

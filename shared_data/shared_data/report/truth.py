@@ -6,8 +6,7 @@ import numpy as np
 
 from shared_data.catalogue import Scene
 from shared_data.errors import SceneFormatError
-from shared_data.matfile import read_mat
-from shared_data.scene import DataFolders, data_folders, file_sha256, load_scene
+from shared_data.scene import DataFolders, FileEvidence, candidates, data_folders, load_scene, read_array
 
 
 class Truth(NamedTuple):
@@ -27,7 +26,7 @@ class Truths:
     def of(self, record: Dict[str, Any], scene: Scene) -> Truth:
         """The ground truth of a record's scene.
 
-        First counts a file with the hash the record holds, then the catalogue's; for a record on unverified data, then
+        First counts a file with the hash the record holds, then a verified one; for a record on unverified data, then
         any file of the right name.
         """
         recorded = _recorded_hash(record, scene)
@@ -40,27 +39,19 @@ class Truths:
         if scene.access == "generated":
             return Truth(load_scene(scene.slug).ground_truth)
         name = scene.ground_truth.name
-        found = self._candidates(name)
-        wanted = [path for sha256 in (recorded, scene.ground_truth.sha256) for path in found if found[path] == sha256]
-        path = next(iter(wanted or (list(found) if unverified else [])), None)
-        if path is None:
+        found = list(candidates(scene.ground_truth, self._folders))
+        wanted = [file for file in found if file.sha256 == recorded] + [file for file in found if file.verified]
+        file = next(iter(wanted or (found if unverified else [])), None)
+        if file is None:
             state = "is not the file the run used" if found else "is in none of the data folders"
             return Truth(None, "%s %s, so the ground truth is not drawn." % (name, state))
-        remark = "" if found[path] == recorded else "%s drawn here is not the file the run used." % name
+        # all verified files hold the same labels
+        same = file.sha256 == recorded or (file.verified and not unverified)
+        remark = "" if same else "%s drawn here is not the file the run used." % name
         try:
-            return Truth(_read(path, scene), remark)
+            return Truth(_read(file, scene), remark)
         except SceneFormatError as error:
             return Truth(None, "%s cannot be used, so the ground truth is not drawn (%s)" % (name, error))
-
-    def _candidates(self, name: str) -> Dict[str, str]:
-        """SHA-256 by path of every readable file of that name, in the order of the folders."""
-        found = {}
-        for folder in self._folders:
-            try:
-                found[str(folder / name)] = file_sha256(folder / name)
-            except OSError:  # not in this folder, or not for us: another one may hold it
-                continue
-        return found
 
 
 def _recorded_hash(record: Dict[str, Any], scene: Scene) -> Optional[str]:
@@ -69,8 +60,8 @@ def _recorded_hash(record: Dict[str, Any], scene: Scene) -> Optional[str]:
     return hashes[0] if hashes else None
 
 
-def _read(path: str, scene: Scene) -> np.ndarray:
-    labels = read_mat(path, scene.ground_truth.key, (scene.height, scene.width))
+def _read(file: FileEvidence, scene: Scene) -> np.ndarray:
+    labels = read_array(scene.ground_truth, file, (scene.height, scene.width))
     if not np.isin(labels, np.arange(scene.num_classes + 1)).all():
-        raise SceneFormatError("%s: expected whole labels 0..%d." % (path, scene.num_classes))
+        raise SceneFormatError("%s: expected whole labels 0..%d." % (file.path, scene.num_classes))
     return np.ascontiguousarray(labels, dtype=np.uint8)

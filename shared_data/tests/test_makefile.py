@@ -117,6 +117,57 @@ def test_a_container_gets_the_folders_by_their_whole_paths(checkout, text):
     assert (checkout.folder / text).is_dir()
 
 
+@pytest.fixture
+def no_folders(monkeypatch):
+    monkeypatch.delenv("HSI_DATA", raising=False)
+
+
+def configure(checkout, *names):
+    """Let SSDGL have these configurations."""
+    for name in names:
+        path = checkout.folder / "ssdgl" / "configs" / (name + ".toml")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+
+
+def test_a_run_fetches_its_scene_first(checkout, no_folders):
+    configure(checkout, "indianpines", "indianpines-v2021", "synthetic")
+    fetched = [".venvs/shared-modern/bin/python", "-m", "shared_data", "fetch", "--missing", "indianpines"]
+    for name in ("indianpines", "indianpines-v2021"):
+        first, second = checkout.make("reproduce-ssdgl-" + name)
+        assert first == fetched and second[2:5] == ["ssdgl", "reproduce", name]
+        assert "shared-modern" in checkout.environments
+    first, second = checkout.make("audit-ssdgl", "SCENE=indianpines")
+    assert first == fetched and second[2:5] == ["ssdgl", "audit", "indianpines"]
+    first, second = checkout.make("reference-indianpines")
+    assert first == fetched and second[3:5] == ["reference", "indianpines"]
+
+
+def test_nothing_is_fetched_where_folders_are_named_or_nothing_can_be(checkout, no_folders, monkeypatch):
+    configure(checkout, "indianpines", "synthetic")
+    for words in (
+        ["reproduce-ssdgl-synthetic"],
+        ["reproduce-ssdgl-pavia"],  # not a configuration, which the paper's own command says
+        ["audit-ssdgl"],
+        ["reproduce-ssdgl-indianpines", "DATA=my data"],
+        ["reference-indianpines", "DATA=my data"],
+    ):
+        assert len(checkout.make(*words)) == 1
+    assert len(checkout.make("reproduce-ssdgl-synthetic")) == 1 and "shared-modern" not in checkout.environments
+    monkeypatch.setenv("HSI_DATA", "elsewhere")
+    assert len(checkout.make("reproduce-ssdgl-indianpines")) == 1
+    assert len(checkout.make("reference-indianpines")) == 1
+
+
+def test_a_scene_that_cannot_be_fetched_stops_the_run(checkout, no_folders):
+    configure(checkout, "indianpines")
+    (checkout.folder / ".venvs" / "shared-modern" / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
+    assert (
+        subprocess.call(["make", "MAKE_ENV=./make_env", "reproduce-ssdgl-indianpines"], cwd=str(checkout.folder)) == 2
+    )
+    assert "reproduce" not in checkout.calls.read_text()
+
+
 def test_names_of_configurations_keep_their_hyphens(checkout):
     for target, package, name in (
         ("reproduce-ssdgl-my-plot_2", "ssdgl", "my-plot_2"),

@@ -21,6 +21,7 @@ PAPER = Paper(
     bench=bench.run,
     add_bench_options=bench.add_options,
     default_seed=1,
+    predata=True,
 )
 
 

@@ -9,8 +9,11 @@ from shared_data.configs import check_name
 class Decisions(NamedTuple):
     """The named choices of one protocol.
 
-    ratios: the section of [partition] with the shares of a class that give window centres, or `none`.
+    partition: `shipped`, the authors' where there is one (a user's copy, else what was recovered), or `drawn`.
+    ratios: of a draw, the section of [partition] with the shares of a class that give window centres, or `none`.
     draws: how many partitions are drawn at most. unaccepted: after these, the `nearest` one is taken, or an `error`.
+    cut_windows: labels in training windows that the border cuts, and that train nothing: `blanked` all the same, or
+        `used` by validation and test.
     spatial_block: `scene` (the configuration's, as the release) or `three_kernels` for every scene.
     monitored: the validation accuracy that selects, over `all_positions` of a patch or the `labelled` ones.
     tested: test pixels, those of the release's `grid` or of the whole `scene`.
@@ -19,9 +22,11 @@ class Decisions(NamedTuple):
     weights_kept: which epoch's. learning_rate: over the epochs.
     """
 
+    partition: str
     ratios: str
     draws: int
     unaccepted: str
+    cut_windows: str
     spatial_block: str
     monitored: str
     tested: str
@@ -36,11 +41,15 @@ class Decisions(NamedTuple):
 
 PROTOCOLS: Dict[str, Decisions] = {
     "released": Decisions(
+        # the release does not draw, it loads five partitions; the published numbers are their mean
+        partition="shipped",
         # the constants in the release never satisfy the release's own accept rule (test_partition.py)
         ratios="released",
         draws=100,
         # the release stops here without a partition; what is nearest to its rule is used, and the record says so
         unaccepted="nearest",
+        # all training windows take their labels out of the map, before those that the border cuts are dropped
+        cut_windows="blanked",
         # on Indian Pines the (3,3,1) convolution is written, but not connected: only the attentions mix pixels there
         spatial_block="scene",
         # the target of an unlabelled position is a row of zeros, whose argmax is class 1: calling everything class 1
@@ -53,9 +62,11 @@ PROTOCOLS: Dict[str, Decisions] = {
     ),
     # what the text describes, with shares of a class for which draws do land in the interval
     "paper": Decisions(
+        partition="drawn",
         ratios="fitted",
         draws=2000,
         unaccepted="error",
+        cut_windows="used",
         spatial_block="three_kernels",
         monitored="labelled",
         tested="scene",
@@ -63,9 +74,11 @@ PROTOCOLS: Dict[str, Decisions] = {
     ),
     # as the text, on pixels far from those that train; nothing is drawn, and nothing held out inside windows
     "disjoint": Decisions(
+        partition="drawn",
         ratios="none",
         draws=0,
         unaccepted="error",
+        cut_windows="used",
         spatial_block="three_kernels",
         monitored="labelled",
         tested="scene",

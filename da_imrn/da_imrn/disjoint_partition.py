@@ -25,7 +25,7 @@ def partition_of_split(split: Split, ground_truth: np.ndarray, rule: Rule) -> Pa
     val_corners, val_labels = _windows(val, rule.window)
     return Partition(
         corners, labels, np.zeros_like(labels), val_corners, val_labels, train, np.zeros_like(train), val, test,
-        accepted=True,
+        accepted=True, facts={"partition": "disjoint"},
     )  # fmt: skip
 
 

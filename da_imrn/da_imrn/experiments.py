@@ -1,16 +1,19 @@
 """Experiments: one configuration per scene, checked, and what the parts of the package take from it."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from da_imrn.decisions import decide
 from da_imrn.disjoint_partition import partition_of_split
 from da_imrn.network import Structure
-from da_imrn.partition import Partition, Rule, find_partition
+from da_imrn.partition import Partition, Rule, find_partition, with_acceptance
+from da_imrn.predata import predata_files, read_predata
+from da_imrn.shipped import recovered_partition
 from shared_data.config_schema import check_config, load_schema
 from shared_data.configs import describe as head_comment
 from shared_data.configs import experiment_names, load_config
 from shared_data.disjoint import common_split
+from shared_data.errors import SettingsError
 from shared_data.scene import LoadedScene
 
 _HERE = Path(__file__).resolve().parent
@@ -48,17 +51,61 @@ def partition_rule(config: Dict[str, Any], protocol: str) -> Tuple[Rule, int, bo
     decisions, settings = decide(protocol), config["partition"]
     shares, (lowest, highest) = settings.get(decisions.ratios, {"train": 0.0, "val": 0.0}), settings["accepted"]
     rule = Rule(
-        settings["window"], settings["patch"], settings["per_window"], shares["train"], shares["val"], lowest, highest
-    )
+        settings["window"], settings["patch"], settings["per_window"], shares["train"], shares["val"], lowest, highest,
+        decisions.cut_windows == "blanked",
+    )  # fmt: skip
     return rule, decisions.draws, decisions.unaccepted == "nearest"
 
 
-def partition_for(config: Dict[str, Any], protocol: str, loaded: LoadedScene, seed: int) -> Partition:
-    """The partition of a seed under a protocol. Raises: SplitError; ValueError for a rule whose sides do not fit."""
+class Predata(NamedTuple):
+    """A user's copy of what the authors shipped: the files of one partition, by kind."""
+
+    files: Dict[str, Path]
+    patch: int
+
+
+def find_predata(
+    folder: Optional[str], config: Dict[str, Any], protocol: str, bands: int, seed: int
+) -> Optional[Predata]:
+    """The partition of a seed in a folder of the official predata; None without a folder.
+
+    Raises: SettingsError under a protocol that draws; SplitError, see `predata_files`.
+    """
+    if not folder:
+        return None
+    if decide(protocol).partition != "shipped":
+        raise SettingsError(
+            "the protocol %s does not use the predata in %s; choose PROTOCOL=released." % (protocol, folder)
+        )
+    patch = config["partition"]["patch"]
+    return Predata(predata_files(folder, patch, seed, bands), patch)
+
+
+def partition_for(
+    config: Dict[str, Any], protocol: str, loaded: LoadedScene, seed: int, predata: Optional[Predata] = None
+) -> Partition:
+    """The partition of a seed under a protocol.
+
+    Where the protocol uses those that the authors shipped, seed n is partition n: the user's copy, else the recovered
+    one, unless the configuration's [partition] was changed, which asks for a draw.
+    Raises: SplitError; ValueError for a rule whose sides do not fit.
+    """
     rule, most_draws, nearest = partition_rule(config, protocol)
-    if decide(protocol).split == "disjoint":
+    decisions = decide(protocol)
+    if decisions.split == "disjoint":
         return partition_of_split(common_split(loaded, seed), loaded.ground_truth, rule)
+    if predata is not None:
+        return with_acceptance(read_predata(predata.files, loaded, predata.patch), rule)
+    if decisions.partition == "shipped" and _is_unchanged(config):
+        recovered = recovered_partition(loaded.ground_truth, seed)
+        if recovered is not None:
+            return with_acceptance(recovered, rule)
     return find_partition(loaded.ground_truth, rule, seed, most_draws, nearest, loaded.scene.class_names)
+
+
+def _is_unchanged(config: Dict[str, Any]) -> bool:
+    """Whether [partition] is as packaged; configurations are named by their scenes."""
+    return config["scene"] in names() and config["partition"] == load(config["scene"])["partition"]
 
 
 def structure(config: Dict[str, Any], protocol: str) -> Structure:

@@ -6,7 +6,7 @@ context without labels.
 """
 
 import math
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from shared_data.errors import SplitError
 class Rule(NamedTuple):
     """window: w, side of a window; patch: b, of what the network sees; per_window: labels of a training window that
     train; train_ratio, val_ratio: shares of a class, divided by `per_window`, that give window centres; lowest,
-    highest: counts of training and of validation pixels with which a draw is accepted."""
+    highest: counts of training and of validation pixels with which a draw is accepted; blank_cut: whether training
+    windows that the border cuts, and that train nothing, take their labels from validation and test all the same."""
 
     window: int
     patch: int
@@ -25,16 +26,20 @@ class Rule(NamedTuple):
     val_ratio: float
     lowest: int
     highest: int
+    blank_cut: bool = False
 
 
 class Partition(NamedTuple):
-    """One draw. T training and V validation windows, by their top-left corners, in class order.
+    """One draw, or what the authors shipped. T training and V validation windows, by their top-left corners, in order.
 
     labels, op_labels: (T, w, w) uint8, the labels of each window that train and those held out inside it.
     val_labels: (V, w, w) uint8, what the blanked training windows leave of each validation window.
     train_map, op_map, val_map: (H, W) uint8, the labels window after window; a later one overwrites, zeros included.
     test_labels: (H, W) uint8, the labels outside all windows.
     draws: how many were made; accepted: whether this one satisfies the rule.
+    kept_of: of so many patches with a training label one is kept; 1 where the windows are the kept patches themselves.
+    flips: (n) of the kept patches' copies, see `da_imrn.patches`; None where a coin decides.
+    facts: what the record says of its origin, `partition` at least: drawn, recovered or shipped.
     """
 
     corners: np.ndarray
@@ -48,6 +53,9 @@ class Partition(NamedTuple):
     test_labels: np.ndarray
     draws: int = 1
     accepted: bool = False
+    kept_of: int = 2
+    flips: Optional[np.ndarray] = None
+    facts: Dict[str, Any] = {"partition": "drawn"}
 
     @property
     def counts(self) -> Tuple[int, int]:
@@ -75,8 +83,8 @@ def centres_of(ground_truth: np.ndarray, label: int, window: int) -> np.ndarray:
     return np.argwhere(inner == label) + margin
 
 
-def corners_of(centres: np.ndarray, window: int, shape: Tuple[int, int]) -> np.ndarray:
-    """Top-left corners of the windows around (n, 2) centres; those that the border cuts are dropped.
+def _rows_and_columns(centres: np.ndarray, window: int, shape: Tuple[int, int]) -> Tuple[np.ndarray, ...]:
+    """First and last (exclusive) row and column (n, 2) of windows, and (n) bool: which of them the border does not cut.
 
     A window holds the rows int(x − (w−1)/2) up to, not including, int(x + (w−1)/2 + 1), and columns alike. int()
     truncates toward zero, so a window that begins half a pixel outside begins at 0, is one short, and is cut.
@@ -85,7 +93,22 @@ def corners_of(centres: np.ndarray, window: int, shape: Tuple[int, int]) -> np.n
     first = np.trunc(centres - half).astype(np.int64)
     last = np.trunc(centres + half + 1).astype(np.int64)
     whole = (first >= 0) & (last <= np.array(shape)) & (last - first == window)
-    return first[whole.all(axis=1)]
+    return first, last, whole.all(axis=1)
+
+
+def corners_of(centres: np.ndarray, window: int, shape: Tuple[int, int]) -> np.ndarray:
+    """Top-left corners of the windows around (n, 2) centres; those that the border cuts are dropped."""
+    first, _, whole = _rows_and_columns(centres, window, shape)
+    return first[whole]
+
+
+def cut_window_pixels(centres: np.ndarray, window: int, shape: Tuple[int, int]) -> np.ndarray:
+    """(n) flat C-order indices of the pixels of those windows around centres that the border cuts."""
+    first, last, whole = _rows_and_columns(centres, window, shape)
+    inside = np.zeros(shape, bool)
+    for (top, left), (bottom, right) in zip(np.maximum(first[~whole], 0), last[~whole]):
+        inside[top:bottom, left:right] = True
+    return np.flatnonzero(inside)
 
 
 def window_pixels(corners: np.ndarray, side: int, width: int) -> np.ndarray:
@@ -124,39 +147,40 @@ class _Drawer:
                 )
         self.class_counts = np.bincount(ground_truth.ravel(), minlength=len(self.candidates) + 1)[1:]
 
-    def _corners(self, random: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray]:
-        """Corners of training and of validation windows: per class first the ones, then the others."""
+    def _centres(self, random: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray]:
+        """Centres of training and of validation windows: per class first the ones, then the others."""
         drawn: Tuple[List[np.ndarray], List[np.ndarray]] = ([], [])
         for centres, count in zip(self.candidates, self.class_counts):
             for chosen, ratio in zip(drawn, (self.rule.train_ratio, self.rule.val_ratio)):
                 wanted = math.ceil(count * ratio / self.rule.per_window)
                 chosen.append(centres[random.randint(0, len(centres), wanted)])
-        training, validation = (
-            corners_of(np.concatenate(chosen), self.rule.window, self.truth.shape) for chosen in drawn
-        )
+        training, validation = (np.concatenate(chosen) for chosen in drawn)
         return training, validation
 
     def draw(self, random: np.random.RandomState) -> Partition:
-        corners, val_corners = self._corners(random)
-        return partition_of(self.truth, self.rule, corners, val_corners, random)
+        return partition_of(self.truth, self.rule, *self._centres(random), random=random)
 
 
 def partition_of(
     ground_truth: np.ndarray,
     rule: Rule,
-    corners: np.ndarray,
-    val_corners: np.ndarray,
+    centres: np.ndarray,
+    val_centres: np.ndarray,
     random: np.random.RandomState,
 ) -> Partition:
-    """The partition of these windows; `random` chooses the labels that train where a window has more than enough."""
+    """The partition of windows around these centres (n, 2); `random` chooses the labels that train where a window has
+    more than enough."""
     shape, width = ground_truth.shape, ground_truth.shape[1]
     flat = ground_truth.ravel()
+    corners, val_corners = (corners_of(some, rule.window, shape) for some in (centres, val_centres))
     pixels = window_pixels(corners, rule.window, width)
     inside = flat[pixels].astype(np.uint8)
     kept = _chosen(inside > 0, rule.per_window, random)
     labels, op_labels = np.where(kept, inside, 0).astype(np.uint8), np.where(kept, 0, inside).astype(np.uint8)
     left = flat.astype(np.uint8).copy()
     left[pixels.ravel()] = 0
+    if rule.blank_cut:
+        left[cut_window_pixels(centres, rule.window, shape)] = 0
     val_pixels = window_pixels(val_corners, rule.window, width)
     val_labels = left[val_pixels]
     left[val_pixels.ravel()] = 0
@@ -165,6 +189,11 @@ def partition_of(
         written_one_after_the_other(pixels, labels, shape), written_one_after_the_other(pixels, op_labels, shape),
         written_one_after_the_other(val_pixels, val_labels, shape), left.reshape(shape),
     )  # fmt: skip
+    return with_acceptance(partition, rule)
+
+
+def with_acceptance(partition: Partition, rule: Rule) -> Partition:
+    """The partition, `accepted` where both counts lie in the rule's interval."""
     return partition._replace(accepted=_distance(partition, rule) == 0)
 
 

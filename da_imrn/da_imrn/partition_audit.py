@@ -17,9 +17,13 @@ from shared_data.argument_types import seed_number
 from shared_data.console import run_command
 from shared_data.errors import settings_of
 from shared_data.scene import load_scene
+from shared_data.splits import index_hash
 
 # what each number of an audit means, in the order of the report
 MEANINGS = {
+    "partition": "partition",
+    "patches_placed": "kept training patches at the one place that fits",
+    "patches_drawn": "kept training patches whose place was drawn among those that fit",
     "draws": "draws made",
     "accepted": "accepted by the rule",
     "train_pixels": "training pixels (of the count map)",
@@ -36,17 +40,18 @@ MEANINGS = {
     "training_share_of_test_patches": "mean share of training-window pixels in a test patch",
     "training_patches": "training patches, copies included",
     "training_pixels_used": "training pixels in these patches, as every second patch is left out",
+    "op_pixels_sha256": "SHA-256 of the op pixels' indices",
 }
 
 
 def audit(partition: Partition, ground_truth: np.ndarray, rule: Rule) -> Dict[str, Any]:
-    """Numbers named in `MEANINGS`.
+    """Numbers and words named in `MEANINGS`; those of patches placed and drawn where the partition was recovered.
 
     ground_truth: (H, W) labels, of which the partition was drawn.
     """
     height, width = ground_truth.shape
     in_window = np.zeros(ground_truth.size, bool)
-    pixels = window_pixels(partition.corners, rule.window, width)
+    pixels = window_pixels(partition.corners, partition.labels.shape[1], width)
     in_window[pixels.ravel()] = True
     trains, held_out = np.zeros(ground_truth.size, bool), np.zeros(ground_truth.size, bool)
     trains[pixels[partition.labels > 0]] = True
@@ -61,7 +66,7 @@ def audit(partition: Partition, ground_truth: np.ndarray, rule: Rule) -> Dict[st
     patches = training_patches(partition, rule.patch, np.random.RandomState(0))
     # of each pair the first one is not turned
     seen = window_pixels(patches.corners[::2], rule.patch, width)[patches.labels[::2] > 0]
-    return {
+    found = {
         "draws": partition.draws,
         "accepted": partition.accepted,
         "train_pixels": train_count,
@@ -78,7 +83,9 @@ def audit(partition: Partition, ground_truth: np.ndarray, rule: Rule) -> Dict[st
         "training_share_of_test_patches": _mean(context),
         "training_patches": patches.size,
         "training_pixels_used": int(np.unique(seen).size),
+        "op_pixels_sha256": index_hash(np.flatnonzero(partition.op_map)),
     }
+    return {**partition.facts, **found}
 
 
 def _mean(values: np.ndarray) -> float:
@@ -89,8 +96,10 @@ def _print(arguments: argparse.Namespace) -> int:
     config = experiments.load(arguments.experiment)
     loaded = load_scene(config["scene"], arguments.data, arguments.unverified)
     rule, _, _ = experiments.partition_rule(config, arguments.protocol)
+    bands = loaded.scene.bands
+    predata = experiments.find_predata(arguments.predata, config, arguments.protocol, bands, arguments.seed)
     with settings_of(arguments.experiment):
-        partition = experiments.partition_for(config, arguments.protocol, loaded, arguments.seed)
+        partition = experiments.partition_for(config, arguments.protocol, loaded, arguments.seed, predata)
     print("%s, protocol %s, seed %d" % (arguments.experiment, arguments.protocol, arguments.seed))
     for name, value in audit(partition, loaded.ground_truth, rule).items():
         shown = "%.1f %%" % (100 * value) if type(value) is float else value
@@ -106,6 +115,7 @@ def main(words: Optional[List[str]] = None) -> int:
     parser.add_argument("--seed", type=seed_number, default=1, help="default: 1")
     parser.add_argument("--data", help="data folder(s), separated like PATH")
     parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
+    parser.add_argument("--predata", help="folder of the official predata; protocol released")
     arguments = parser.parse_args(words)
     return run_command(lambda: _print(arguments))
 

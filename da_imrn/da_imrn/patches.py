@@ -48,25 +48,26 @@ def _inside(corners: np.ndarray, labels: np.ndarray, patch: int) -> Tuple[np.nda
 
 
 def _kept(partition: Partition, patch: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Corners, training labels and op labels of every second patch that holds a training label."""
+    """Corners, training labels and op labels of the kept patches: every second one that holds a training label."""
     corners, labels = _inside(partition.corners, partition.labels, patch)
     _, op_labels = _inside(partition.corners, partition.op_labels, patch)
-    kept = np.flatnonzero(labels.any(axis=(1, 2)))[::2]  # the counter runs over all windows
+    kept = np.flatnonzero(labels.any(axis=(1, 2)))[:: partition.kept_of]  # the counter runs over all windows
     return corners[kept], labels[kept], op_labels[kept]
 
 
 def training_patches(partition: Partition, patch: int, random: np.random.RandomState) -> PatchSet:
-    """Each kept patch, and behind it the same turned up-down or left-right, as a coin falls."""
+    """Each kept patch, and behind it the same turned up-down or left-right: as it was, or as a coin falls."""
     corners, labels, _ = _kept(partition, patch)
     flips = np.zeros(2 * len(corners), np.uint8)
-    flips[1::2] = random.randint(UP_DOWN, LEFT_RIGHT + 1, len(corners))
+    known = partition.flips
+    flips[1::2] = random.randint(UP_DOWN, LEFT_RIGHT + 1, len(corners)) if known is None else known
     return PatchSet(np.repeat(corners, 2, axis=0), flips, flipped(np.repeat(labels, 2, axis=0), flips))
 
 
 def op_patches(partition: Partition, patch: int) -> PatchSet:
     """The kept patches as they are, with the labels held out in their windows; a pixel may lie in several of them."""
     corners, _, labels = _kept(partition, patch)
-    return _labelled(corners, labels)
+    return PatchSet(corners, np.zeros(len(corners), np.uint8), labels)
 
 
 def validation_patches(partition: Partition, patch: int) -> PatchSet:

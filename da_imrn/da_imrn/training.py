@@ -17,6 +17,7 @@ from da_imrn.network import build_network
 from da_imrn.partition import Partition
 from da_imrn.partition_audit import audit as audit_partition
 from da_imrn.patches import MinibatchStream, in_grid, op_patches, training_patches, validation_patches
+from da_imrn.predata import evidence_of
 from da_imrn.prediction import predict_patches, predict_scene, seen_by_tiles
 from da_imrn.weights import read_weights, write_weights
 from shared_data import environment, npz_checkpoint
@@ -231,34 +232,48 @@ class DAIMRNRun(EpochRun):
 
 
 def resolve(request: Request) -> Tuple[Dict[str, Any], LoadedScene]:
-    """The configuration with the request's changes, and the scene.
+    """The configuration with the request's changes, and the scene; where the request names the official predata, their
+    files are among the scene's evidence, because they decide the result too.
 
-    Raises: UnknownNameError, SettingsError; what `load_scene` raises.
+    Raises: UnknownNameError, SettingsError, SplitError; what `load_scene` raises.
     """
     config = experiments.load(request.experiment, request.overrides)
     if request.iterations is not None:
         config["train"]["num_iters"] = request.iterations
-    return config, load_scene(config["scene"], request.data, request.unverified)
+    loaded = load_scene(config["scene"], request.data, request.unverified)
+    predata = _predata(request, config, loaded)
+    if predata is not None:
+        loaded = loaded._replace(files=loaded.files + evidence_of(predata.files))
+    return config, loaded
+
+
+def _predata(request: Request, config: Dict[str, Any], loaded: LoadedScene) -> Optional[experiments.Predata]:
+    return experiments.find_predata(request.predata, config, request.protocol, loaded.scene.bands, request.seed)
+
+
+def partition_of_request(request: Request, config: Dict[str, Any], loaded: LoadedScene) -> Partition:
+    """The partition a request trains on. Raises: SplitError, SettingsError."""
+    predata = _predata(request, config, loaded)
+    with settings_of(request.experiment):
+        return experiments.partition_for(config, request.protocol, loaded, request.seed, predata)
 
 
 def prepare(
     request: Request, config: Dict[str, Any], loaded: LoadedScene, partition: Optional[Partition] = None
 ) -> DAIMRNRun:
-    """The run of a request; its partition is drawn from the seed unless one is given.
+    """The run of a request; its partition is that of the seed unless one is given.
 
     Raises: SplitError; see `DAIMRNRun`.
     """
     if partition is None:
-        with settings_of(request.experiment):
-            partition = experiments.partition_for(config, request.protocol, loaded, request.seed)
+        partition = partition_of_request(request, config, loaded)
     return DAIMRNRun(request, config, loaded, partition)
 
 
 def subject(request: Request) -> Subject:
     """The run of a request for the audit. Raises: as `reproduce`."""
     config, loaded = resolve(request)
-    with settings_of(request.experiment):
-        partition = experiments.partition_for(config, request.protocol, loaded, request.seed)
+    partition = partition_of_request(request, config, loaded)
 
     def prepare_altered(altered: LoadedScene) -> DAIMRNRun:
         keras.backend.clear_session()
@@ -281,7 +296,8 @@ def reproduce(request: Request) -> Outcome:
     """
     config, loaded = resolve(request)
     keras.backend.clear_session()  # of an earlier run in this process
-    return reproduce_once(PAPER, request, config, loaded, lambda: prepare(request, config, loaded))
+    packaged = experiments.load(request.experiment)
+    return reproduce_once(PAPER, request, config, packaged, loaded, lambda: prepare(request, config, loaded))
 
 
 def predict(request: Request, weights: Path) -> Outcome:

@@ -51,6 +51,8 @@ class LiteralPartition:
         self._train(truth, kept)
         left = truth.copy()
         self._blank(left, self.corners)
+        if rule.blank_cut:
+            self._blank_within_the_scene(left, train_centres)
         self._validate(left)
         self._blank(left, self.val_corners)
         self.test_labels = left
@@ -87,6 +89,14 @@ class LiteralPartition:
         for top, start in corners:
             self._write(target, top, start, self._empty())
 
+    def _blank_within_the_scene(self, target, centres):
+        half = (self.side - 1) / 2
+        for row, column in centres:
+            for y in range(int(row - half), int(row + half + 1)):
+                for x in range(int(column - half), int(column + half + 1)):
+                    if 0 <= y < target.shape[0] and 0 <= x < target.shape[1]:
+                        target[y, x] = 0
+
     def _patches(self, corners, labels):
         """(row, column, labels) of every patch in every window, stride 1."""
         for (top, start), window in zip(corners, labels):
@@ -114,7 +124,7 @@ class LiteralPartition:
         for (row, column, labels), (_, _, held_out) in pairs:
             if not np.any(labels):
                 continue
-            if counter % 2 == 0 and np.any(held_out):
+            if counter % 2 == 0:
                 result.append((row, column, 0, held_out))
             counter += 1
         return result

@@ -45,5 +45,6 @@ def test_every_configuration_is_complete_and_builds_its_rule_and_structure():
 
 def test_the_protocol_table_is_that_of_the_decisions():
     table = protocol_table()
-    assert "| released | released | 100 | nearest | scene | all_positions | grid | n_plus_one |" in table
-    assert "| paper | fitted | 2000 | error | three_kernels | labelled | scene | none |" in table
+    released = "| released | shipped | released | 100 | nearest | blanked | scene | all_positions | grid | n_plus_one |"
+    assert released in table
+    assert "| paper | drawn | fitted | 2000 | error | used | three_kernels | labelled | scene | none |" in table

@@ -7,7 +7,7 @@ import pytest
 from literal_partition import LiteralPartition, draw_centres
 
 from da_imrn import experiments
-from da_imrn.partition import Rule, corners_of, draw_partition, find_partition
+from da_imrn.partition import Rule, corners_of, draw_partition, find_partition, partition_of
 from shared_data.catalogue import get_scene
 from shared_data.errors import SplitError
 from shared_data.matfile import read_mat
@@ -50,6 +50,8 @@ RULES = {
     "pavia": Rule(10, 8, 25, 0.5, 0.3, 0, 0),
     "odd": Rule(7, 4, 9, 0.4, 0.3, 0, 0),
     "one-patch": Rule(4, 4, 3, 0.2, 0.1, 0, 0),
+    "cut windows blanked": Rule(6, 4, 9, 0.28, 0.25, 0, 0, True),
+    "cut windows blanked, odd": Rule(7, 4, 9, 0.4, 0.3, 0, 0, True),
 }
 
 
@@ -252,6 +254,27 @@ def test_windows_may_all_be_cut_away():
     partition = draw_partition(truth, Rule(6, 4, 9, 0.5, 0.5, 0, 0), np.random.RandomState(0))
     assert len(partition.corners) == len(partition.val_corners) == 0 and partition.counts == (0, 0)
     assert np.array_equal(partition.test_labels, truth)
+
+
+def test_a_cut_window_may_blank_its_labels_all_the_same():
+    """Rows int(−0.5) = 0 to 4: the label in row 5 is the first one outside."""
+    truth = np.zeros((12, 12), np.uint8)
+    truth[2, 5] = truth[4, 5] = truth[5, 5] = 1
+    rule, random = Rule(6, 4, 9, 0.5, 0.0, 0, 0, True), np.random.RandomState(0)
+    partition = partition_of(truth, rule, np.array([[2, 5]]), np.zeros((0, 2), int), random)
+    assert np.argwhere(partition.test_labels).tolist() == [[5, 5]] and partition.counts == (0, 0)
+    used = partition_of(truth, rule._replace(blank_cut=False), np.array([[2, 5]]), np.zeros((0, 2), int), random)
+    assert np.array_equal(used.test_labels, truth)
+
+
+def test_on_indian_pines_blanking_takes_some_pixels_from_the_test():
+    truth = ground_truth_of("indianpines")
+    rule, _, _ = rule_of("indianpines", "released")
+    assert rule.blank_cut and not rule_of("indianpines", "paper")[0].blank_cut
+    both = zip(draws_of(truth, rule, 60), draws_of(truth, rule._replace(blank_cut=False), 60))
+    fewer = [np.count_nonzero(used.test_labels) - np.count_nonzero(blanked.test_labels) for blanked, used in both]
+    # seen in single draws: 6 to 49
+    assert min(fewer) >= 0 and 6 < np.mean(fewer) < 49
 
 
 def test_a_class_without_pixels_is_named():

@@ -61,7 +61,9 @@ def test_dtypes_and_shapes(make):
     assert patches.size > 0 and patches.corners.shape == (patches.size, 2)
     assert patches.labels.shape == (patches.size, 4, 4)
     assert patches.labels.dtype == patches.flips.dtype == np.uint8 and patches.corners.dtype == np.int64
-    assert patches.labels.any(axis=(1, 2)).all() and not patches.flips.any()
+    assert not patches.flips.any()
+    if make is validation_patches:  # a kept patch is in the op set even where nothing of it is held out
+        assert patches.labels.any(axis=(1, 2)).all()
 
 
 def test_each_kept_patch_has_a_flipped_copy_behind_it():

@@ -39,6 +39,7 @@ class Request(NamedTuple):
     force: bool
     tile: int = 0  # side in pixels of the tiles in which a scene is predicted; 0 is the whole scene at once
     settings_alone: bool = False  # say what decides the result, and run nothing
+    predata: Optional[str] = None  # folder with the partitions that a paper's authors shipped
 
 
 class Outcome(NamedTuple):
@@ -71,6 +72,7 @@ class Paper(NamedTuple):
     errors: Tuple[type, ...] = ()  # further exceptions whose message is meant for the user
     own_tables: Dict[str, Table] = {}  # further kinds of tables of the README
     tiles: bool = False  # whether `predict` can work tile by tile
+    predata: bool = False  # whether the authors shipped partitions, which a user may have
 
 
 def run_directory_of(paper: str, request: Request) -> Path:
@@ -86,6 +88,8 @@ def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
     parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("results"), help="results folder (default: results)")
+    if paper.predata:
+        parser.add_argument("--predata", help="folder with the partitions the authors shipped; protocol released")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
                         help="override a configuration key, for example train.num_iters=50; or several, with blanks "
                         "between them")  # fmt: skip
@@ -158,6 +162,7 @@ def _request(arguments: argparse.Namespace, paper: Paper, seed: int) -> Request:
         out=arguments.out,
         force=getattr(arguments, "force", False),
         tile=getattr(arguments, "tile", 0),
+        predata=getattr(arguments, "predata", None),
     )
 
 

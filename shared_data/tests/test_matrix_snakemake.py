@@ -78,6 +78,13 @@ class Matrix:
             assert time.time() < deadline, "no run began"
             time.sleep(0.02)
 
+    def wait_for_runs(self, number):
+        """Until so many runs have done a step."""
+        deadline = time.time() + 120
+        while len(self.steps()) < number:
+            assert time.time() < deadline, "too few runs began"
+            time.sleep(0.02)
+
     def log(self, seed):
         return (self.out / ".matrix/logs/ssdgl/synthetic/paper" / ("seed-%d.log" % seed)).read_text()
 
@@ -180,16 +187,16 @@ def test_a_signal_stops_a_matrix_in_the_background_and_starts_nothing_again(slow
     """Started as a script starts it, with nohup and &: SIGINT is ignored there, unless somebody handles it."""
     process = slow.start(["sh", "-c", 'nohup nice "$@" & echo $!; wait $!', "sh"] + slow.words())
     planner = int(process.stdout.readline())
-    slow.wait_for_steps(2)
+    slow.wait_for_runs(2)
     start = time.time()
     os.kill(planner, number)
     code, output = slow.finish(process)
     assert code == 1, output
-    assert time.time() - start < 20
+    assert time.time() - start < 60
     assert "stopped by a signal; the same command resumes it" in output
     assert "Trying to restart" not in output
     stopped = slow.steps()
-    assert sum(map(len, stopped.values())) <= 6 and len(stopped) == 2  # stopped early; the third did not begin
+    assert len(stopped) == 2 and sum(map(len, stopped.values())) < 10  # stopped early; the third did not begin
     for seed in stopped:
         assert slow.log(seed).count("$ ") == 1  # attempts
     code, output = slow()
@@ -199,14 +206,14 @@ def test_a_signal_stops_a_matrix_in_the_background_and_starts_nothing_again(slow
 
 
 def test_nothing_is_started_any_more_when_the_planner_is_killed(slow):
-    """Runs at work end by themselves, one of them with a failure; neither it nor the third run is started."""
-    (slow.out / "fail").write_text("1 3\n")
+    """The two runs at work end by themselves, here with a failure; neither they nor the third one are started."""
+    (slow.out / "fail").write_text("1 4\n2 4\n3 4\n")
     process = slow.start(slow.words())
-    slow.wait_for_steps(2)
+    slow.wait_for_runs(2)
     process.kill()
     output = slow.finish(process)[1]  # the pipe is closed by Snakemake, which ends after the runs
     assert "Trying to restart" not in output
-    assert slow.steps() == {1: [1, 2, 3], 2: ALL_STEPS[2]}
+    assert list(slow.steps().values()) == [[1, 2, 3, 4]] * 2
 
 
 def test_only_one_matrix_at_a_time_in_a_results_folder(matrix):

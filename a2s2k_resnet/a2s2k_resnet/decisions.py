@@ -52,7 +52,7 @@ PROTOCOLS: Dict[str, Decisions] = {
         # predictions and truth are swapped in the confusion matrix, so its row-wise mean is of precision
         aa_beside_recall="precision",
     ),
-    # what the text describes: a kernel that adapts, and nothing learnt from pixels that are to be told apart
+    # what the text describes: a kernel that adapts, and preprocessing fitted on training pixels only
     "paper": Decisions(
         kernel="per_branch",
         preprocessing="train",

@@ -37,7 +37,7 @@ PROTOCOLS: Dict[str, Decisions] = {
         weights_kept="lowest_validation_loss",
         learning_rate="constant",
     ),
-    # as the text, on pixels far from those that train, and nothing learnt from spectra that are to be told apart
+    # as the text, on pixels far from those that train, and preprocessing fitted on training pixels only
     "disjoint": Decisions(
         split="disjoint",
         validation="of_the_split",

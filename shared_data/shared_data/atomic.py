@@ -20,8 +20,7 @@ def atomic_path(path: Any) -> Iterator[str]:
     When the block raises, the temporary file is removed and an existing `path` is left as it was. The temporary
     name keeps the target's extension, because numpy and matplotlib choose the format by it.
 
-    Raises: OSError when the folder cannot be written, of the path and in the system's words, whatever the block
-    raised for it.
+    Raises: OSError naming the path if the disk refused the write.
     """
     path = Path(path)
     descriptor, temporary = tempfile.mkstemp(prefix="." + path.stem + ".", suffix=path.suffix, dir=str(path.parent))

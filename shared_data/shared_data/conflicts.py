@@ -1,7 +1,6 @@
 """Records that disagree: two of one run with different results, and one whose path says something else than it holds.
 
-Records of several machines are put together by copying files, which asks nobody. What does not agree is named here and
-decided nowhere: the first record found counts, and a reader is told of the other.
+Records of several machines are merged by copying. Conflicts are reported; the first record found wins.
 """
 
 import json

@@ -8,8 +8,8 @@ from shared_data.errors import DeviceError
 def gpu_index(name: str, framework: str, count_gpus: Callable[[], int]) -> Optional[int]:
     """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N` to None for the CPU, or the number of a GPU.
 
-    framework: name and version, for the message. count_gpus: how many it sees; not asked for `cpu`, since asking may
-    wake them.
+    framework: name and version, for the message. count_gpus: how many it sees; not called for `cpu`, since
+    querying initialises CUDA.
     Raises: DeviceError for another name, or a GPU that the framework does not see.
     """
     if name == "cpu":

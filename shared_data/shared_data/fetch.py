@@ -43,7 +43,7 @@ _BLOCK_BYTES = 1 << 16
 _TIMEOUT = 10
 # A host that is there accepts a connection at once; a dead network must not cost minutes.
 _CONNECT_TIMEOUT = 5
-# A source that sends a byte now and then never times out; its answer and every block must come within so many timeouts.
+# A source that sends a byte now and then never times out: each block must arrive within 4 × timeout, the answer in 2.
 _ANSWER_PATIENCE = 2
 _PATIENCE = 4
 _PIP_SECONDS = 600

@@ -1,6 +1,6 @@
 """The command line every paper offers: reproduce, predict, audit, bench, list, tables.
 
-Papers bring functions, not options.
+Papers supply callbacks; options are shared.
 """
 
 import argparse
@@ -248,6 +248,6 @@ def _tables(paper: Paper, arguments: argparse.Namespace) -> int:
 
 
 def main(paper: Paper, words: Optional[List[str]] = None) -> int:
-    """Run one command; errors a user can mend are printed as one sentence and give exit code 1."""
+    """Run one command; user errors print one line and exit with 1."""
     arguments = build_parser(paper).parse_args(words)
     return run_command(lambda: arguments.handler(paper, arguments), paper.errors)

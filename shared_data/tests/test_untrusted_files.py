@@ -1,4 +1,4 @@
-"""Files from strangers: none of them runs code, leaves its place, or costs more than it may.
+"""Untrusted files: none of them runs code, leaves its place, or costs more than it may.
 
 The same promises are shown elsewhere for checkpoints without pickle (test_npz_checkpoint.py), for the text of a report
 (test_report.py), for what a server sends (test_fetch.py) and for torch's checkpoints (in simplecv_vendor and

@@ -1,4 +1,4 @@
-"""Files of strangers at a paper's entry points: weights to predict with, and a run's folder to resume from.
+"""Untrusted files at a paper's entry points: weights to predict with, and a run's folder to resume from.
 
 None of them may run code, write where it was not asked to, or end in anything but one sentence and exit code 1.
 """

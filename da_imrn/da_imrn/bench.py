@@ -28,7 +28,7 @@ class Epoch(NamedTuple):
     validation: int
 
 
-EPOCHS = {"indianpines": Epoch(2926, 1707), "pavia": Epoch(1198, 348), "salinas": Epoch(1440, 206)}
+EPOCHS = {"indianpines": Epoch(1768, 611), "pavia": Epoch(1198, 348), "salinas": Epoch(1440, 206)}
 
 
 class Worker:

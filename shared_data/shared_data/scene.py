@@ -3,7 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -42,8 +42,8 @@ class FileEvidence(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """A hash that all verified files of the same values share: the catalogue's; of any other file its sha256."""
-        return (self.expected_sha256 or self.content_sha256 or "") if self.verified else self.sha256
+        """The sha256 of the file, or the catalogue's where the same values are written otherwise."""
+        return _identity(self._asdict())
 
 
 class LoadedScene(NamedTuple):
@@ -116,10 +116,13 @@ def verify_scene(slug: str, data: DataFolders = None) -> List[FileEvidence]:
 
 def data_identities(record: Dict[str, Any]) -> Dict[str, str]:
     """`FileEvidence.identity` of the files that a recorded run loaded, by the catalogue's name."""
-    return {
-        file["name"]: file["expected_sha256"] or file.get("content_sha256") if file["verified"] else file["sha256"]
-        for file in record["data"]
-    }
+    return {file["name"]: _identity(file) for file in record["data"]}
+
+
+def _identity(file: Mapping[str, Any]) -> str:
+    if file.get("verified_by") != CONTENT:
+        return file["sha256"]
+    return file["expected_sha256"] or file["content_sha256"]
 
 
 def file_sha256(path: Union[str, Path]) -> str:

@@ -93,6 +93,14 @@ def test_one_picture_compressed_in_two_ways_is_one_map(run):
     assert differences(run(), other) == ()
 
 
+def test_the_same_values_written_otherwise_are_the_same_data(run):
+    verified = {"data__0__verified": True, "data__0__expected_sha256": "e" * 64}
+    official = run(**dict(verified, data__0__sha256="e" * 64, data__0__verified_by="file"))
+    written = dict(verified, data__0__sha256="d" * 64, data__0__content_sha256="f" * 64)
+    assert differences(official, run(**dict(written, data__0__verified_by="content"))) == ()
+    assert differences(official, run(**dict(written, data__0__verified_by=None))) == ("data",)
+
+
 # what differs
 
 

@@ -184,6 +184,18 @@ def test_the_same_values_written_otherwise_are_verified_and_loaded_as_from_the_o
     assert [file.identity for file in loaded.files] == [file.identity for file in official.files]
 
 
+def test_a_record_names_the_data_as_the_run_did(hashed):
+    as_npy("<u2", "C")(hashed.folder / "Tiny.mat", "tiny", hashed.cube)
+    hashed.write(hashed.scene.ground_truth, hashed.ground_truth[::-1])
+    files = load_scene("tiny", data=hashed.folder, unverified=True).files
+    record = {"data": [dict(file._asdict(), verified=file.verified) for file in files]}
+    assert scene.data_identities(record) == {file.name: file.identity for file in files}
+    assert [file.identity for file in files] == [hashed.scene.cube.sha256, files[1].sha256]
+    for file in record["data"]:  # as records were before contents were known
+        del file["verified_by"], file["content_sha256"]
+    assert scene.data_identities(record) == {file.name: file.sha256 for file in files}
+
+
 def test_the_official_file_is_verified_by_its_bytes_and_its_values_are_not_hashed(hashed):
     for found in load_scene("tiny", data=hashed.folder).files:
         assert (found.verified_by, found.content_sha256) == ("file", None)

@@ -71,7 +71,7 @@ def settings_of(config: Dict[str, Any], request: Request, loaded: LoadedScene) -
         "config": config,
         "protocol": request.protocol,
         "seed": request.seed,
-        "data": {file.name: file.sha256 for file in loaded.files},
+        "data": {file.name: file.identity for file in loaded.files},
     }
 
 

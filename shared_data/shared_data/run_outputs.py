@@ -101,6 +101,8 @@ def finish_run(
                 "sha256": file.sha256,
                 "expected_sha256": file.expected_sha256,
                 "verified": file.verified,
+                "verified_by": file.verified_by,
+                "content_sha256": file.content_sha256,
             }
             for file in loaded.files
         ],

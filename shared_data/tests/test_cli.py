@@ -73,6 +73,31 @@ def test_fetch_leaves_a_complete_scene_alone(capsys, tiny):
     assert capsys.readouterr().out.count("is complete and verified") == 2
 
 
+def test_verify_says_by_what(capsys, hashed):
+    hashed.write(hashed.scene.ground_truth, hashed.ground_truth.astype("float64"))
+    assert main(["verify", "tiny", "--data", str(hashed.folder)]) == 0
+    cube, truth = capsys.readouterr().out.splitlines()
+    assert cube == "tiny: %s: verified by its bytes (sha256 of the file)" % (hashed.folder / "Tiny.mat")
+    assert truth == "tiny: %s: verified by its values (sha256 of the content)" % (hashed.folder / "Tiny_gt.mat")
+
+
+def test_fetch_of_what_is_missing_is_silent_where_nothing_is(capsys, tiny):
+    words = ["fetch", "--missing", "--folder", str(tiny.folder)]
+    tiny.write(tiny.scene.cube, tiny.cube + 1)  # another file is there: the run itself says what to do about it
+    assert main(words + ["tiny", "houston", "synthetic"]) == 0
+    assert capsys.readouterr() == ("", "")
+    fails(capsys, main(words + ["paris"]), "no scene named 'paris'")
+    (tiny.folder / "Tiny_gt.mat").unlink()
+    (tiny.folder / "Tiny.mat").unlink()
+    assert main(words + ["tiny"]) == 1  # its address is that of no server
+    assert "Tiny.mat: no source delivered the file" in capsys.readouterr().err
+
+
+def test_other_commands_load_no_client(tmp_path):
+    code = "import sys, shared_data.cli; print([name for name in ('requests', 'pooch') if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code]).strip() == b"[]"
+
+
 def test_fetch_says_what_cannot_be_downloaded(capsys, tmp_path):
     fails(capsys, main(["fetch", "houston", "--folder", str(tmp_path)]), "houston: there is no download", "GRSS")
     fails(capsys, main(["fetch", "paris", "--folder", str(tmp_path)]), "no scene named 'paris'", "indianpines")

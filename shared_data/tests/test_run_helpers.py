@@ -221,6 +221,7 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     assert (finished["scene"], finished["seed"], finished["modified"]) == ("tiny", 3, ["a", "b"])
     assert finished["split"]["test"]["size"] == split.test.size
     assert finished["data_verified"] and len(finished["data"]) == 2
+    assert [(file["verified_by"], file["content_sha256"]) for file in finished["data"]] == [("file", None)] * 2
     np.testing.assert_array_equal(np.load(str(folder / "prediction.npy")), prediction)
     np.testing.assert_array_equal(load_split(folder / "split.npz").test, split.test)
     assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [

@@ -69,7 +69,7 @@ def audit_run(
 def _facts(subject: Subject, request: Request) -> Dict[str, Any]:
     """What says to which run an audit belongs: hashes of its pixels and of its settings."""
     facts = {"audit_split_%s_sha256" % name: index_hash(part) for name, part in subject.split._asdict().items()}
-    data = {file.name: file.sha256 for file in subject.loaded.files}
+    data = {file.name: file.identity for file in subject.loaded.files}
     facts["audit_settings_sha256"] = settings_sha256(subject.config, request.protocol, request.seed, data)
     return facts
 

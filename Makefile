@@ -157,7 +157,7 @@ bench-da-imrn: env-da-imrn-era # it compares both stacks
 bench-%: env-%-$(STACK) FORCE_TARGET
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) bench --device $(DEVICE)
 
-diff: env-shared ## every run and kept record against the published numbers (STRICT=1: fail where one falls below)
+diff: env-shared ## every run and kept record against the published numbers (STRICT=1: fail where a row without doubts differs below)
 	@$(FIND_RECORDS) $(SHARED) diff $(RECORDS) $(if $(filter 1 yes true,$(STRICT)),--strict) $(if $(FORMAT),--format $(FORMAT))
 
 report: env-shared ## one page about every run and kept record: OUT/report/report.html (REPORT=other folder)
@@ -176,8 +176,8 @@ matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if 
 slurm-check: ## a matrix of 15 runs on a real Slurm of one node that dies twice, compared with the same runs made locally (root)
 	$(PYTHON) shared_data/matrix/slurm_check.py
 
-record: env-shared ## keep the record of a finished run: make record RUN=<run directory>
-	@$(SHARED) record "$$RUN"
+record: env-shared ## keep the record of a finished run: make record RUN=<run directory> (REPLACE=1: in place of another result)
+	@$(SHARED) record "$$RUN" $(if $(filter 1 yes true,$(REPLACE)),--replace)
 
 tables: env-shared $(PAPERS:%=env-%-modern) ## write the tables of the README files from records/ and the papers' decisions
 	@$(SHARED) tables docs/results.md

@@ -278,7 +278,8 @@ def reproduce(request: Request) -> Outcome:
     """
     config, loaded = resolve(request)
     keep_freed_memory()
-    return reproduce_once(PAPER, request, config, loaded, lambda: prepare(request, config, loaded))
+    packaged = experiments.load(request.experiment)
+    return reproduce_once(PAPER, request, config, packaged, loaded, lambda: prepare(request, config, loaded))
 
 
 def predict(request: Request, weights: Path) -> Outcome:

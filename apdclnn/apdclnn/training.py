@@ -248,7 +248,8 @@ def reproduce(request: Request) -> Outcome:
     Raises: SharedDataError with a sentence for the user.
     """
     config, loaded = resolve(request)
-    return reproduce_once(PAPER, request, config, loaded, lambda: prepare(request, config, loaded))
+    packaged = experiments.load(request.experiment)
+    return reproduce_once(PAPER, request, config, packaged, loaded, lambda: prepare(request, config, loaded))
 
 
 def predict(request: Request, weights: Path) -> Outcome:

@@ -58,7 +58,8 @@ def test_a_switch_is_no_override():
 
 def test_there_is_no_published_number():
     record = {"paper": "apdclnn", "experiment": "indianpines", "scene": "indianpines", "protocol": "paper", "seed": 1,
-              "metrics": {"oa": 0.9, "aa": 0.8, "kappa": 0.85}, "data_verified": True, "modified": []}  # fmt: skip
+              "metrics": {"oa": 0.9, "aa": 0.8, "kappa": 0.85}, "data_verified": True, "modified": [],
+              "revision": {"git": None, "dirty": None}}  # fmt: skip
     table = as_text(compare([record], load_published()))
     assert table.count("no published number") == 3 and "reproduced" not in table.partition("apdclnn")[2]
 

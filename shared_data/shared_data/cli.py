@@ -108,7 +108,7 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 
 def _record(arguments: argparse.Namespace) -> int:
-    print("kept as %s" % collect(arguments.run, arguments.records))
+    print("kept as %s" % collect(arguments.run, arguments.records, arguments.replace))
     return 0
 
 
@@ -219,7 +219,7 @@ def build_parser() -> argparse.ArgumentParser:
     diff.add_argument("--experiment")
     diff.add_argument("--protocol")
     diff.add_argument("--format", choices=("text", "markdown", "json"), default="text")
-    diff.add_argument("--strict", action="store_true", help="exit with 1 where a row falls below")
+    diff.add_argument("--strict", action="store_true", help="exit with 1 where a row without doubts differs (below)")
     diff.set_defaults(handler=_diff)
 
     report = commands.add_parser("report", help="one page about every run, for a reader of the papers")
@@ -247,6 +247,7 @@ def build_parser() -> argparse.ArgumentParser:
     record = commands.add_parser("record", help="keep a finished run's record")
     record.add_argument("run", help="run directory")
     record.add_argument("--records", default="records", help="folder of the kept records")
+    record.add_argument("--replace", action="store_true", help="also in place of another result of the same run")
     record.set_defaults(handler=_record)
 
     matrix = commands.add_parser("matrix", help="plan and run papers × scenes × protocols × seeds with Snakemake")

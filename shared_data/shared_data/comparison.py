@@ -8,7 +8,7 @@ from collections import OrderedDict
 from itertools import combinations
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from shared_data.diff import markdown_table, percent, probability
+from shared_data.diff import PLUS_MINUS, markdown_table, percent, probability
 from shared_data.errors import RecordError
 from shared_data.published import METRICS
 from shared_data.record_maps import has_maps, name_of, right_of
@@ -35,7 +35,7 @@ class MethodRow(NamedTuple):
     num_classes: int
     epochs: Optional[Span]  # None where the method does not train by epochs
     steps: Optional[Span]  # optimizer steps; None where the method does not train by steps
-    modified: Tuple[str, ...]  # configuration keys that were overridden, such as those that shorten a run
+    modified: Tuple[str, ...]  # configuration keys that differ from the packaged ones
     verified: bool  # all scene files are the catalogue's
 
 
@@ -105,6 +105,8 @@ def disjoint_table(records: Iterable[Record]) -> str:
     header = ("scene", "method", "OA", "AA", "kappa ×100", "n", "seeds", "training pixels", "classes not tested",
               "training", "modified", "data")  # fmt: skip
     table = markdown_table(header, [_cells(row) for row in rows])
+    if any(row.oa[1] is not None for row in rows):
+        table += "\n\n" + PLUS_MINUS
     if len({(row.scene, row.seeds) for row in rows}) > len({row.scene for row in rows}):
         table += (
             "\n\nMethods with other seeds were tested on other splits; only equal seeds compare on the same pixels."

@@ -1,114 +1,190 @@
-"""Runs against published numbers: pair them, take mean ± std over seeds, and give a verdict per metric.
+"""Runs against published numbers: pair them, take mean ± standard deviation over seeds, and give a verdict per metric.
 
-Verdict of a pair: `reproduced` where |Δ| ≤ max(margin, 2·SE), SE² = std_p²/n_p + std_r²/n_r; `above` or `below`
-otherwise. Runs on unverified or generated data, shortened runs and runs with overridden settings are shown with
-their Δ, are named for what they are, and never count as reproduced.
+Which pairs: a published number is compared with runs of the protocols in `published.ANSWERING`, and with the metric of
+its own definition. Runs of other protocols are shown as `other split`, without a difference.
 
-Beside the verdict stand, where there are runs enough, Student's 95 % interval of the reproduced mean and p of Welch's
-test against the published mean; the verdict does not depend on them.
+Verdict, of three runs or more: Δ is the reproduced mean minus the published one, and its 90 % Welch interval
+- lies inside ±`MARGIN` (one point): `equivalent`;
+- does not, and excludes 0: `differs (above)` or `differs (below)`;
+- does not, and includes 0: `inconclusive`.
+Where the published number has no ± of two runs at least, the interval is Student's of the reproduced mean alone, and
+the row says so. Of fewer than three runs there is Δ, and no interval or verdict.
+
+Doubts never change a verdict. They stand beside it, all of them, and a row with any never fails --strict.
+
+docs/verdicts.md says why, with the error rates of the rule; the tests measure them.
 """
 
 import json
-import math
 from collections import OrderedDict
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from shared_data.published import METRICS, PublishedResult
-from shared_data.statistics import confidence_interval, mean_and_std, welch
+from shared_data.published import ANSWERING, METRICS, PublishedNumber, PublishedResult
+from shared_data.statistics import FEWEST, confidence_interval, mean_and_std, welch_interval
 
+MARGIN = 0.01  # one point: within it a difference does not matter
+LEVEL = 0.9  # of the interval; two one-sided tests at 5 % each
+EQUIVALENT, INCONCLUSIVE, ABOVE, BELOW = "equivalent", "inconclusive", "differs (above)", "differs (below)"
+FEW_RUNS = {1: "one run", 2: "two runs"}
 NOT_RUN, NO_NUMBER = "not run", "no published number"
+OTHER_SPLIT, OTHER_DEFINITION = "other split", "other definition"
+
+Record = Dict[str, Any]
+Interval = Tuple[float, float]
 
 
 class Row(NamedTuple):
     """One line of the comparison; numbers are fractions, None where there is none.
 
-    interval: of the reproduced mean, 95 %, from two runs on. p_welch: of equal means, where both sides have a spread.
+    metric: "oa", "aa" or "kappa", with the published number's definition where that is not the usual one. std and
+        published_std: sample standard deviations over runs, ddof 1.
+    interval: of `delta`, 90 %. published_spread: whether the interval counts the published number's spread.
     """
 
     paper: str
     experiment: str
     protocol: str
     metric: str
-    published: Optional[float]
-    published_std: Optional[float]
-    kind: str
-    reproduced: Optional[float]
-    std: Optional[float]
-    n: int
-    delta: Optional[float]
-    interval: Optional[Tuple[float, float]]
-    p_welch: Optional[float]
-    verdict: str
+    published: Optional[float] = None
+    published_std: Optional[float] = None
+    kind: str = ""
+    reproduced: Optional[float] = None
+    std: Optional[float] = None
+    n: int = 0
+    delta: Optional[float] = None
+    interval: Optional[Interval] = None
+    published_spread: bool = False
+    verdict: str = NOT_RUN
+    doubts: Tuple[str, ...] = ()
 
 
-def doubt(records: Iterable[Dict[str, Any]]) -> str:
-    """Why these runs cannot count as a reproduction; empty where they can."""
-    for record in records:
-        if record["scene"] == "synthetic":
-            return "synthetic scene"
-        if not record["data_verified"]:
-            return "unverified data"
-        if record["modified"]:
-            return "modified run: " + ", ".join(record["modified"])
-    return ""
+def doubts(records: Sequence[Record]) -> Tuple[str, ...]:
+    """Every reason why these runs may not stand for what their row says, in words; empty where there is none."""
+    found = [
+        _of_runs("synthetic scene", records, lambda record: record["scene"] == "synthetic"),
+        _of_runs("unverified data", records, lambda record: _has_files(record) and not record["data_verified"]),
+        _of_runs("modified", records, lambda record: record["modified"], _modified_keys(records)),
+        _of_runs("truncated", records, lambda record: record.get("truncated", False)),
+        _of_runs("dirty checkout", records, lambda record: any(one["dirty"] for one in _revisions(record))),
+        _of_runs("unknown revision", records, lambda record: any(one["git"] is None for one in _revisions(record))),
+        _of_runs("several revisions", records, lambda record: len({one["git"] for one in _revisions(record)}) > 1),
+    ]
+    return tuple(filter(None, found))
 
 
-def verdict(delta: float, margin: float, standard_error: float) -> str:
-    """`reproduced`, `above` or `below`."""
-    if abs(delta) <= max(margin, 2 * standard_error):
-        return "reproduced"
-    return "above" if delta > 0 else "below"
+def _of_runs(word: str, records: Sequence[Record], holds: Callable[[Record], Any], detail: str = "") -> str:
+    """The doubt, and of how many runs where it is not of all; empty where it is of none."""
+    count = sum(bool(holds(record)) for record in records)
+    if not count:
+        return ""
+    share = "" if count == len(records) else "%d of %d runs" % (count, len(records))
+    remark = "; ".join(filter(None, (detail, share)))
+    return word + (" (%s)" % remark if remark else "")
 
 
-def _group(records: Iterable[Dict[str, Any]]) -> "OrderedDict[Tuple[str, str, str], List[Dict[str, Any]]]":
-    groups: "OrderedDict[Tuple[str, str, str], List[Dict[str, Any]]]" = OrderedDict()
+def _has_files(record: Record) -> bool:
+    return record["scene"] != "synthetic"  # the generated scene has none that could be verified
+
+
+def _modified_keys(records: Sequence[Record]) -> str:
+    return ", ".join(sorted({key for record in records for key in record["modified"]}))
+
+
+def _revisions(record: Record) -> List[Dict[str, Any]]:
+    """The revisions a run was made by: one, unless it was resumed after the code had changed."""
+    return [part["revision"] for part in record.get("resumed_from", [])] + [record["revision"]]
+
+
+def verdict(low: float, high: float) -> str:
+    """What the 90 % interval of a difference (fractions) says: equivalent, differs (above or below), inconclusive."""
+    if low > -MARGIN and high < MARGIN:
+        return EQUIVALENT
+    if low > 0:
+        return ABOVE
+    return BELOW if high < 0 else INCONCLUSIVE
+
+
+def _group(records: Iterable[Record]) -> "OrderedDict[Tuple[str, str, str], List[Record]]":
+    groups: "OrderedDict[Tuple[str, str, str], List[Record]]" = OrderedDict()
     for record in records:
         groups.setdefault((record["paper"], record["experiment"], record["protocol"]), []).append(record)
     return groups
 
 
-def _row(
-    key: Tuple[str, str, str], records: List[Dict[str, Any]], metric: str, result: Optional[PublishedResult]
-) -> Row:
+def _plain_row(key: Tuple[str, str, str], metric: str, records: List[Record], word: str) -> Row:
+    """A row without a published number."""
     values = [record["metrics"][metric] for record in records]
+    mean, std = mean_and_std(values)
+    return Row(*key, metric, reproduced=mean, std=std, n=len(values), verdict=word, doubts=doubts(records))
+
+
+def _name(metric: str, number: PublishedNumber) -> str:
+    return metric + (" %s" % number.definition if number.definition else "")
+
+
+def _published_row(key: Tuple[str, str, str], metric: str, result: PublishedResult) -> Row:
+    """A row of a published number alone."""
+    number = result.numbers[metric]
+    return Row(*key, _name(metric, number), number.value, number.std, result.kind)
+
+
+def _compared_row(key: Tuple[str, str, str], metric: str, records: List[Record], result: PublishedResult) -> Row:
+    number, row = result.numbers[metric], _published_row(key, metric, result)._replace(doubts=doubts(records))
+    if any(number.metric not in record["metrics"] for record in records):
+        return row._replace(n=len(records), verdict=OTHER_DEFINITION)
+    values = [record["metrics"][number.metric] for record in records]
     (mean, std), n = mean_and_std(values), len(values)
-    interval, why = confidence_interval(values), doubt(records)
-    number = result.numbers.get(metric) if result else None
-    if number is None:
-        word = NO_NUMBER + (" (%s)" % why if why else "")
-        return Row(*key, metric, None, None, "", mean, std, n, None, interval, None, word)
-    delta = mean - number.value
-    error = math.sqrt((number.std or 0) ** 2 / result.n + (std or 0) ** 2 / n)
-    p = welch(mean, std, n, number.value, number.std, result.n)
-    word = why or verdict(delta, result.margin, error)
-    return Row(*key, metric, number.value, number.std, result.kind, mean, std, n, delta, interval, p, word)
+    row = row._replace(reproduced=mean, std=std, n=n, delta=mean - number.value)
+    if n < FEWEST:
+        return row._replace(verdict=FEW_RUNS[n])
+    spread = number.std is not None and result.n > 1
+    low, high = (
+        welch_interval(mean, std, n, number.value, number.std, result.n, LEVEL)
+        if spread
+        else (end - number.value for end in confidence_interval(values, LEVEL))
+    )
+    return row._replace(interval=(float(low), float(high)), published_spread=spread, verdict=verdict(low, high))
 
 
-def compare(records: Iterable[Dict[str, Any]], published: List[PublishedResult]) -> List[Row]:
+def _rows(key: Tuple[str, str, str], records: List[Record], result: Optional[PublishedResult]) -> List[Row]:
+    """The rows of one group of runs beside one published result. Where that defines a metric otherwise, the usual one
+    has a row of its own, without a published number."""
+    rows = []
+    for metric in METRICS:
+        number = result.numbers.get(metric) if result else None
+        if number is None or number.definition:
+            rows.append(_plain_row(key, metric, records, NO_NUMBER))
+        if number is not None:
+            rows.append(_compared_row(key, metric, records, result))
+    return rows
+
+
+def compare(records: Iterable[Record], published: List[PublishedResult]) -> List[Row]:
     """Rows for every group of runs (paper, experiment, protocol) and for every published result without a run.
 
-    A published number is set beside the runs of every protocol: under `paper` and `disjoint` the question is whether
-    it survives when test labels stay hidden. Where two sources give numbers, the runs are set beside each.
+    A group is compared with each source that gives numbers of its experiment, where its protocol answers them.
     """
-    groups = _group(records)
-    rows = []
+    groups, rows = _group(records), []
     for key, members in groups.items():
         results = [result for result in published if (result.paper, result.experiment) == key[:2]]
-        for result in results or [None]:
-            rows += [_row(key, members, metric, result) for metric in METRICS]
-    for result in published:
-        if not any(key[:2] == (result.paper, result.experiment) for key in groups):
+        if key[2] in ANSWERING:
+            for result in results or [None]:
+                rows += _rows(key, members, result)
+        else:
+            given = {metric for result in results for metric in result.numbers}
             rows += [
-                Row(result.paper, result.experiment, result.protocol, metric, number.value, number.std, result.kind,
-                    None, None, 0, None, None, None, NOT_RUN)
-                for metric, number in result.numbers.items()
-            ]  # fmt: skip
+                _plain_row(key, metric, members, OTHER_SPLIT if metric in given else NO_NUMBER) for metric in METRICS
+            ]
+    for result in published:
+        if not any((result.paper, result.experiment, protocol) in groups for protocol in ANSWERING):
+            key = (result.paper, result.experiment, result.protocol)
+            rows += [_published_row(key, metric, result) for metric in result.numbers]
     return rows
 
 
 def falls_below(rows: Iterable[Row]) -> bool:
-    """Whether any row's verdict is `below`, the condition of --strict."""
-    return any(row.verdict == "below" for row in rows)
+    """Whether any row without doubts differs below, the condition of --strict."""
+    return any(row.verdict == BELOW and not row.doubts for row in rows)
 
 
 def percent(value: Optional[float], std: Optional[float] = None) -> str:
@@ -126,18 +202,34 @@ def probability(p: Optional[float]) -> str:
 
 
 HEADER = (
-    "paper", "experiment", "protocol", "metric", "published", "reproduced", "n", "Δ points", "95 % interval",
-    "p (Welch)", "verdict",
+    "paper", "experiment", "protocol", "metric", "published", "reproduced", "n", "Δ points", "90 % interval of Δ",
+    "verdict", "doubts",
 )  # fmt: skip
+PLUS_MINUS = "±: sample standard deviation over runs with different seeds (divided by n - 1)."
+_LOG, _ALONE = "(log)", "(reproduced alone)"
+NOTES = (
+    ("±", PLUS_MINUS),
+    (_LOG, "(log): value of the official repository's log file, not of the paper."),
+    (_ALONE, "(reproduced alone): published without a ±; the interval counts the spread of the reproduced runs only."),
+)
 
 
 def cells(row: Row) -> Tuple[str, ...]:
     """The texts of a row under `HEADER`; kappa ×100 like the accuracies."""
-    published = percent(row.published, row.published_std) + (" (log)" if row.kind == "official log" else "")
+    published = percent(row.published, row.published_std) + (" " + _LOG if row.kind == "official log" else "")
     delta = "–" if row.delta is None else "%+.2f" % (100 * row.delta)
-    interval = "–" if row.interval is None else "%.2f to %.2f" % tuple(100 * end for end in row.interval)
+    interval = "–"
+    if row.interval is not None:
+        interval = "%+.2f to %+.2f" % tuple(100 * end for end in row.interval)
+        interval += "" if row.published_spread else " " + _ALONE
     return (row.paper, row.experiment, row.protocol, row.metric, published, percent(row.reproduced, row.std),
-            str(row.n), delta, interval, probability(row.p_welch), row.verdict)  # fmt: skip
+            str(row.n), delta, interval, row.verdict, "; ".join(row.doubts) or "–")  # fmt: skip
+
+
+def notes(rows: Iterable[Row]) -> List[str]:
+    """A sentence for each sign that stands in a cell of these rows."""
+    shown = [cell for row in rows for cell in cells(row)]
+    return [sentence for sign, sentence in NOTES if any(sign in cell for cell in shown)]
 
 
 def as_text(rows: List[Row]) -> str:
@@ -146,14 +238,12 @@ def as_text(rows: List[Row]) -> str:
     widths = [max(len(line[column]) for line in table) for column in range(len(HEADER))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    if any(row.kind == "official log" for row in rows):
-        lines.append("(log): value of the official repository's log file, not of the paper")
-    return "\n".join(lines)
+    return "\n".join(lines + notes(rows))
 
 
 def as_markdown(rows: List[Row]) -> str:
     """The same as a Markdown table."""
-    return markdown_table(HEADER, [cells(row) for row in rows])
+    return "\n\n".join([markdown_table(HEADER, [cells(row) for row in rows])] + notes(rows))
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

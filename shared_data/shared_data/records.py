@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 import jsonschema
 
 from shared_data.atomic import write_text
-from shared_data.conflicts import Listener, conflict_of, misplaced, warn
+from shared_data.conflicts import Listener, conflict_of, differences, misplaced, warn
 from shared_data.errors import RecordError
 from shared_data.plain_file import read_text
 from shared_data.quoting import one_line
@@ -110,10 +110,12 @@ def _key(record: Dict[str, Any]) -> Tuple[str, str, str, int]:
     return record["paper"], record["experiment"], record["protocol"], record["seed"]
 
 
-def collect(run_directory: Any, records_folder: Any) -> Path:
+def collect(run_directory: Any, records_folder: Any, replace: bool = False) -> Path:
     """Copy a finished run's record to records/<paper>/<experiment>/<protocol>/seed-<n>.json; return that path.
 
-    Raises: RecordError where the directory holds no finished run, or the folder cannot be written.
+    replace: whether it may take the place of a kept record with another result.
+    Raises: RecordError where the directory holds no finished run, another result of the same run is kept, or the folder
+    cannot be written.
     """
     source = Path(run_directory) / "run.json"
     if not source.exists():
@@ -128,9 +130,30 @@ def collect(run_directory: Any, records_folder: Any) -> Path:
         / record["protocol"]
         / ("seed-%d.json" % record["seed"])
     )
+    if target.exists() and not replace:
+        _refuse_another_result(target, source, record)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_record(target, record)
     except OSError as error:
         raise RecordError("%s cannot be written: %s." % (target, error.strerror or error)) from error
     return target
+
+
+def _refuse_another_result(target: Path, source: Path, record: Dict[str, Any]) -> None:
+    """Raises: RecordError where a kept record holds another result of the run than its new record."""
+    kept = read_record(target)
+    differs = differences(kept, record)
+    if differs:
+        raise RecordError(
+            "%s holds another result of this run (%s) than %s (%s); they differ in %s. To keep the new one instead: "
+            "make record RUN=... REPLACE=1, or --replace."
+            % (target, _result(kept), source, _result(record), ", ".join(differs))
+        )
+
+
+def _result(record: Dict[str, Any]) -> str:
+    metrics = record["metrics"]
+    return "OA %.2f %%, AA %.2f %%, kappa %.4f, finished %s" % (
+        100 * metrics["oa"], 100 * metrics["aa"], metrics["kappa"], record["finished_at"]
+    )  # fmt: skip

@@ -211,4 +211,4 @@ def reproduce(method: str, request: Request) -> Outcome:
     def prepare() -> ReferenceRun:
         return METHODS[method](config, loaded, common_split(loaded, request.seed))
 
-    return reproduce_once(method, request, config, loaded, prepare)
+    return reproduce_once(method, request, config, config, loaded, prepare)

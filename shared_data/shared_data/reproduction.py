@@ -4,6 +4,7 @@ A paper brings a `PreparedRun`; this module brings what every run has in common,
 signal and a finished directory mean the same in every paper.
 """
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, Callable, Dict, Optional, Tuple
 
@@ -17,6 +18,9 @@ from shared_data.paper_cli import Outcome, Request, run_directory_of
 from shared_data.run_directory import RunDirectory
 from shared_data.run_outputs import Results, finish_run
 from shared_data.scene import LoadedScene
+
+# keys that end a training, where a configuration has them
+_LIMITS = ("train.num_iters", "train.epochs")
 
 
 class PreparedRun(ABC):
@@ -75,21 +79,44 @@ def settings_of(config: Dict[str, Any], request: Request, loaded: LoadedScene) -
     }
 
 
-def modifications(request: Request) -> Tuple[str, ...]:
-    """Configuration keys that the request changes: such a run is no reproduction."""
-    changed = tuple(override.partition("=")[0].strip() for override in request.overrides)
-    return changed + (("train.num_iters",) if request.iterations is not None else ())
+def modifications(config: Dict[str, Any], packaged: Dict[str, Any]) -> Tuple[str, ...]:
+    """Dotted keys, sorted, whose values differ between two configurations, or that one of them lacks."""
+    ours, theirs = _dotted(config), _dotted(packaged)
+    return tuple(sorted(key for key in set(ours) | set(theirs) if ours.get(key) != theirs.get(key)))
+
+
+def is_truncated(config: Dict[str, Any], packaged: Dict[str, Any]) -> bool:
+    """Whether a configuration allows fewer iterations or epochs than the packaged one; 0 or no number is no limit."""
+    ours, theirs = _dotted(config), _dotted(packaged)
+    return any((ours.get(key) or math.inf) < (theirs.get(key) or math.inf) for key in _LIMITS)
+
+
+def _dotted(values: Dict[str, Any], above: str = "") -> Dict[str, Any]:
+    """A nested configuration on one level, lists as they come out of JSON."""
+    flat: Dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat.update(_dotted(value, above + name + "."))
+        else:
+            flat[above + name] = list(value) if isinstance(value, tuple) else value
+    return flat
 
 
 def reproduce_once(
-    paper: str, request: Request, config: Dict[str, Any], loaded: LoadedScene, prepare: Callable[[], PreparedRun]
+    paper: str,
+    request: Request,
+    config: Dict[str, Any],
+    packaged: Dict[str, Any],
+    loaded: LoadedScene,
+    prepare: Callable[[], PreparedRun],
 ) -> Outcome:
     """Run, or resume, or report a finished run. The record is None where a signal stopped it.
 
     Where the request asks for the settings alone, nothing is read from the run's directory or written to it.
 
-    config: the resolved configuration, JSON values. prepare: builds the run; what is wrong with the input is found
-    out there, before anything is written.
+    config: the resolved configuration, JSON values. packaged: the same of this experiment without the request's
+    changes; where they differ, the record says so. prepare: builds the run; what is wrong with the input is found out
+    there, before anything is written.
     Raises: RunDirectoryError where the directory is taken, holds another run or cannot be written.
     """
     folder, settings = run_directory_of(paper, request), settings_of(config, request, loaded)
@@ -113,5 +140,6 @@ def reproduce_once(
                 "%s cannot be written: %s. The checkpoints written before are intact; the same command resumes the run."
                 % (folder, error.strerror or error)
             ) from error
-        changed = modifications(request)
-        return Outcome(folder, finish_run(directory, paper, request, loaded, config, results, weights, changed))
+        changed, truncated = modifications(config, packaged), is_truncated(config, packaged)
+        record = finish_run(directory, paper, request, loaded, config, results, weights, changed, truncated)
+        return Outcome(folder, record)

@@ -70,10 +70,12 @@ def finish_run(
     results: Results,
     weights: Dict[str, str],
     modified: Sequence[str],
+    truncated: bool,
 ) -> Dict[str, Any]:
     """Evaluate the prediction on the test pixels, write everything, return the record.
 
-    weights: hashes of those after the `last` step and of those `used` for the prediction.
+    weights: hashes of those after the `last` step and of those `used` for the prediction. modified: configuration keys
+    that differ from the packaged ones; truncated: whether fewer iterations or epochs are allowed than there.
     This is where test labels are read; under the protocols that hide them, for the first time.
     """
     title = "%s · %s · %s · seed %d" % (paper.upper(), loaded.scene.title, request.protocol, request.seed)
@@ -92,6 +94,7 @@ def finish_run(
         "seed": request.seed,
         "status": "finished",
         "modified": sorted(modified),
+        "truncated": truncated,
         "metrics": metrics,
         "selection": results.selection,
         "split": describe(split, loaded.ground_truth, loaded.scene.num_classes),

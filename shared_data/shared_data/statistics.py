@@ -1,16 +1,17 @@
-"""The statistics of a comparison: means with intervals, Welch's test of two means, McNemar's of two predictions."""
+"""The statistics of a comparison: intervals of means and of their differences, McNemar's test of two predictions."""
 
 import math
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 from scipy import stats
 
+FEWEST = 3  # values from which a mean gets an interval
 _FEW = 25  # discordant pairs below which McNemar's test is exact
 
 
 def mean_and_std(values: Sequence[float]) -> Tuple[float, Optional[float]]:
-    """Mean and sample standard deviation (None for a single value)."""
+    """Mean and sample standard deviation, ddof 1; the latter is None for a single value."""
     mean = sum(values) / len(values)
     if len(values) < 2:
         return mean, None
@@ -18,31 +19,31 @@ def mean_and_std(values: Sequence[float]) -> Tuple[float, Optional[float]]:
 
 
 def confidence_interval(values: Sequence[float], level: float = 0.95) -> Optional[Tuple[float, float]]:
-    """Student's t interval of the mean; None for a single value.
+    """Student's t interval of the mean; None for fewer than `FEWEST` values, of which it would say next to nothing.
 
-    It takes the values as independent and normal. It is not cut to the range of an accuracy: with two or three values
-    it may reach beyond 1, which says how little they tell.
+    It takes the values as independent and normal, and is not cut to the range of an accuracy.
     """
-    mean, std = mean_and_std(values)
-    if std is None:
+    if len(values) < FEWEST:
         return None
+    mean, std = mean_and_std(values)
     half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * std / math.sqrt(len(values))
     return mean - half, mean + half
 
 
-def welch(
-    mean_a: float, std_a: Optional[float], n_a: int, mean_b: float, std_b: Optional[float], n_b: int
-) -> Optional[float]:
-    """Two-sided p of Welch's test that two means, of samples with different variances, are equal.
+def welch_interval(
+    mean_a: Any, std_a: Any, n_a: int, mean_b: Any, std_b: Any, n_b: int, level: float = 0.9
+) -> Tuple[Any, Any]:
+    """Welch's interval of the difference of two means, a - b; the variances may differ.
 
-    std: sample standard deviations. None where one of them is missing or is not of two values at least. Without any
-    spread on both sides p is 1 for equal means and 0 for others.
+    mean, std: numbers, or arrays of one shape for many comparisons at once; std are sample standard deviations, ddof 1.
+    n: values behind each side, at least 2. Without any spread on both sides the interval is the difference alone.
     """
-    if std_a is None or std_b is None or min(n_a, n_b) < 2:
-        return None
-    if std_a == std_b == 0:
-        return float(mean_a == mean_b)
-    return float(stats.ttest_ind_from_stats(mean_a, std_a, n_a, mean_b, std_b, n_b, equal_var=False).pvalue)
+    variance_a, variance_b = np.square(std_a) / n_a, np.square(std_b) / n_b
+    total = variance_a + variance_b
+    share = np.divide(variance_a, total, out=np.full(np.shape(total), 0.5), where=total > 0)
+    freedom = 1 / (share**2 / (n_a - 1) + (1 - share) ** 2 / (n_b - 1))  # Welch-Satterthwaite
+    half = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(total)
+    return mean_a - mean_b - half, mean_a - mean_b + half
 
 
 def discordant(right_a: np.ndarray, right_b: np.ndarray) -> Tuple[int, int]:

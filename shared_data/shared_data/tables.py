@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 from shared_data.atomic import write_text
 from shared_data.audit import as_markdown as as_audit_markdown
 from shared_data.comparison import disjoint_table, pairs_table
-from shared_data.diff import as_markdown, compare, doubt
+from shared_data.diff import as_markdown, compare, doubts
 from shared_data.errors import RecordError
 from shared_data.published import load_published
 from shared_data.records import find_records
@@ -34,7 +34,7 @@ def results_table(paper: str, records: List[Dict[str, Any]]) -> str:
 def costs_table(paper: str, records: List[Dict[str, Any]]) -> str:
     """Time and memory of every kept run with the hardware it ran on."""
     lines = [
-        "| experiment | protocol | seed | training | step | evaluation | peak memory | hardware | software | data |",
+        "| experiment | protocol | seed | training | step | evaluation | peak memory | hardware | software | doubts |",
         "|" + "---|" * 10,
     ]
     for record in records:
@@ -54,7 +54,7 @@ def costs_table(paper: str, records: List[Dict[str, Any]]) -> str:
                 where["framework"],
                 where["framework_version"],
                 where["python"],
-                doubt([record]) or "verified",
+                "; ".join(doubts([record])) or "–",
             )
         )
     return "\n".join(lines)

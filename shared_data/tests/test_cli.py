@@ -107,7 +107,7 @@ def test_diff_pairs_runs_with_published_numbers(capsys, kept):
     assert main(["diff", str(kept), "--paper", "ssdgl"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].split() == ["ssdgl", "pavia-v2021", "released", "oa", "99.96", "(log)", "75.00", "1", "-24.96",
-                                "–", "–", "below"]  # fmt: skip
+                                "–", "one", "run", "unknown", "revision"]  # fmt: skip
     assert any("houston-v2021" in line and "not run" in line for line in lines)
 
 
@@ -125,13 +125,21 @@ def test_diff_of_one_protocol_says_nothing_of_the_others(capsys, kept):
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_strict_fails_where_a_row_is_below_and_only_there(capsys, kept, tmp_path, record):
+def test_strict_fails_where_a_row_without_doubts_differs_below_and_only_there(capsys, kept, tmp_path, record):
+    known = dict(record, revision={"git": "a" * 40, "dirty": False})
+    write_record(kept / "seed-1.json", known)
+    write_record(kept / "seed-2.json", dict(known, seed=2))
+    assert main(["diff", str(kept), "--strict"]) == 0  # two runs
+    write_record(kept / "seed-3.json", dict(known, seed=3))
     assert main(["diff", str(kept), "--strict"]) == 1
+    assert main(["diff", str(kept)]) == 0
     assert main(["diff", str(kept), "--strict", "--experiment", "houston-v2021"]) == 0
     assert main(["diff", str(tmp_path / "absent"), "--strict"]) == 0
-    write_record(kept / "seed-1.json", dict(record, data_verified=False))
+    write_record(kept / "seed-3.json", dict(known, seed=3, data_verified=False))
+    capsys.readouterr()
     assert main(["diff", str(kept), "--strict"]) == 0
-    assert "unverified data" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "differs (below)" in out and "unverified data (1 of 3 runs)" in out
 
 
 def test_diff_names_a_damaged_record(capsys, kept):
@@ -234,7 +242,7 @@ def test_reproduce_prints_metrics_files_and_the_comparison(capsys, tmp_path, pap
     assert ("ssdgl pavia-v2021, protocol released, seed 2333: OA 75.00 %, AA 75.00 %, kappa 0.5000 (4 test pixels)"
             in out)  # fmt: skip
     assert str(tmp_path / "ssdgl" / "pavia-v2021" / "released" / "seed-2333" / "run.json") in out
-    assert "99.96 (log)" in out and "-24.96" in out and "below" in out
+    assert "99.96 (log)" in out and "-24.96" in out and "one run" in out
 
 
 def test_the_request_holds_what_was_asked_for(tmp_path, paper):

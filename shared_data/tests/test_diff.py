@@ -4,29 +4,50 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shared_data import published
-from shared_data.diff import NO_NUMBER, NOT_RUN, as_json, as_markdown, as_text, compare, falls_below, verdict
+from shared_data.diff import (
+    ABOVE,
+    BELOW,
+    EQUIVALENT,
+    INCONCLUSIVE,
+    NO_NUMBER,
+    NOT_RUN,
+    OTHER_DEFINITION,
+    OTHER_SPLIT,
+    as_json,
+    as_markdown,
+    as_text,
+    compare,
+    doubts,
+    falls_below,
+    verdict,
+)
 from shared_data.errors import RecordError, SharedDataError
 from shared_data.published import PublishedNumber, PublishedResult, load_published
 from shared_data.records import write_record
-from shared_data.statistics import welch
+from shared_data.statistics import confidence_interval, welch_interval
 from shared_data.tables import render, report_tables, update_tables
 
 PUBLISHED_TOML = Path(published.__file__).with_name("published.toml")
+KNOWN = {"git": "a" * 40, "dirty": False}
 
 
 def run(record, oa, seed=1, **changes):
-    """A record with this overall accuracy."""
-    return dict(record, seed=seed, metrics=dict(record["metrics"], oa=oa), **changes)
+    """A record with this overall accuracy, of a clean checkout."""
+    return dict(dict(record, revision=KNOWN, seed=seed, metrics=dict(record["metrics"], oa=oa)), **changes)
 
 
-def result(value, std=None, n=1, margin=0.005, **changes):
+def runs(record, *accuracies, **changes):
+    return [run(record, oa, seed=seed, **changes) for seed, oa in enumerate(accuracies, start=1)]
+
+
+def result(value, std=None, n=1, metric="oa", definition="", **changes):
     """A published overall accuracy for the experiment of `record`."""
-    row = PublishedResult(
-        "ssdgl", "pavia-v2021", "released", "published", n, "a table", margin, {"oa": PublishedNumber(value, std)}
-    )
+    number = PublishedNumber(value, std, metric, definition)
+    row = PublishedResult("ssdgl", "pavia-v2021", "released", "published", n, "a table", {metric[:2]: number})
     return row._replace(**changes)
 
 
@@ -39,81 +60,177 @@ def only(rows, metric="oa"):
 
 
 @pytest.mark.parametrize(
-    "delta, margin, standard_error, expected",
+    "low, high, expected",
     [
-        (0.0, 0.005, 0.0, "reproduced"),
-        (0.0049, 0.005, 0.0, "reproduced"),
-        (-0.0049, 0.005, 0.0, "reproduced"),
-        (0.0051, 0.005, 0.0, "above"),
-        (-0.0051, 0.005, 0.0, "below"),
-        (-0.0199, 0.005, 0.01, "reproduced"),
-        (-0.0201, 0.005, 0.01, "below"),
-        (0.0201, 0.005, 0.01, "above"),
-        (-0.0051, 0.01, 0.001, "reproduced"),
+        (-0.009, 0.009, EQUIVALENT),
+        (0.002, 0.008, EQUIVALENT),  # a difference there is, and it does not matter
+        (-0.008, -0.002, EQUIVALENT),
+        (0.0, 0.0, EQUIVALENT),
+        (0.005, 0.011, ABOVE),
+        (0.02, 0.03, ABOVE),
+        (-0.011, -0.005, BELOW),
+        (-0.03, -0.02, BELOW),
+        (-0.011, 0.001, INCONCLUSIVE),
+        (-0.001, 0.011, INCONCLUSIVE),
+        (-0.02, 0.02, INCONCLUSIVE),
     ],
 )
-def test_verdict(delta, margin, standard_error, expected):
-    assert verdict(delta, margin, standard_error) == expected
+def test_verdict(low, high, expected):
+    assert verdict(low, high) == expected
+
+
+def error_rates(delta, std, n, published_n=5, spread_known=True, draws=20000):
+    """Shares of the verdicts where the true difference is `delta` points and both sides have the SD `std` points."""
+    random = np.random.RandomState(20260101)
+    ours = random.normal(0.9 + delta / 100, std / 100, (draws, n))
+    theirs = random.normal(0.9, std / 100, (draws, published_n))
+    mean, spread = ours.mean(axis=1), ours.std(axis=1, ddof=1)
+    if spread_known:
+        low, high = welch_interval(mean, spread, n, theirs.mean(axis=1), theirs.std(axis=1, ddof=1), published_n)
+    else:
+        low, high = np.array([confidence_interval(list(values), 0.9) for values in ours]).T - theirs.mean(axis=1)
+    found = [verdict(*ends) for ends in zip(low, high)]
+    return {word: found.count(word) / draws for word in (EQUIVALENT, ABOVE, BELOW, INCONCLUSIVE)}
+
+
+def test_a_difference_that_matters_is_hardly_ever_called_equivalent():
+    assert error_rates(2, 0.5, 5)[EQUIVALENT] < 0.001  # docs/verdicts.md: below 0.1 %
+    assert error_rates(2, 0.5, 5)[ABOVE] > 0.99
+    # the least favourable true difference is the margin itself: at most 5 %
+    for std, n in ((0.25, 3), (0.25, 5), (0.5, 5), (0.5, 10), (1, 5)):
+        assert error_rates(1, std, n)[EQUIVALENT] < 0.055, (std, n)
+        assert error_rates(-1, std, n)[EQUIVALENT] < 0.055, (std, n)
+
+
+def test_equal_methods_differ_no_more_often_than_the_level_says():
+    for std, n in ((0.25, 3), (0.5, 3), (0.5, 5), (1, 5), (1, 10)):
+        rates = error_rates(0, std, n)
+        assert rates[ABOVE] < 0.055 and rates[BELOW] < 0.055, (std, n)
+
+
+@pytest.mark.parametrize(
+    "std, n, power", [(0.25, 3, 0.98), (0.25, 5, 1), (0.5, 3, 0.5), (0.5, 5, 0.76), (0.5, 10, 0.9), (1, 5, 0.06)]
+)
+def test_the_power_that_the_documentation_states(std, n, power):
+    assert error_rates(0, std, n)[EQUIVALENT] == pytest.approx(power, abs=0.015)
+    document = Path(__file__).resolve().parents[2] / "docs" / "verdicts.md"
+    assert "| %g | %d | %.0f %% |" % (std, n, 100 * power) in document.read_text(encoding="utf-8")
+
+
+def test_without_the_published_spread_equivalence_is_called_too_often_near_the_margin():
+    # why such a row says so: the interval lacks one side's spread
+    assert error_rates(1, 0.5, 5, spread_known=False, draws=4000)[EQUIVALENT] == pytest.approx(0.10, abs=0.02)
+    assert error_rates(2, 0.5, 5, spread_known=False, draws=4000)[EQUIVALENT] < 0.005
+    assert error_rates(1, 0.5, 5, 1, spread_known=False, draws=4000)[EQUIVALENT] == pytest.approx(0.22, abs=0.02)
+    equal = error_rates(0, 0.5, 5, 1, spread_known=False, draws=4000)
+    assert equal[ABOVE] + equal[BELOW] == pytest.approx(0.25, abs=0.02)
+
+
+# rows
 
 
 def test_mean_and_std_are_over_seeds(record):
-    row = only(compare([run(record, 0.95, seed=1), run(record, 0.96, seed=2), run(record, 0.97, seed=3)], []))
+    row = only(compare(runs(record, 0.95, 0.96, 0.97), []))
     assert (row.reproduced, row.std, row.n) == (pytest.approx(0.96), pytest.approx(0.01), 3)
     row = only(compare([run(record, 0.95)], []))
     assert (row.reproduced, row.std, row.n) == (0.95, None, 1)
 
 
-@pytest.mark.parametrize("value, expected", [(0.965, "reproduced"), (0.966, "below"), (0.9441, "above")])
-def test_the_standard_error_has_std_and_n_of_both_sides(record, value, expected):
-    # SE² = 0.004²/4 + 0.00005/2 = 29e-6, so the allowed difference is 2·SE = 0.01077, more than the margin
-    runs = [run(record, 0.95, seed=1), run(record, 0.96, seed=2)]
-    row = only(compare(runs, [result(value, std=0.004, n=4)]))
-    assert row.delta == pytest.approx(0.955 - value)
-    assert 2 * math.sqrt(29e-6) == pytest.approx(0.01077, abs=1e-5)
-    assert row.verdict == expected
+def test_the_interval_of_three_runs_is_welchs(record):
+    row = only(compare(runs(record, 0.958, 0.96, 0.962), [result(0.959, std=0.004, n=5)]))
+    # variances of the means: 0.002²/3 = 1.333e-6 and 0.004²/5 = 3.2e-6, so SE = 0.0021292;
+    # degrees of freedom 4.5333²/(1.3333²/2 + 3.2²/4) = 5.959, t(0.95) = 1.9454
+    assert row.delta == pytest.approx(0.001)
+    assert row.interval == (pytest.approx(0.001 - 0.004142, abs=3e-6), pytest.approx(0.001 + 0.004142, abs=3e-6))
+    assert row.published_spread and row.verdict == EQUIVALENT
 
 
-def test_the_margin_of_a_row_counts(record):
-    assert only(compare([run(record, 0.95)], [result(0.958)])).verdict == "below"
-    assert only(compare([run(record, 0.95)], [result(0.958, margin=0.01)])).verdict == "reproduced"
+@pytest.mark.parametrize("std, n", [(None, 5), (None, 1), (0.004, 1)])
+def test_without_a_published_spread_the_interval_is_students_and_says_so(record, std, n):
+    rows = compare(runs(record, 0.958, 0.96, 0.962), [result(0.959, std=std, n=n)])
+    row = only(rows)
+    half = 2.920 * 0.002 / math.sqrt(3)  # t(0.95, 2)
+    assert row.interval == (pytest.approx(0.001 - half, abs=1e-6), pytest.approx(0.001 + half, abs=1e-6))
+    assert row.verdict == EQUIVALENT and not row.published_spread
+    for text in (as_text(rows), as_markdown(rows)):
+        assert "-0.24 to +0.44 (reproduced alone)" in text and "published without a ±" in text
 
 
-@pytest.mark.parametrize("oa", [0.9, 0.95, 1.0])
-@pytest.mark.parametrize(
-    "changes, word",
-    [
-        ({"data_verified": False}, "unverified data"),
-        ({"scene": "synthetic", "data_verified": False}, "synthetic scene"),
-        ({"modified": ["train.num_iters", "seed"]}, "modified run: train.num_iters, seed"),
-    ],
-)
-def test_doubtful_runs_never_count(record, oa, changes, word):
-    # one doubtful run among several is enough
-    rows = compare([run(record, oa), run(record, oa, seed=2, **changes)], [result(0.95)])
-    assert only(rows).verdict == word
-    assert only(rows).delta == pytest.approx(oa - 0.95)
+@pytest.mark.parametrize("accuracies, word", [((0.9,), "one run"), ((0.9, 0.91), "two runs")])
+def test_one_or_two_runs_have_a_difference_and_no_verdict(record, accuracies, word):
+    rows = compare(runs(record, *accuracies), [result(0.95, std=0.001, n=5)])
+    row = only(rows)
+    assert row.delta == pytest.approx(sum(accuracies) / len(accuracies) - 0.95)
+    assert (row.interval, row.verdict) == (None, word)
     assert not falls_below(rows)
 
 
 @pytest.mark.parametrize(
-    "changes, remark",
-    [({}, ""), ({"data_verified": False}, " (unverified data)"), ({"modified": ["seed"]}, " (modified run: seed)")],
+    "accuracies, expected",
+    [
+        ((0.949, 0.95, 0.951), EQUIVALENT),
+        ((0.93, 0.931, 0.932), BELOW),
+        ((0.97, 0.971, 0.972), ABOVE),
+        ((0.93, 0.95, 0.97), INCONCLUSIVE),
+    ],
 )
-def test_without_a_published_number_this_is_said_first_and_any_doubt_after_it(record, changes, remark):
-    row = only(compare([run(record, 0.95, **changes)], []))
-    assert (row.verdict, row.delta, row.p_welch) == (NO_NUMBER + remark, None, None)
+def test_verdicts_of_three_runs(record, accuracies, expected):
+    rows = compare(runs(record, *accuracies), [result(0.95, std=0.001, n=5)])
+    assert only(rows).verdict == expected
+    assert falls_below(rows) == (expected == BELOW)
 
 
-def test_interval_and_p_where_there_are_runs_enough(record):
-    runs = [run(record, oa, seed=seed) for seed, oa in enumerate((0.95, 0.96, 0.97))]
-    row = only(compare(runs, [result(0.95, std=0.004, n=5)]))
-    assert row.interval == (pytest.approx(0.96 - 4.303 * 0.01 / 3**0.5, abs=1e-5), pytest.approx(0.98484, abs=1e-5))
-    assert row.p_welch == pytest.approx(welch(0.96, 0.01, 3, 0.95, 0.004, 5))
-    # neither a published number without a spread, nor of one run, nor a single run of ours can be tested
-    assert only(compare(runs, [result(0.95, n=5)])).p_welch is None
-    assert only(compare(runs, [result(0.95, std=0.004)])).p_welch is None
-    assert only(compare(runs[:1], [result(0.95, std=0.004, n=5)])).p_welch is None
-    assert only(compare(runs[:1], [])).interval is None
+def test_runs_without_any_spread_have_an_interval(record):
+    row = only(compare(runs(record, 0.95, 0.95, 0.95), [result(0.95, std=0.0, n=5)]))
+    assert row.interval == (pytest.approx(0), pytest.approx(0)) and row.verdict == EQUIVALENT
+
+
+# which protocols and definitions are compared
+
+
+@pytest.mark.parametrize("protocol", ["released", "paper"])
+def test_runs_of_these_protocols_answer_a_published_number(record, protocol):
+    rows = compare([run(record, 0.9, protocol=protocol)], [result(0.95)])
+    assert only(rows).delta == pytest.approx(-0.05)
+    assert NOT_RUN not in [row.verdict for row in rows]
+
+
+def test_runs_of_another_split_are_never_compared(record):
+    rows = compare(runs(record, 0.5, 0.51, 0.52, protocol="disjoint"), [result(0.95), result(0.9, kind="official log")])
+    (row,) = [row for row in rows if row.metric == "oa" and row.protocol == "disjoint"]  # one, however many sources
+    assert (row.verdict, row.reproduced, row.published, row.delta, row.interval) == (
+        OTHER_SPLIT, pytest.approx(0.51), None, None, None
+    )  # fmt: skip
+    assert [row.verdict for row in rows if row.metric == "aa"] == [NO_NUMBER]
+    # the published numbers themselves are still without a run
+    assert [(row.protocol, row.published, row.n) for row in rows if row.verdict == NOT_RUN] == [
+        ("released", 0.95, 0), ("released", 0.9, 0)
+    ]  # fmt: skip
+    assert not falls_below(rows)
+
+
+def test_protocols_are_compared_apart_and_sources_each(record):
+    records = [run(record, 0.95), run(record, 0.85, protocol="paper")]
+    rows = compare(records, [result(0.95), result(0.85, kind="official log")])
+    assert [(row.protocol, row.kind, round(100 * row.delta)) for row in rows if row.metric == "oa"] == [
+        ("released", "published", 0),
+        ("released", "official log", 10),
+        ("paper", "published", -10),
+        ("paper", "official log", 0),
+    ]
+
+
+def test_a_metric_is_compared_with_the_published_one_of_its_definition(record):
+    source = result(0.8035, n=5, metric="aa_released", definition="correct/(n+1)")
+    measured = run(record, 0.9, metrics=dict(record["metrics"], aa=0.8923, aa_released=0.8453))
+    rows = compare([measured], [source])
+    usual, defined = only(rows, "aa"), only(rows, "aa correct/(n+1)")
+    assert (usual.verdict, usual.reproduced, usual.delta) == (NO_NUMBER, 0.8923, None)
+    assert (defined.verdict, defined.reproduced) == ("one run", 0.8453)
+    assert "| 80.35 | 84.53 | 1 | +4.18 |" in as_markdown(rows)
+    # a run whose record lacks that metric is not compared with another one
+    (row,) = [row for row in compare([run(record, 0.9)], [source]) if row.published]
+    assert (row.verdict, row.reproduced, row.delta, row.n) == (OTHER_DEFINITION, None, None, 1)
 
 
 def test_what_was_not_run_or_not_published_is_said(record):
@@ -126,39 +243,76 @@ def test_what_was_not_run_or_not_published_is_said(record):
     ]
 
 
-def test_protocols_are_compared_apart_and_sources_each(record):
-    runs = [run(record, 0.95), run(record, 0.85, protocol="paper")]
-    rows = compare(runs, [result(0.95), result(0.85, kind="official log")])
-    assert [(row.protocol, row.kind, row.verdict) for row in rows if row.metric == "oa"] == [
-        ("released", "published", "reproduced"),
-        ("released", "official log", "above"),
-        ("paper", "published", "below"),
-        ("paper", "official log", "reproduced"),
-    ]
+# doubts
+
+DIRTY, UNKNOWN, OTHER = (
+    {"git": "a" * 40, "dirty": True},
+    {"git": None, "dirty": None},
+    {"git": "b" * 40, "dirty": False},
+)
 
 
-def test_only_the_verdict_below_falls_below(record):
-    assert falls_below(compare([run(record, 0.9)], [result(0.95)]))
-    assert not falls_below(compare([run(record, 1.0)], [result(0.95)]))
-    assert not falls_below(compare([], [result(0.95)]))
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        ({}, ()),
+        ({"data_verified": False}, ("unverified data",)),
+        ({"scene": "synthetic", "data_verified": False, "data": []}, ("synthetic scene",)),
+        ({"modified": ["train.num_iters", "optimizer.lr"]}, ("modified (optimizer.lr, train.num_iters)",)),
+        ({"truncated": True}, ("truncated",)),
+        ({"truncated": False}, ()),
+        ({"revision": DIRTY}, ("dirty checkout",)),
+        ({"revision": UNKNOWN}, ("unknown revision",)),
+        ({"resumed_from": [{"revision": KNOWN}]}, ()),
+        ({"resumed_from": [{"revision": OTHER}]}, ("several revisions",)),
+        ({"resumed_from": [{"revision": DIRTY}]}, ("dirty checkout",)),
+        (
+            {"data_verified": False, "modified": ["a"], "truncated": True, "revision": DIRTY},
+            ("unverified data", "modified (a)", "truncated", "dirty checkout"),
+        ),
+    ],
+)
+def test_every_doubt_is_named(record, changes, expected):
+    assert doubts([run(record, 0.9, **changes)]) == expected
+
+
+def test_a_doubt_of_some_runs_says_of_how_many(record):
+    records = runs(record, 0.9, 0.9) + [run(record, 0.9, seed=3, data_verified=False, modified=["a"])]
+    assert doubts(records) == ("unverified data (1 of 3 runs)", "modified (a; 1 of 3 runs)")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"data_verified": False}, {"modified": ["a"]}, {"truncated": True}, {"revision": DIRTY}]
+)
+def test_a_doubt_changes_no_verdict_and_strict_passes(record, changes):
+    records = runs(record, 0.93, 0.931) + [run(record, 0.932, seed=3, **changes)]
+    rows = compare(records, [result(0.95, std=0.001, n=5)])
+    assert (only(rows).verdict, len(only(rows).doubts)) == (BELOW, 1)
+    assert not falls_below(rows)
+    assert only(rows).doubts[0] in as_text(rows)
+
+
+def test_doubts_stand_beside_rows_without_a_published_number_too(record):
+    assert only(compare([run(record, 0.9, data_verified=False)], [])).doubts == ("unverified data",)
 
 
 def test_text_markdown_and_json_say_the_same(record):
-    runs = [run(record, 0.95, seed=1), run(record, 0.96, seed=2)]
-    rows = compare(runs, [result(0.965, std=0.004, n=4, kind="official log")])
+    rows = compare(runs(record, 0.95, 0.955, 0.96), [result(0.965, std=0.004, n=4, kind="official log")])
     text = as_text(rows).splitlines()
     assert text[0].split()[:5] == ["paper", "experiment", "protocol", "metric", "published"]
-    for part in ("96.50 ± 0.40 (log)", "95.50 ± 0.71", " 2 ", "-1.00", "reproduced"):
+    for part in ("96.50 ± 0.40 (log)", "95.50 ± 0.50", " 3 ", "-1.00", BELOW):
         assert part in text[2]
-    assert "official repository's log file" in text[-1]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in as_markdown(rows).splitlines()]
+    assert text[-2].startswith("±: sample standard deviation over runs") and "log file" in text[-1]
+    table, *notes = as_markdown(rows).split("\n\n")
+    assert notes == text[-2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     assert {len(line) for line in cells} == {11}
-    # t(0.975, 1) = 12.706, so ±12.706·0.5; Welch's t is -0.01/√29e-6 = -1.857 with 1.34 degrees of freedom
-    assert cells[2] == ["ssdgl", "pavia-v2021", "released", "oa", "96.50 ± 0.40 (log)", "95.50 ± 0.71", "2", "-1.00",
-                        "89.15 to 101.85", "0.263", "reproduced"]  # fmt: skip
-    assert cells[3][-3:] == ["75.00 to 75.00", "–", NO_NUMBER]
+    # SE² = 0.005²/3 + 0.004²/4 = 12.333e-6 with 3.87 degrees of freedom, t(0.95) = 2.15
+    assert cells[2] == ["ssdgl", "pavia-v2021", "released", "oa", "96.50 ± 0.40 (log)", "95.50 ± 0.50", "3", "-1.00",
+                        "-1.76 to -0.24", BELOW, "–"]  # fmt: skip
+    assert cells[3][-3:] == ["–", NO_NUMBER, "–"]
     (stored, *_) = json.loads(as_json(rows))
-    assert stored == dict(rows[0]._asdict(), interval=list(rows[0].interval))
+    assert stored == dict(rows[0]._asdict(), interval=list(rows[0].interval), doubts=[])
 
 
 # published.toml
@@ -174,27 +328,47 @@ def test_every_published_number_is_loaded_as_a_fraction():
             assert number.std is None or 0 <= number.std < 0.01
 
 
+def published_of(paper, experiment):
+    (entry,) = [entry for entry in load_published() if (entry.paper, entry.experiment) == (paper, experiment)]
+    return entry.numbers
+
+
 def test_units_are_brought_together():
-    (entry,) = [entry for entry in load_published() if (entry.paper, entry.experiment) == ("rssgl", "indianpines")]
-    assert entry.numbers["oa"] == pytest.approx((0.9673, 0.00095))
-    assert entry.numbers["kappa"] == pytest.approx((0.9628, 0.001))
-    assert entry.margin == 0.005
+    numbers = published_of("rssgl", "indianpines")
+    assert numbers["oa"][:2] == pytest.approx((0.9673, 0.00095))
+    assert numbers["kappa"][:2] == pytest.approx((0.9628, 0.001))
+
+
+def test_a_spread_that_divides_by_n_is_converted():
+    # of three runs: 0.4 points × √(3/2)
+    assert published_of("a2s2k", "indianpines")["oa"][:2] == pytest.approx((0.9866, 0.004 * 1.2247449))
+    assert published_of("a2s2k", "ksc")["oa"].std == pytest.approx(0.0012247449)
+
+
+def test_da_imrns_average_accuracy_is_of_its_own_definition():
+    for scene in ("indianpines", "pavia", "salinas"):
+        numbers = published_of("da-imrn", scene)
+        assert numbers["aa"][2:] == ("aa_released", "correct/(n+1)")
+        assert numbers["oa"][2:] == ("oa", "")
 
 
 @pytest.mark.parametrize(
     "old, new, complaint",
     [
-        ("n = 5\n", "n = 5\nyear = 2021\n", "result 3: missing or unknown key: year"),
-        ("n = 5\n", "", "result 3: missing or unknown key: n"),
-        ("n = 5\n", "n = 0\n", "result 3: expected the number of runs"),
-        ("value = 96.73", "mean = 96.73", "result 3: expected value, unit"),
-        ('unit = "percent"', 'unit = "permille"', "result 3: expected value, unit"),
-        ("oa = { value = 96.73", "oa = 96.73 # {", "result 3: expected value, unit"),
-        (
-            "\n[[result]]\n",
-            "\n[[results]]\n",
-            r"toml: expected \[\[result\]\] entries alone, found: results",
-        ),
+        ("n = 5\n", "n = 5\nyear = 2021\n", "at result 3: .*'year' was unexpected"),
+        ("n = 5\n", "", "at result 3: 'n' is a required property"),
+        ("n = 5\n", "n = 0\n", "at result 3 n: 0 is less than the minimum of 1"),
+        ("n = 5\n", "n = 1\n", "at result 3 oa: .*std"),  # a spread over one run
+        ("n = 5\n", "n = 5.0\n", "at result 3 n: 5.0 is not of type 'integer'"),
+        ('protocol = "released"', 'protocol = "disjoint"', "at result 1 protocol: 'disjoint' is not one of"),
+        ("value = 96.73", "mean = 96.73", "at result 3 oa: "),
+        ("std = 0.095", "std = -1", "at result 3 oa std: -1 is less than"),
+        ("std = 0.095", "std_ddof = 0", "at result 3 oa: 'std' is a dependency of 'std_ddof'"),
+        (', metric = "aa_released"', "", "at result 9 aa: 'metric' is a dependency of 'definition'"),
+        ('metric = "aa_released"', 'metric = "per_class"', "at result 9 aa metric: 'per_class' does not match"),
+        ('unit = "percent"', 'unit = "permille"', "at result 3 oa unit: 'permille' is not one of"),
+        ("oa = { value = 96.73", "oa = 96.73 # {", "at result 3 oa: 96.73 is not of type 'object'"),
+        ("\n[[result]]\n", "\n[[results]]\n", "at top level: .*'results' was unexpected"),
         ("\n[[result]]\n", "\n[[result]\n", r"published\.toml: it cannot be read as TOML"),
     ],
 )
@@ -225,7 +399,7 @@ def test_tables_replace_blocks_and_nothing_else(record):
     assert "\n<!-- end table -->\nBetween.\n<!-- table: costs paper=ssdgl -->\n" in text
     assert text.endswith("\n<!-- end table -->\nAfter.\n")
     assert "| old |" not in text and "12.30" not in text
-    assert "| ssdgl | pavia-v2021 | released | oa | 99.96 (log) | 95.00 | 1 | -4.96 | – | – | below |" in text
+    assert "| ssdgl | pavia-v2021 | released | oa | 99.96 (log) | 95.00 | 1 | -4.96 | – | one run | – |" in text
     assert "| pavia-v2021 | released | 1 | 2 s | 0.125 s | 0.25 s | 100 MB | Some processor, 2 cores |" in text
     assert render(text, [run(record, 0.95)]) == text
 

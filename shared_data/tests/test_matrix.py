@@ -60,7 +60,8 @@ def test_papers_come_from_the_makefile_in_one_word():
 def test_a_paper_says_what_decides_its_results_on_the_way_a_run_takes(tmp_path, capsys):
     def reproduce(request):
         config = {"scene": "synthetic", "train": {"num_iters": request.iterations}}
-        return reproduce_once("ssdgl", request, config, load_scene(request.experiment), lambda: pytest.fail("it ran"))
+        loaded = load_scene(request.experiment)
+        return reproduce_once("ssdgl", request, config, config, loaded, lambda: pytest.fail("it ran"))
 
     paper = paper_cli.Paper(
         slug="ssdgl", title="A paper", experiments=lambda: ["synthetic", "pavia"], describe=str, protocols=("paper",),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared_data import records
+from shared_data.cli import main
 from shared_data.errors import RecordError
 from shared_data.names import NAME
 from shared_data.records import collect, find_records, read_record, validate_record, write_record
@@ -156,6 +157,44 @@ def test_collected_records_lie_by_paper_experiment_protocol_and_seed(tmp_path, r
     assert target == tmp_path / "records" / "ssdgl" / "pavia-v2021" / "released" / "seed-1.json"
     assert read_record(target) == record
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_another_result_of_the_same_run_is_replaced_on_demand_alone(tmp_path, record):
+    folder = tmp_path / "records"
+    placed(tmp_path / "first", record)
+    target = collect(tmp_path / "first", folder)
+    other = changed(changed(record, "metrics/oa", 0.25), "finished_at", "2022-02-02T02:02:02Z")
+    path = placed(tmp_path / "second", other)
+    with pytest.raises(RecordError) as error:
+        collect(tmp_path / "second", folder)
+    message = str(error.value)
+    for part in (str(target), str(path), "OA 75.00 %", "OA 25.00 %", "2021-03-04T05:06:07Z", "2022-02-02T02:02:02Z",
+                 "differ in metrics", "REPLACE=1", "--replace"):  # fmt: skip
+        assert part in message
+    assert "\n" not in message and read_record(target) == record
+    assert main(["record", str(tmp_path / "second"), "--records", str(folder)]) == 1
+    assert read_record(target) == record
+    assert main(["record", str(tmp_path / "second"), "--records", str(folder), "--replace"]) == 0
+    assert read_record(target) == other
+
+
+def test_the_same_result_again_is_kept_without_a_question(tmp_path, record):
+    placed(tmp_path / "first", record)
+    target = collect(tmp_path / "first", tmp_path / "records")
+    again = changed(changed(record, "times/train_s", 9.0), "finished_at", "2022-02-02T02:02:02Z")
+    placed(tmp_path / "second", again)
+    assert collect(tmp_path / "second", tmp_path / "records") == target
+    assert read_record(target) == again
+
+
+def test_a_kept_record_that_cannot_be_read_is_named_and_can_be_replaced(tmp_path, record):
+    placed(tmp_path / "run", record)
+    target = collect(tmp_path / "run", tmp_path / "records")
+    target.write_text("{")
+    with pytest.raises(RecordError, match=r"seed-1\.json cannot be read"):
+        collect(tmp_path / "run", tmp_path / "records")
+    collect(tmp_path / "run", tmp_path / "records", replace=True)
+    assert read_record(target) == record
 
 
 def test_an_unfinished_run_is_not_collected(tmp_path):

@@ -133,7 +133,7 @@ def test_the_three_files_hold_the_records_numbers(run: Any, tmp_path: Path) -> N
         assert found["metrics"][name] == value
         assert "%.2f" % (100 * value) in Page(page).text and "%.2f" % (100 * value) in text
     assert "87.50" in page and "weights of the last step" in text
-    assert "Does not count as a reproduction: synthetic scene." in Page(page).text
+    assert "Doubts: synthetic scene; unknown revision." in Page(page).text
     for part in ("train", "val", "test"):
         assert record["split"][part]["sha256"] in page and record["split"][part]["sha256"] in text
 

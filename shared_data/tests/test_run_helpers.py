@@ -210,7 +210,7 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     results = Results(split, prediction, history, extra_metrics={"aa_released": 0.5}, **parts)
     with RunDirectory(run_directory_of("ssdgl", request), {}) as run:
         run.begin()
-        finished = finish_run(run, "ssdgl", request, loaded, record["config"], results, WEIGHTS, ["b", "a"])
+        finished = finish_run(run, "ssdgl", request, loaded, record["config"], results, WEIGHTS, ["b", "a"], True)
         write_audit(run.path, {"audit_labels": "clean"})
     folder = tmp_path / "ssdgl" / "pavia-v2021" / "paper" / "seed-3"
     assert finished["weights"] == WEIGHTS
@@ -219,6 +219,7 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     assert finished["metrics"]["oa"] == pytest.approx(np.mean(truth.ravel()[split.test] == 1))
     assert finished["metrics"]["aa_released"] == 0.5
     assert (finished["scene"], finished["seed"], finished["modified"]) == ("tiny", 3, ["a", "b"])
+    assert finished["truncated"] is True
     assert finished["split"]["test"]["size"] == split.test.size
     assert finished["data_verified"] and len(finished["data"]) == 2
     assert [(file["verified_by"], file["content_sha256"]) for file in finished["data"]] == [("file", None)] * 2

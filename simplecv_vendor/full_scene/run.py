@@ -304,8 +304,12 @@ def resolve(kind: Type[FullSceneRun], request: Request) -> Tuple[AttrDict, Loade
     if request.iterations is not None:
         config["train"]["num_iters"] = request.iterations
     loaded = load_scene(config.scene, request.data, request.unverified)
-    config["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
+    _add_sizes(config, loaded)
     return config, loaded
+
+
+def _add_sizes(config: Dict[str, Any], loaded: LoadedScene) -> None:
+    config["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
 
 
 def subject(kind: Type[FullSceneRun], request: Request) -> Subject:
@@ -330,12 +334,14 @@ def reproduce(kind: Type[FullSceneRun], request: Request) -> Outcome:
     Raises: SharedDataError and SimpleCVError, with a sentence for the user.
     """
     config, loaded = resolve(kind, request)
+    packaged = load_config(kind.CONFIGS, request.experiment)
+    _add_sizes(packaged, loaded)
     keep_freed_memory()
 
     def prepare() -> FullSceneRun:
         return kind(request, config, loaded, kind.draw_split(config, loaded, request))
 
-    return reproduce_once(kind.PAPER, request, config.to_dict(), loaded, prepare)
+    return reproduce_once(kind.PAPER, request, config.to_dict(), packaged, loaded, prepare)
 
 
 def predict(kind: Type[FullSceneRun], request: Request, weights: Path) -> Outcome:

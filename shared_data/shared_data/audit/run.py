@@ -14,7 +14,7 @@ from shared_data.errors import RecordError, SharedDataError
 from shared_data.npz_file import read_npy
 from shared_data.paper_cli import Request, run_directory_of
 from shared_data.records import read_record
-from shared_data.reproduction import PreparedRun, modifications
+from shared_data.reproduction import PreparedRun
 from shared_data.run_directory import take_lock
 from shared_data.scene import LoadedScene
 from shared_data.splits import Split, index_hash
@@ -55,7 +55,7 @@ def audit_run(
                 check_fits(record, facts, path)
         trials = _Trials(subject, Path(scratch))
         finished = _finished_prediction(folder, subject.loaded.ground_truth.shape)
-        unchanged = all(word.startswith("train.") for word in modifications(request))
+        unchanged = all(override.strip().startswith("train.") for override in request.overrides)
         golden = find_golden(paper, request.experiment, request.protocol, request.seed) if unchanged else None
         found = audit(trials.train, subject.loaded, subject.split, trials.inputs, trials.sees, finished, golden)
     entries = dict(as_record(found, steps=request.iterations), **facts)

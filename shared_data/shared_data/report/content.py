@@ -14,19 +14,27 @@ from shared_data.report.run_facts import run_facts
 from shared_data.report.run_maps import RunMaps
 
 VERDICTS = (
-    ("reproduced", "the difference is within the margin: 0.5 points, or twice the standard error of both means"),
-    ("above, below", "the difference is larger than that"),
-    ("not run", "a published number without a run"),
-    ("no published number", "a run without a number to compare it with"),
-    (
-        "unverified data, synthetic scene, modified run",
-        "the difference is shown, but the run does not count as a reproduction: its scene files are not, byte for "
-        "byte, the catalogue's; its scene is generated; or its configuration was changed",
-    ),
+    (diff.EQUIVALENT, "the 90 % interval of Δ lies inside ±1 point"),
+    ("differs (above), differs (below)", "it does not, and excludes 0"),
+    (diff.INCONCLUSIVE, "it does not, and includes 0: more runs would tell"),
+    ("one run, two runs", "too few for an interval; Δ alone is shown"),
+    (diff.NOT_RUN, "a published number without a run of a protocol that answers it"),
+    (diff.NO_NUMBER, "a run without a number to compare it with"),
+    (diff.OTHER_SPLIT, "the published number is of another kind of split; no difference is shown"),
+    (diff.OTHER_DEFINITION, "the published number is of a metric that these runs do not have; no difference is shown"),
+)
+DOUBTS = (
+    ("synthetic scene", "the scene is generated"),
+    ("unverified data", "its files do not hold the catalogue's data"),
+    ("modified", "the configuration differs from the packaged one, in the keys named"),
+    ("truncated", "fewer iterations or epochs were allowed than packaged"),
+    ("dirty checkout", "tracked files differed from the commit"),
+    ("unknown revision", "nothing told which commit ran"),
+    ("several revisions", "the run was resumed by another commit than the one that began it"),
 )
 PROTOCOLS = (
     ("paper", "what the paper's text says; test labels are not used before the final evaluation"),
-    ("released", "what the official code does, where it trains or selects on test labels included"),
+    ("released", "what the official program does when it is run, flaws included; the paper's README names them"),
     ("disjoint", "test pixels lie far from every training pixel; the same split for every method"),
 )
 
@@ -44,6 +52,8 @@ def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Confl
         "scenes": sorted({run["scene_title"] for run in runs}),
         "revisions": _revisions(records),
         "verdicts": dict(VERDICTS),
+        "doubts": dict(DOUBTS),
+        "plus_minus": diff.PLUS_MINUS,
         "protocols": dict(PROTOCOLS),
         "table": results_table(records),
         "conflicts": [_conflict_facts(conflict) for conflict in conflicts],
@@ -58,7 +68,7 @@ def as_json(content: Dict[str, Any]) -> str:
 
 
 def results_table(records: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """Published against reproduced: {header, rows: [{run, cells, numbers}]}.
+    """Published against reproduced: {header, rows: [{run, cells, numbers}], notes}.
 
     `cells` are the texts under the header, `numbers` the same row unrounded; `run` is the anchor of the first of its
     runs, None without one. Columns are the comparison's own, however many it has.
@@ -67,11 +77,11 @@ def results_table(records: List[Dict[str, Any]]) -> Dict[str, Any]:
     for record in records:
         key = (record["paper"], record["experiment"], record["protocol"])
         anchors.setdefault(key, "run-%s-%s-%s-%d" % (key + (record["seed"],)))
-    rows = []
-    for row in diff.compare(records, load_published()):
+    rows, compared = [], diff.compare(records, load_published())
+    for row in compared:
         run = anchors.get((row.paper, row.experiment, row.protocol))
         rows.append({"run": run, "cells": list(diff.cells(row)), "numbers": row._asdict()})
-    return {"header": list(diff.HEADER), "rows": rows}
+    return {"header": list(diff.HEADER), "rows": rows, "notes": diff.notes(compared)}
 
 
 def disjoint_comparison(records: List[Dict[str, Any]]) -> Dict[str, Any]:

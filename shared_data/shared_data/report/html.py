@@ -14,6 +14,7 @@ from typing import Any, Dict, Sequence
 import jinja2
 from markupsafe import Markup
 
+from shared_data.diff import ABOVE, BELOW, EQUIVALENT
 from shared_data.report import wording
 from shared_data.report.charts import chart
 from shared_data.report.pictures import pictures
@@ -64,7 +65,7 @@ def shade(value: int, total: int) -> str:
 
 def tone(text: str) -> str:
     """The style of a verdict; the word itself stays what tells it."""
-    return text if text in ("reproduced", "above", "below") else "open"
+    return {EQUIVALENT: "good", BELOW: "bad", ABOVE: "other"}.get(text, "open")
 
 
 def _numeric_columns(table: Dict[str, Any]) -> Sequence[bool]:

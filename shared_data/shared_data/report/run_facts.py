@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from shared_data.catalogue import Scene
-from shared_data.diff import doubt
+from shared_data.diff import doubts
 from shared_data.report import run_maps
 from shared_data.report.curves import curves
 from shared_data.report.run_maps import RunMaps
@@ -36,7 +36,7 @@ def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, An
         "scene_title": maps.scene.title if maps.scene else record["scene"],
         "protocol": record["protocol"],
         "seed": record["seed"],
-        "doubt": doubt([record]),
+        "doubts": list(doubts([record])),
         "modified": record["modified"],
         "data_verified": record["data_verified"],
         "metrics": {name: record["metrics"][name] for name in ("oa", "aa", "kappa")},

@@ -138,6 +138,36 @@ def test_the_three_files_hold_the_records_numbers(run: Any, tmp_path: Path) -> N
         assert record["split"][part]["sha256"] in page and record["split"][part]["sha256"] in text
 
 
+def test_what_a_run_computed_with_is_told_and_what_it_had_before_it_was_resumed(tmp_path: Path, record: Facts) -> None:
+    before = dict(record["environment"], device="cpu", threads=7)
+    record["environment"] = dict(record["environment"], device="cuda:0", threads=3, numpy="1.2.3", scikit_learn="4.5.6")
+    record["resumed_from"] = [{"environment": before, "revision": {"git": "c" * 40, "dirty": True}}]
+    keep(tmp_path / "records", record)
+    write_report([tmp_path / "records"], tmp_path / "out")
+    page, text, facts = read(tmp_path / "out")
+    for found in (Page(page).text, text):
+        assert "numpy 1.2.3, scikit-learn 4.5.6" in found and "cuda:0" in found
+        assert "resumed: cccccccccccc with uncommitted changes, PyTorch 1.8.1, Python 3.8.1, cpu, 7 threads" in found
+    assert facts["runs"][0]["doubts"] == ["dirty checkout", "unknown revision", "several revisions"]
+
+
+def test_verdicts_and_doubts_stand_in_their_own_columns(tmp_path: Path, record: Facts) -> None:
+    record.update(data_verified=False, modified=["train.num_iters"], truncated=True)
+    for seed in (1, 2, 3):
+        keep(tmp_path / "records", dict(record, seed=seed))
+    write_report([tmp_path / "records"], tmp_path / "out")
+    page, text, facts = read(tmp_path / "out")
+    table = facts["table"]
+    row = next(row for row in table["rows"] if row["run"])
+    cells = dict(zip(table["header"], row["cells"]))
+    assert cells["verdict"] == "differs (below)"
+    assert cells["doubts"] == "unverified data; modified (train.num_iters); truncated; unknown revision"
+    assert '<span class="verdict bad">differs (below)</span>' in page
+    for note in table["notes"]:
+        assert note in Page(page).text and note in text
+    assert "(reproduced alone)" in cells["90 % interval of Δ"] and len(table["notes"]) == 3
+
+
 def test_every_count_of_the_confusion_matrix_stands_in_its_row(run: Any, tmp_path: Path) -> None:
     write_report([run[0]], tmp_path / "out")
     page = read(tmp_path / "out")[0]

@@ -50,7 +50,9 @@ def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, An
         "audit": _audit(record),
         "data": record["data"],
         "revision": record["revision"],
+        "resumed_from": record.get("resumed_from", []),
         "environment": record["environment"],
+        "libraries": _libraries(record["environment"]),
         "times": record["times"],
         "memory": record["memory"],
         "finished_at": record["finished_at"],
@@ -115,6 +117,13 @@ def _map_facts(record: Dict[str, Any], maps: RunMaps) -> Dict[str, Any]:
                 % (100 * facts["accuracy"], 100 * record["metrics"]["oa"])
             )
     return facts
+
+
+def _libraries(environment: Dict[str, Any]) -> str:
+    """Names and versions of the libraries beside the framework, as far as the record holds them."""
+    names = (("numpy", "numpy"), ("scipy", "scipy"), ("scikit-learn", "scikit_learn"))
+    found = ["%s %s" % (name, environment[key]) for name, key in names if key in environment]
+    return ", ".join(found) or "–"
 
 
 def _audit(record: Dict[str, Any]) -> Optional[Dict[str, Any]]:

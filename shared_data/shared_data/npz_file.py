@@ -56,6 +56,24 @@ def read_npy(path: Any, shape: Tuple[int, ...]) -> np.ndarray:
         raise ValueError(one_line(error, 160) or type(error).__name__) from error
 
 
+def read_zip_member(path: Any, name: str, most_bytes: int) -> bytes:
+    """The bytes of one file in a zip, read into memory; nothing is extracted to disk.
+
+    Raises: ValueError with the reason, one line, for an absent or damaged zip, a file that is not in it, and one that
+    has more than `most_bytes`, of which no more are inflated.
+    """
+    try:
+        with zipfile.ZipFile(str(path)) as archive, archive.open(name) as file:
+            content = file.read(most_bytes + 1)
+    except KeyError:
+        raise ValueError("it has no %s" % one_line(name)) from None
+    except Exception as error:  # damaged bytes make zipfile and zlib raise nearly anything
+        raise ValueError("the zip cannot be read (%s)" % one_line(error, 80)) from error
+    if len(content) > most_bytes:
+        raise ValueError("%s has more than the %d bytes that are allowed" % (one_line(name), most_bytes))
+    return content
+
+
 def _check_members(members: List[zipfile.ZipInfo], archive_bytes: int) -> None:
     names = [member.filename for member in members]
     if len(set(names)) != len(names) or not all(name.endswith(_SUFFIX) for name in names):

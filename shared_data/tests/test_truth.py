@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytest.importorskip("jinja2")
+
 from shared_data.report.truth import Truths
 
 

@@ -22,7 +22,6 @@ LOCKS = ROOT / "docker" / "locks"
 UNLOCKED = "torch"
 # PyTorch and TensorBoard ask for some setuptools; this is the last series that still has TensorBoard's pkg_resources
 SETUPTOOLS = "setuptools==80.9.0"
-INDEX = "https://pypi.org/simple"
 # the oldest interpreter a file is for; the modern one of TensorFlow pins Keras 3.15, which needs Python 3.11
 OLDEST_ERA = {"3.6": "3.6.15", "3.7": "3.7.16", "3.8": "3.8.18"}
 OLDEST_MODERN = {"da_imrn": "3.11", "apdclnn": "3.11"}
@@ -45,7 +44,7 @@ def lockable(requirements: Path, oldest: str) -> str:
 
 def locked(text: str, python: str, *options: str) -> str:
     """Ask the index for the hashes of every pinned package. Raises: CalledProcessError."""
-    words = ["uv", "pip", "compile", "--quiet", "--no-config", "--default-index", INDEX, "--python-version", python]
+    words = ["uv", "pip", "compile", "--quiet", "--python-version", python]
     words += ["--generate-hashes", "--no-annotate", "--no-header", *options, "-"]
     return subprocess.run(words, input=text.encode(), stdout=subprocess.PIPE, check=True).stdout.decode()
 

@@ -15,9 +15,9 @@ _RECORDS = Path(__file__).resolve().parents[2] / "records"
 
 
 def seeds() -> Iterator[bytes]:
-    """A kept record of every paper and protocol, its long lists shortened, with an empty map of its scene."""
-    for path in sorted(_RECORDS.glob("*/*/*/seed-1.json")):
-        record = read_record(path)
+    """A kept record of every configuration and protocol, its long lists shortened, with an empty map of its scene."""
+    for folder in sorted(_RECORDS.glob("*/*/*")):
+        record = read_record(min(folder.glob("seed-*.json")))
         scene = get_scene(record["scene"])
         record["history"] = record["history"][:1]
         record["metrics"]["confusion"] = [[0]]

@@ -262,6 +262,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(words: Optional[List[str]] = None) -> int:
-    """Run one command; errors a user can mend are printed as one sentence and give exit code 1."""
+    """Run one command; user errors print one line and exit with 1."""
     arguments = build_parser().parse_args(words)
     return run_command(lambda: arguments.handler(arguments))

@@ -75,7 +75,8 @@ class Scene(NamedTuple):
     """One scene. Label k in 1..K has the name `class_names[k - 1]` and the colour `palette[k - 1]` ("#rrggbb").
 
     `labelled_pixels` and `class_counts` (pixels of label 1..K) are None where they are not stated. `cube` and
-    `ground_truth` are None for a generated scene. `access` is "download", "manual" or "generated".
+    `ground_truth` are None for a generated scene. `access` is "download", "manual" or "generated". Of a manual scene
+    `ground_truth` may be None: it can be classified, not trained on.
     """
 
     slug: str
@@ -201,10 +202,12 @@ def _parse_classes(rows: Iterable[Any], where: str) -> Tuple[Tuple[str, ...], Op
 
 
 def _parse_file(table: Dict[str, Any], kind: str, access: str, scene: str) -> Optional[SceneFile]:
-    if (kind in table) == (access == "generated"):
+    if access == "generated" and kind in table:
         raise CatalogueError(f"{scene}: {kind} must be given, except for a generated scene.")
-    if access == "generated":
+    if access == "generated" or (access == "manual" and kind == "ground_truth" and kind not in table):
         return None
+    if kind not in table:
+        raise CatalogueError(f"{scene}: {kind} must be given, except for a generated scene.")
     where = f"{scene}.{kind}"
     row = _typed(table, kind, dict, scene)
     downloaded = {"sha256", "urls"}

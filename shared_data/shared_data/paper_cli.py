@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from shared_data import catalogue
 from shared_data.argument_types import positive_number, seed_number, tile_side
 from shared_data.audit import Audit
 from shared_data.audit import as_text as audit_as_text
@@ -27,7 +28,7 @@ STOPPED = 143  # exit code of a run that a signal stopped after saving its state
 class Request(NamedTuple):
     """One run as the user asked for it."""
 
-    experiment: str
+    experiment: str  # of `predict`, a scene may stand here
     protocol: str
     seed: int
     data: Optional[str]
@@ -110,9 +111,15 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     reproduce.add_argument("--force", action="store_true", help="forget what the run directory holds and start over")
     reproduce.set_defaults(handler=_reproduce)
 
-    predict = commands.add_parser("predict", help="classify a scene with stored weights, official ones too")
+    predict = commands.add_parser(
+        "predict",
+        help="classify a scene with stored weights",
+        description="Classify a scene with stored weights. A file that a run has written holds its configuration and "
+        "statistics of preprocessing, too: --protocol, --seed and --set count for other files alone, such as official "
+        "weights. Instead of a configuration, the name of any scene in the catalogue may be given.",
+    )
     _add_scene_options(predict, paper)
-    predict.add_argument("--weights", type=Path, required=True, help="checkpoint (.pth)")
+    predict.add_argument("--weights", type=Path, required=True, help="a run's checkpoints/selected.*, or other weights")
     if paper.tiles:
         predict.add_argument("--tile", type=tile_side, default=0,
                              help="work in tiles of this side, a multiple of 16, in bounded memory and with the same "
@@ -147,8 +154,9 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     return parser
 
 
-def _request(arguments: argparse.Namespace, paper: Paper, seed: int) -> Request:
-    check_name("configuration", arguments.experiment, paper.experiments())
+def _request(arguments: argparse.Namespace, paper: Paper, seed: int, scenes_too: bool = False) -> Request:
+    if not (scenes_too and arguments.experiment in catalogue.scenes()):
+        check_name("configuration", arguments.experiment, paper.experiments())
     check_name("protocol", arguments.protocol, paper.protocols)
     return Request(
         experiment=arguments.experiment,
@@ -196,7 +204,7 @@ def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
 
 
 def _predict(paper: Paper, arguments: argparse.Namespace) -> int:
-    outcome = paper.predict(_request(arguments, paper, arguments.seed), arguments.weights)
+    outcome = paper.predict(_request(arguments, paper, arguments.seed, scenes_too=True), arguments.weights)
     print("written to %s" % outcome.directory)
     return 0
 

@@ -1,6 +1,7 @@
 """The end of every run: prediction, split, maps and, last, the record."""
 
 import time
+from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -11,7 +12,8 @@ from shared_data.audit.file import with_audit
 from shared_data.errors import RunDirectoryError
 from shared_data.history import History
 from shared_data.metrics import evaluate
-from shared_data.paper_cli import Request
+from shared_data.model_file import ModelFile, prediction_folder
+from shared_data.paper_cli import Outcome, Request
 from shared_data.record_maps import maps_of
 from shared_data.records import SCHEMA_VERSION
 from shared_data.run_directory import RunDirectory
@@ -34,31 +36,69 @@ class Results(NamedTuple):
     audit: Dict[str, Any] = {}  # facts about the split or the run that are no metrics: numbers, booleans, short texts
 
 
-def write_prediction(folder: Any, prediction: np.ndarray, loaded: LoadedScene, split: Split, title: str) -> None:
-    """prediction.npy (H, W) uint8, split.npz, map.png (labelled pixels), map_full.png, errors.png.
+def write_prediction(
+    folder: Any,
+    prediction: np.ndarray,
+    loaded: LoadedScene,
+    split: Optional[Split],
+    title: str,
+    trained: Optional[np.ndarray] = None,
+) -> None:
+    """prediction.npy (H, W) uint8, map_full.png; of a scene with labels map.png (labelled pixels) and errors.png, too.
 
+    split: written as split.npz; its training and validation pixels are drawn apart in errors.png. None where it is not
+    known: then `trained`, flat pixel indices, says which ones these are (None: none of them).
     Raises: RunDirectoryError where the folder cannot be written.
     """
     truth, scene = loaded.ground_truth, loaded.scene
-    train_mask = np.zeros(truth.size, bool)
-    train_mask[np.concatenate([split.train, split.val])] = True
+    if split is not None:
+        trained = np.concatenate([split.train, split.val])
+    train_mask = None
+    if trained is not None:
+        train_mask = np.zeros(truth.size, bool)
+        train_mask[trained] = True
+        train_mask = train_mask.reshape(truth.shape)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(folder / "prediction.npy") as temporary:
             np.save(temporary, prediction)
-        save_split(folder / "split.npz", split)
-        maps.write_map(folder / "map.png", prediction, scene, title + ", labelled pixels", mask=truth > 0)
+        if split is not None:
+            save_split(folder / "split.npz", split)
         maps.write_map(folder / "map_full.png", prediction, scene, title + ", every pixel")
-        maps.write_errors(
-            folder / "errors.png",
-            truth,
-            prediction,
-            scene,
-            title + ", errors",
-            train_mask=train_mask.reshape(truth.shape),
-        )
+        if loaded.is_labelled:
+            maps.write_map(folder / "map.png", prediction, scene, title + ", labelled pixels", mask=truth > 0)
+            maps.write_errors(folder / "errors.png", truth, prediction, scene, title + ", errors", train_mask)
     except OSError as error:
         raise RunDirectoryError("%s cannot be written: %s." % (folder, error.strerror or error)) from error
+
+
+def write_classified(
+    paper: str,
+    request: Request,
+    weights: Path,
+    prediction: np.ndarray,
+    loaded: LoadedScene,
+    model: Optional[ModelFile],
+    split: Optional[Split],
+) -> Outcome:
+    """What `predict` leaves: the files of `write_prediction` in `model_file.prediction_folder`.
+
+    weights: the file. model: its description; None for bare weights, which are drawn beside the `split` of the request.
+    Classes have the model's names and colours; labels of a scene with other classes are compared with nothing.
+    Raises: RunDirectoryError where the folder cannot be written.
+    """
+    folder = prediction_folder(paper, request, loaded.scene, weights)
+    title = "%s · %s · %s" % (paper.upper(), loaded.scene.title, weights.name)
+    trained = None
+    if model is not None:
+        if model.class_names != tuple(loaded.scene.class_names):
+            loaded = loaded._replace(ground_truth=np.zeros_like(loaded.ground_truth))
+        same = model.scene == loaded.scene.slug and not (model.trained >= loaded.ground_truth.size).any()
+        trained, split = (model.trained if same else None), None
+        scene = loaded.scene._replace(class_names=model.class_names, palette=model.palette)
+        loaded = loaded._replace(scene=scene)
+    write_prediction(folder, prediction, loaded, split, title, trained)
+    return Outcome(folder, None)
 
 
 def finish_run(

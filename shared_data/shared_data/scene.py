@@ -53,7 +53,7 @@ class LoadedScene(NamedTuple):
         on how it is written); the values are the instrument's digital numbers or scaled radiance, not normalised. In
         memory it is column-major; one that is a .npy file in the catalogue stays on disk, memory-mapped.
     ground_truth: (H, W) uint8; 0 is unlabelled, 1..K are the classes of `scene.class_names`.
-    files: evidence for cube and ground truth; empty for the generated scene.
+    files: evidence for cube and ground truth, where there is one; empty for the generated scene.
     verified: every file has the catalogue's hash, of its bytes or its values; False for the generated scene.
     """
 
@@ -62,6 +62,11 @@ class LoadedScene(NamedTuple):
     ground_truth: np.ndarray
     files: Tuple[FileEvidence, ...]
     verified: bool
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether some pixel has a label."""
+        return bool(self.ground_truth.any())
 
 
 def data_folders(data: DataFolders = None) -> List[Path]:
@@ -78,12 +83,13 @@ def data_folders(data: DataFolders = None) -> List[Path]:
     return named or [_default_folder()]
 
 
-def load_scene(slug: str, data: DataFolders = None, unverified: bool = False) -> LoadedScene:
+def load_scene(slug: str, data: DataFolders = None, unverified: bool = False, labelled: bool = True) -> LoadedScene:
     """Load the cube and the ground truth of a scene.
 
     Each file is searched in `data_folders(data)`, as a MATLAB file and as a numpy file: the first one with the
     catalogue's hash, of its bytes or of its values, wins. With `unverified`, a file that is nowhere to be found with
-    that hash is taken from the first folder that holds one of its name.
+    that hash is taken from the first folder that holds one of its name. Where no label is needed (`labelled` is False),
+    a scene whose labels are all 0, or that has no ground truth in the catalogue, is loaded too.
 
     Raises: UnknownNameError for a slug that does not exist; SceneNotFoundError when a file is in none of the folders;
     SceneVerificationError when it is there, but not the catalogue's, and `unverified` was not asked for;
@@ -92,11 +98,19 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False) ->
     scene = get_scene(slug)
     if scene.access == "generated":
         return _generated(scene)
-    evidence = tuple(_locate(scene, file, data_folders(data), unverified) for file in (scene.cube, scene.ground_truth))
+    if scene.ground_truth is None and labelled:
+        raise SceneFormatError(
+            f"{scene.slug}: the catalogue has no ground truth for this scene, so it can only be classified with the "
+            "weights of another one; use 'predict'."
+        )
+    files = [file for file in (scene.cube, scene.ground_truth) if file is not None]
+    evidence = tuple(_locate(scene, file, data_folders(data), unverified) for file in files)
     size = (scene.height, scene.width)
-    # the ground truth is small: reading it first finds most mistakes before the cube is in memory
-    ground_truth = read_array(scene.ground_truth, evidence[1], size)
-    ground_truth = _checked_labels(ground_truth, scene, evidence[1].path)
+    ground_truth = np.zeros(size, np.uint8)
+    if scene.ground_truth is not None:
+        # the ground truth is small: reading it first finds most mistakes before the cube is in memory
+        ground_truth = read_array(scene.ground_truth, evidence[1], size)
+        ground_truth = _checked_labels(ground_truth, scene, evidence[1].path, labelled)
     cube = read_array(scene.cube, evidence[0], size + (scene.bands,))
     _check_finite(cube, evidence[0].path)
     return LoadedScene(scene, cube, ground_truth, evidence, all(file.verified for file in evidence))
@@ -241,14 +255,14 @@ def _not_verified(scene: Scene, file: SceneFile, found: FileEvidence) -> SceneVe
     return SceneVerificationError(f"{scene.slug}: {found.path} {problem}; {remedy}.")
 
 
-def _checked_labels(ground_truth: np.ndarray, scene: Scene, path: str) -> np.ndarray:
-    """The labels as C-ordered (H, W) uint8, or SceneFormatError when they are not 0..K with some pixel labelled."""
+def _checked_labels(ground_truth: np.ndarray, scene: Scene, path: str, labelled: bool = True) -> np.ndarray:
+    """The labels as C-ordered (H, W) uint8, or SceneFormatError when they are not 0..K, with some pixel labelled."""
     if ground_truth.dtype.kind == "f" and not np.array_equal(ground_truth, np.floor(ground_truth)):
         raise SceneFormatError(f"{path}: expected whole numbers as labels, found fractions or NaN.")
     lowest, highest = ground_truth.min(), ground_truth.max()
     if lowest < 0 or highest > scene.num_classes:
         raise SceneFormatError(f"{path}: expected labels 0..{scene.num_classes}, found {lowest:.0f}..{highest:.0f}.")
-    if highest == 0:
+    if highest == 0 and labelled:
         raise SceneFormatError(f"{path}: expected labels 1..{scene.num_classes}, found no labelled pixel at all.")
     return np.ascontiguousarray(ground_truth, dtype=np.uint8)
 

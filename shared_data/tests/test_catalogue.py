@@ -122,6 +122,8 @@ VALID = catalogue.CATALOGUE_PATH.read_text(encoding="utf-8")
         ('name = "Corn", pixels', 'name = "Woods", pixels', "classes with different names"),
         ('access = "manual"', 'access = "by mail"', "access is 'by mail'"),
         ('access = "generated"', 'access = "manual"', "cube must be given"),
+        ('access = "manual"', 'access = "generated"', "cube must be given, except for a generated scene"),
+        ("[scenes.ksc.ground_truth]", "[scenes.ksc.truth]", "scenes.ksc: unknown key 'truth'"),
         ('sha256 = "ec2f', 'sha256 = "EC2F', "expected 64 lower-case hexadecimal digits"),
         ('dtype = "uint16"\n', "", "indianpines.cube: give content_sha256 and dtype, or neither"),
         ('content_sha256 = "3646', 'content_sha256 = "x646', "content_sha256 is 'x646.*hexadecimal digits"),
@@ -147,6 +149,14 @@ def test_a_mistake_in_the_catalogue_is_named(tmp_path, old, new, complaint):
     with pytest.raises(CatalogueError, match=complaint) as error:
         catalogue.read_catalogue(path)
     assert str(path) in str(error.value)
+
+
+def test_a_scene_placed_by_hand_may_have_no_ground_truth(tmp_path):
+    path, entry = tmp_path / "scenes.toml", '[scenes.houston.ground_truth]\nname = "GRSS2013.mat"\nkey = "name"\n'
+    assert entry in VALID
+    path.write_text(VALID.replace(entry, ""), encoding="utf-8")
+    houston = catalogue.read_catalogue(path)["houston"]
+    assert houston.ground_truth is None and houston.cube.key == "ans"
 
 
 def test_names_of_scenes(tmp_path):

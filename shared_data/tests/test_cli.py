@@ -288,6 +288,9 @@ def test_unknown_names_list_those_that_exist(capsys, paper):
     fails(capsys, paper_cli.main(paper[0], words), "unknown protocol 'hope'", "paper, released")
     words = ["predict", "mars", "--weights", "w.pth"]
     fails(capsys, paper_cli.main(paper[0], words), "configuration 'mars'")
+    # a scene of the catalogue without a configuration
+    fails(capsys, paper_cli.main(paper[0], ["reproduce", "houston"]), "configuration 'houston'")
+    assert paper_cli.main(paper[0], ["predict", "houston", "--weights", "w.pth"]) == 0
 
 
 def test_audit_takes_every_protocol_or_the_one_named(capsys, tmp_path, paper):

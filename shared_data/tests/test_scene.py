@@ -311,6 +311,18 @@ def test_ground_truth_without_labels_is_refused(tiny):
         load_unverified(tiny)
 
 
+def test_a_scene_without_labels_is_loaded_where_none_is_needed(tiny, know):
+    tiny.write(tiny.scene.ground_truth, np.zeros_like(tiny.ground_truth))
+    loaded = load_scene("tiny", data=tiny.folder, unverified=True, labelled=False)
+    assert not loaded.is_labelled and loaded.ground_truth.shape == (6, 5) and len(loaded.files) == 2
+    know(tiny.scene._replace(ground_truth=None))
+    loaded = load_scene("tiny", data=tiny.folder, labelled=False)
+    assert not loaded.is_labelled and loaded.ground_truth.shape == (6, 5) and loaded.verified
+    np.testing.assert_array_equal(loaded.cube, tiny.cube)
+    with pytest.raises(SceneFormatError, match="tiny: the catalogue has no ground truth for this scene, so it can only"):
+        load_scene("tiny", data=tiny.folder)
+
+
 def test_web_page_in_place_of_the_cube_is_named(tiny):
     (tiny.folder / "Tiny.mat").write_text("<!DOCTYPE html><html>Not found</html>")
     with pytest.raises(SceneFormatError, match="web page"):

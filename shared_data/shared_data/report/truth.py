@@ -38,6 +38,8 @@ class Truths:
     def _find(self, scene: Scene, recorded: Optional[str], unverified: bool) -> Truth:
         if scene.access == "generated":
             return Truth(load_scene(scene.slug).ground_truth)
+        if scene.ground_truth is None:
+            return Truth(None, "The catalogue has no ground truth for this scene, so it is not drawn.")
         name = scene.ground_truth.name
         found = list(candidates(scene.ground_truth, self._folders))
         wanted = [file for file in found if file.sha256 == recorded] + [file for file in found if file.verified]

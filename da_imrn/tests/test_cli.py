@@ -47,4 +47,4 @@ def test_the_protocol_table_is_that_of_the_decisions():
     table = protocol_table()
     released = "| released | shipped | released | 100 | nearest | blanked | scene | all_positions | grid | n_plus_one |"
     assert released in table
-    assert "| paper | drawn | fitted | 2000 | error | used | three_kernels | labelled | scene | none |" in table
+    assert "| paper | drawn | fitted | 2000 | error | used | three_kernels | labelled | scene | n_plus_one |" in table

@@ -1,8 +1,8 @@
-"""Checkpoints as PyTorch files of tensors and plain containers, and weights from any such file."""
+"""Checkpoints as PyTorch files of tensors and plain containers, saved models, and weights from any such file."""
 
 import inspect
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional, Tuple
 
 import torch
 
@@ -10,8 +10,8 @@ from a2s2k_resnet import restricted_pickle
 from shared_data.atomic import atomic_path
 from shared_data.checkpoints import CheckpointFormat
 from shared_data.errors import CheckpointError
-
-_PREFIX = "module."  # of names saved from a parallel wrapper
+from shared_data.model_file import ARRAYS, TRAINED, ModelFile, as_content, from_content, mismatch, unwrapped
+from shared_data.quoting import one_line
 
 
 def write(path: Path, content: Dict[str, Any]) -> None:
@@ -41,17 +41,43 @@ def read(path: Path) -> Dict[str, Any]:
     return content
 
 
-def read_weights(path: Path) -> Dict[str, torch.Tensor]:
-    """The state_dict of a file: `model` of one of our files, or an official state_dict, which is the whole file.
+def write_model(path: Path, state: Dict[str, torch.Tensor], model: ModelFile) -> None:
+    """Weights, as `model`, and all else that predicting needs. Raises: OSError where the folder cannot be written."""
+    content = as_content(model)
+    content[ARRAYS] = {name: torch.from_numpy(array) for name, array in content[ARRAYS].items()}
+    content[TRAINED] = torch.from_numpy(content[TRAINED])
+    write(path, dict(content, model=state))
 
-    Raises: CheckpointError as `read`.
+
+def read_model(path: Path) -> Tuple[Dict[str, Any], Optional[ModelFile]]:
+    """Weights by name, and the rest of a saved model; None with bare weights, such as an official state_dict.
+
+    Raises: CheckpointError as `read`, and for a description that is damaged.
     """
     content = read(path)
-    content = content.get("run", content)  # a checkpoint of a run
-    state = content["model"] if isinstance(content.get("model"), dict) else content
-    if state and all(str(name).startswith(_PREFIX) for name in state):
-        state = {name[len(_PREFIX) :]: tensor for name, tensor in state.items()}
-    return state
+    arrays, trained = content.get(ARRAYS), content.get(TRAINED)
+    if isinstance(arrays, dict):
+        arrays = {name: _as_array(tensor) for name, tensor in arrays.items()}
+    described = dict(content, **{ARRAYS: arrays, TRAINED: _as_array(trained)})
+    return unwrapped(content), from_content(described, path)
+
+
+def _as_array(value: Any) -> Any:
+    """A plain tensor's numbers; anything else as it is, for `from_content` to refuse."""
+    is_plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_quantized
+    return value.detach().numpy() if is_plain and value.dtype is not getattr(torch, "bfloat16", None) else value
+
+
+def load_weights(network: torch.nn.Module, state: Dict[str, Any], path: Path, what: str) -> None:
+    """Give a network the weights of a file. what: the network, in words.
+
+    Raises: CheckpointError that says first what is missing or left over.
+    """
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        reason = mismatch(network.state_dict(), state) or one_line(" ".join(str(error).split()))
+        raise CheckpointError("%s does not fit %s: %s." % (path, what, reason)) from error
 
 
 FORMAT = CheckpointFormat(".pth", write, read)

@@ -7,7 +7,10 @@ own results directory and record.
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
-from a2s2k_resnet.network import MODELS
+from torch import nn
+
+from a2s2k_resnet.decisions import decide
+from a2s2k_resnet.network import MODELS, build_network
 from shared_data.config_schema import check_config, load_schema
 from shared_data.configs import check_name, experiment_names, load_config
 from shared_data.configs import describe as head_comment
@@ -49,6 +52,11 @@ def _changes(model: str) -> List[str]:
     return changes + (["patch.side=%d" % PATCH_SIDES[model]] if model in PATCH_SIDES else [])
 
 
+def scene_of(name: str) -> str:
+    """The slug of an experiment's scene; any other name is taken for a scene's own."""
+    return load(name)["scene"] if name in names() else name
+
+
 def describe(experiment: str) -> str:
     """What `list` shows: the head comment of the configuration, or what a baseline changes in it."""
     base, model = base_and_model(experiment)
@@ -73,3 +81,18 @@ def load(experiment: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:
     config = load_config(CONFIGS, base, _changes(model) + list(overrides))
     check_config(config, SCHEMA, base + ".toml")
     return config
+
+
+def components_of(config: Dict[str, Any], bands: int) -> int:
+    """C, the principal components that the network is given of a scene with so many bands."""
+    return config["preprocessing"]["components"] or bands
+
+
+def network_of(config: Dict[str, Any], protocol: str, bands: int, num_classes: int) -> nn.Module:
+    """The network of a configuration under a protocol, with fresh weights.
+
+    bands: of the scene. Raises: UnknownNameError for the protocol; ValueError for sizes that do not fit.
+    """
+    model, components = config["model"], components_of(config, bands)
+    form = decide(protocol).kernel
+    return build_network(model["name"], components, num_classes, config["patch"]["side"], form, model["kernels"])

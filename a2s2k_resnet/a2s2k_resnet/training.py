@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from sklearn.metrics import precision_score
 from torch import Tensor, nn
 
-from a2s2k_resnet import checkpoint, experiments
+from a2s2k_resnet import checkpoint, experiments, preprocessing
 from a2s2k_resnet.decisions import as_dict, decide
 from a2s2k_resnet.device import device_name, select_device, wait_for
-from a2s2k_resnet.network import build_network
 from a2s2k_resnet.patches import MinibatchStream, PatchGatherer
 from a2s2k_resnet.prediction import predict_scene
 from a2s2k_resnet.sampling import draw_split
@@ -26,14 +25,14 @@ from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
 from shared_data.disjoint import common_split, near
 from shared_data.epoch_run import EpochRun, Validated
-from shared_data.errors import CheckpointError, SettingsError, settings_of
+from shared_data.errors import SettingsError, settings_of
+from shared_data.model_file import describe_model
 from shared_data.paper_cli import Outcome, Request
 from shared_data.reproduction import reproduce_once
 from shared_data.run_log import RunLog
-from shared_data.run_outputs import Results, write_prediction
+from shared_data.run_outputs import Results
 from shared_data.scene import LoadedScene, load_scene
 from shared_data.splits import Split
-from shared_data.whitening import whiten
 
 PAPER = "a2s2k"
 
@@ -74,8 +73,12 @@ class A2S2KRun(EpochRun):
         self._check_last_minibatch()
         seed_everything(request.seed)
         with settings_of(request.experiment):
-            self.network = self._build_network()
-            self.gatherer = PatchGatherer(self._components(), config["patch"]["side"], self.device)
+            bands, classes = loaded.scene.bands, loaded.scene.num_classes
+            self.network = experiments.network_of(config, request.protocol, bands, classes).to(self.device)
+            self.whitening = preprocessing.fit(
+                loaded.cube, config["preprocessing"], self.decisions, request.seed, split.train
+            )
+            self.gatherer = PatchGatherer(self.whitening.apply(loaded.cube), config["patch"]["side"], self.device)
         settings, truth = config["train"], loaded.ground_truth
         self.stream = MinibatchStream(self.gatherer, truth, split.train, settings["batch"], request.seed)
         self.validation = Validation(self.gatherer, truth, split.val, settings["batch"], request.seed)
@@ -83,20 +86,6 @@ class A2S2KRun(EpochRun):
         self.optimizer = kind(self.network.parameters(), lr=config["optimizer"]["lr"])
         self.rule = RULES[self.decisions.monitored](settings["patience"])
         self.kept: Dict[str, Tensor] = {}  # weights the rule kept
-
-    def _build_network(self) -> nn.Module:
-        bands = self.config["preprocessing"]["components"] or self.loaded.scene.bands
-        model, side, classes = self.config["model"], self.config["patch"]["side"], self.loaded.scene.num_classes
-        network = build_network(model["name"], bands, classes, side, self.decisions.kernel, model["kernels"])
-        return network.to(self.device)
-
-    def _components(self) -> np.ndarray:
-        """(H, W, C) standardised principal components."""
-        fitted = {"scene": None, "train": self.split.train}[self.decisions.preprocessing]
-        components = self.config["preprocessing"]["components"] or None
-        # with every component kept there is nothing to estimate, and scikit-learn decomposes in full
-        randomised = self.decisions.pca_solver == "randomised" and components is not None
-        return whiten(self.loaded.cube, fitted, components, self.request.seed if randomised else None)
 
     def _check_last_minibatch(self) -> None:
         batch, name = self.config["train"]["batch"], self.config["model"]["name"]
@@ -145,7 +134,10 @@ class A2S2KRun(EpochRun):
         if self.rule.restores:
             self.network.load_state_dict(self.kept)
         log.info("the weights of epoch %d are used", self.rule.used_epoch)
-        checkpoint.write(folder / "selected.pth", {"model": copy_of(self.network)})
+        model = describe_model(
+            PAPER, self.request, self.config, self.loaded, self.split, preprocessing.arrays_of(self.whitening)
+        )
+        checkpoint.write_model(folder / "selected.pth", copy_of(self.network), model)
 
     def state(self) -> Dict[str, Any]:
         return {
@@ -280,27 +272,3 @@ def reproduce(request: Request) -> Outcome:
     keep_freed_memory()
     packaged = experiments.load(request.experiment)
     return reproduce_once(PAPER, request, config, packaged, loaded, lambda: prepare(request, config, loaded))
-
-
-def predict(request: Request, weights: Path) -> Outcome:
-    """Classify every pixel with stored weights and draw the result beside the request's split.
-
-    The release's weights belong to --protocol released: its kernel, and components fitted on the whole scene.
-    Writes results/a2s2k/<experiment>/predictions/<name of the weights>/.
-    Raises: CheckpointError where the file cannot be read or does not fit; what `reproduce` raises.
-    """
-    state = checkpoint.read_weights(weights)
-    config, loaded = resolve(request)
-    run = prepare(request, config, loaded)
-    try:
-        run.network.load_state_dict(state)
-    except (RuntimeError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(
-            "%s does not fit the network of %s under --protocol %s: %s"
-            % (weights, request.experiment, request.protocol, reason)
-        ) from error
-    folder = request.out / PAPER / request.experiment / "predictions" / weights.stem
-    title = "%s · %s · %s" % (PAPER.upper(), loaded.scene.title, weights.name)
-    write_prediction(folder, run.predict(), loaded, run.split, title)
-    return Outcome(folder, None)

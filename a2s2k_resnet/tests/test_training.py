@@ -10,7 +10,7 @@ import torch
 from conftest import LEAN
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score, precision_score
 
-from a2s2k_resnet import checkpoint, training
+from a2s2k_resnet import checkpoint, classify, training
 from a2s2k_resnet.stopping import LastBatchRule, MeanLossRule
 from a2s2k_resnet.validation import Validated
 from shared_data.errors import CheckpointError, RunDirectoryError
@@ -254,13 +254,14 @@ def test_official_weights_are_read(request_for, tmp_path, prefix):
     run = build(request_for(protocol="released"))
     state = run.network.state_dict()
     torch.save({prefix + name: tensor for name, tensor in state.items()}, str(tmp_path / "best.pth"))
-    read = checkpoint.read_weights(tmp_path / "best.pth")
+    read, model = checkpoint.read_model(tmp_path / "best.pth")
+    assert model is None
     assert list(read) == list(state) and all(torch.equal(read[name], state[name]) for name in state)
 
 
 def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     request = request_for(overrides=FEW)
     outcome = training.reproduce(request)
-    again = training.predict(request, outcome.directory / "checkpoints/selected.pth")
+    again = classify.predict(request, outcome.directory / "checkpoints/selected.pth")
     stored = [np.load(str(folder / "prediction.npy")) for folder in (outcome.directory, again.directory)]
     assert np.array_equal(*stored)

@@ -319,7 +319,9 @@ def test_a_scene_without_labels_is_loaded_where_none_is_needed(tiny, know):
     loaded = load_scene("tiny", data=tiny.folder, labelled=False)
     assert not loaded.is_labelled and loaded.ground_truth.shape == (6, 5) and loaded.verified
     np.testing.assert_array_equal(loaded.cube, tiny.cube)
-    with pytest.raises(SceneFormatError, match="tiny: the catalogue has no ground truth for this scene, so it can only"):
+    with pytest.raises(
+        SceneFormatError, match="tiny: the catalogue has no ground truth for this scene, so it can only"
+    ):
         load_scene("tiny", data=tiny.folder)
 
 

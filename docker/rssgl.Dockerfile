@@ -27,7 +27,6 @@ COPY docker/locks /opt/build/docker/locks
 COPY rssgl/requirements /opt/build/rssgl/requirements
 COPY shared_data/shared_data /opt/hsi/shared_data/shared_data
 COPY simplecv_vendor/simplecv /opt/hsi/simplecv_vendor/simplecv
-COPY simplecv_vendor/full_scene /opt/hsi/simplecv_vendor/full_scene
 COPY simplecv_vendor/simplecv_check.py /opt/hsi/simplecv_vendor/
 COPY rssgl/rssgl /opt/hsi/rssgl/rssgl
 COPY rssgl/configs /opt/hsi/rssgl/configs

@@ -1,4 +1,4 @@
-"""Time and memory of RSSGL against its literal twin, by `full_scene.bench`."""
+"""Time and memory of RSSGL against its literal twin, by `benchmark`."""
 
 from pathlib import Path
 from typing import Any, Dict
@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from full_scene.bench import Subject, load_literal
+from rssgl.benchmark import Subject, load_literal
+from rssgl.config import CONFIGS
 from rssgl.loss import statistical_loss, weighted_cross_entropy
 from rssgl.network import RSSGL
-from rssgl.training import CONFIGS
 
 LAMBDA = 1e-3  # of the statistical loss in a timed step
 

@@ -2,8 +2,9 @@
 
 from typing import List, Optional
 
-from rssgl import training
+from rssgl import classify, train
 from rssgl.bench import SUBJECT
+from rssgl.config import CONFIGS
 from rssgl.decisions import PROTOCOLS, protocol_table
 from rssgl.selection_table import selection_table
 from shared_data.configs import describe, experiment_names
@@ -14,14 +15,14 @@ from simplecv.errors import SimpleCVError
 PAPER = Paper(
     slug="rssgl",
     title="RSSGL (Wang et al., IEEE TGRS 2022): reproduce, predict, bench.",
-    experiments=lambda: experiment_names(training.CONFIGS),
-    describe=lambda name: describe(training.CONFIGS, name),
+    experiments=lambda: experiment_names(CONFIGS),
+    describe=lambda name: describe(CONFIGS, name),
     protocols=tuple(PROTOCOLS),
     protocol_table=protocol_table,
-    readme=training.CONFIGS.parent / "README.md",
-    reproduce=training.reproduce,
-    predict=training.predict,
-    audit=training.audit,
+    readme=CONFIGS.parent / "README.md",
+    reproduce=train.reproduce,
+    predict=classify.predict,
+    audit=train.audit,
     bench=SUBJECT.run,
     add_bench_options=SUBJECT.add_options,
     default_seed=1,

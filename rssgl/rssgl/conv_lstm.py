@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from full_scene.convolution import convolution_gradients
-from full_scene.stages import Local, Stages
+from rssgl.convolution import convolution_gradients
+from rssgl.stages import Local, Stages
 
 GATES = "ifoc"  # order of the rows of a fused kernel
 HIDDEN = 4  # hidden channels of a cell

@@ -9,20 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from full_scene.attention import JointAttention, SpatialAttention
-from full_scene.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
-from full_scene.stages import Local, Stages
+from rssgl.attention import JointAttention, SpatialAttention
 from rssgl.conv_lstm import GlobalConvLSTM3d
+from rssgl.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
 from simplecv.errors import ConfigError
 from simplecv.registry import MODEL
 
 GROUPS = 4  # of every GroupNorm
-RATIO = 16  # of the channel attention's bottleneck
-
-
-def joint_attention(channels: int) -> JointAttention:
-    """ReLU inside the channel attention, sigmoid gate."""
-    return JointAttention(channels, RATIO, F.relu, torch.sigmoid)
 
 
 @MODEL.register("RSSGL")
@@ -48,7 +41,7 @@ class RSSGL(EncoderDecoder):
             raise ConfigError("block_channels must be multiples of 32, not %s" % list(block_channels))
         self.feature_ops = encoder(in_channels, block_channels, GROUPS, lambda c: self._level(c, kernel))
         # never applied, but in the release's checkpoints
-        self.BasicBlock_list = nn.ModuleList([joint_attention(inner_dim) for _ in block_channels])
+        self.BasicBlock_list = nn.ModuleList([JointAttention(inner_dim) for _ in block_channels])
         self.spation_list = nn.ModuleList([SpatialAttention() for _ in block_channels])
         self.reduce_1x1convs = nn.ModuleList([nn.Conv2d(channels, inner_dim, 1) for channels in block_channels])
         self.fuse_3x3convs = nn.ModuleList(
@@ -68,17 +61,9 @@ class RSSGL(EncoderDecoder):
         """3-D ConvLSTM → joint attention → GroupNorm + ReLU."""
         return nn.Sequential(
             GlobalConvLSTM3d(channels, kernel),
-            joint_attention(channels // 2),
+            JointAttention(channels // 2),
             nn.Sequential(nn.GroupNorm(GROUPS, channels), nn.ReLU(inplace=True)),
         )
-
-    def upsample(self, x: Tensor) -> Tensor:
-        """Nearest ×2."""
-        return F.interpolate(x, scale_factor=2.0, mode="nearest")
-
-    def upsample_stages(self) -> Stages:
-        """No pixel beside is looked at."""
-        yield Local(self.upsample, 0, "every pixel is copied", grow=2)
 
     def at_pixels(self, x: Tensor, chosen: Tensor) -> Tuple[Tensor, Tensor]:
         """Class logits (M, K) and final features (M, B) of the M pixels with chosen (N, H, W) bool, in C order.

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("shared_data.testing", "full_scene.testing")
+pytest.register_assert_rewrite("shared_data.testing")
 
-from full_scene.testing.golden import fill_by_rule  # noqa: E402
+from rssgl import config  # noqa: E402
+from rssgl import train as train_module  # noqa: E402
 from rssgl.cli import main  # noqa: E402
 from rssgl.network import RSSGL  # noqa: E402
-from rssgl.training import RSSGLRun  # noqa: E402
 from shared_data.testing import PaperUnderTest  # noqa: E402
+from shared_data.testing.full_scene_golden import fill_by_rule  # noqa: E402
 from shared_data.testing.golden import read_golden  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -33,7 +34,7 @@ def paper():
         slug="rssgl",
         package="rssgl",
         main=main,
-        configs_owner=RSSGLRun,
+        configs_owner=config,
         short=("--iters", "2", "--set", "minibatch.images=2", "--set", LEAN),
         epochs=("--iters", "24", "--set", "minibatch.images=4", "--set", LEAN),
         short_override="minibatch.images",
@@ -51,8 +52,8 @@ def paper():
 
 
 @pytest.fixture
-def kind():
-    return RSSGLRun
+def train():
+    return train_module
 
 
 @pytest.fixture(params=sorted(NETWORKS))

@@ -2,10 +2,9 @@
 
 import pytest
 
-from rssgl.config import SCHEMA, check
+from rssgl.config import CONFIGS, SCHEMA, check
 from rssgl.loss import REGULARISERS
 from rssgl.network import RSSGL
-from rssgl.training import CONFIGS
 from shared_data.configs import experiment_names, load_config
 from shared_data.testing.config_values import check_schema, property_of, refused
 

@@ -8,17 +8,17 @@ import torch.nn.functional as F
 from conftest import GOLDEN, NETWORKS
 from literal import LiteralRSSGL
 
-from full_scene.loss import effective_number_weights
-from full_scene.testing.golden import (  # noqa: F401
+from rssgl.conv_lstm import GlobalConvLSTM3d, StackedRecurrence
+from rssgl.loss import effective_number_weights
+from rssgl.network import RSSGL
+from rssgl.train import Trainable
+from shared_data.testing.full_scene_golden import (  # noqa: F401
     check_gradient_norms,
     fill_by_rule,
     golden_inputs,
     test_probabilities,
     test_state_dict_has_the_official_names_shapes_and_order,
 )
-from rssgl.conv_lstm import GlobalConvLSTM3d, StackedRecurrence
-from rssgl.network import RSSGL
-from rssgl.training import Trainable
 from shared_data.testing.golden import read_golden
 
 
@@ -45,7 +45,8 @@ def test_at_pixels_equals_the_whole_map(golden):
     w[:, 0], w[:, -1] = 1, 1  # neighbourhoods that reach over the border
     with torch.no_grad():
         logits, features = network.at_pixels(x, w > 0)
-        whole_logits, whole_features = network.forward_with_features(x)
+        whole_features = network.fuse_3x3convs[-1](network.decode(x))
+        whole_logits = network.cls_pred_conv(whole_features)
         composed = network(x)
     assert torch.allclose(features, whole_features.permute(0, 2, 3, 1)[w > 0], atol=1e-5)
     assert torch.allclose(logits, whole_logits.permute(0, 2, 3, 1)[w > 0], atol=1e-5)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from conftest import GOLDEN, NETWORKS
 
-from full_scene.testing.golden import golden_inputs
 from rssgl.loss import REGULARISERS, improved_triplet_loss, sphere_loss, statistical_loss
+from shared_data.testing.full_scene_golden import golden_inputs
 from shared_data.testing.golden import read_golden
 
 NAMES = {

@@ -2,17 +2,15 @@
 
 from unittest import mock
 
-from full_scene import run
-from rssgl.training import RSSGLRun
+from rssgl import config, train
 from shared_data.testing import scale
 from shared_data.testing.marks import LONG
 
 
 def evaluate(loaded, out, _pixels):
     request = scale.request("pavia", out, "paper", ["scene=houston"])
-    with mock.patch.object(run, "load_scene", return_value=loaded):
-        config, loaded = run.resolve(RSSGLRun, request)
-    RSSGLRun(request, config, loaded, RSSGLRun.draw_split(config, loaded, request)).predict()
+    with mock.patch.object(config, "load_scene", return_value=loaded):
+        train.prepare(request).predict()
 
 
 @LONG

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from full_scene.run import reproduce
-from full_scene.testing.runs import build, request_for, weights_after_training
 from shared_data.metrics import evaluate
+from shared_data.testing.full_scene_runs import build, request_for, weights_after_training
 
 # learns within a few epochs of two steps, and stops soon
 QUICK = ("minibatch.images=2", "selection.patience=2")
@@ -20,17 +19,17 @@ def selected(run, folder):
 
 
 @pytest.mark.parametrize("protocol, reaches", [("paper", False), ("released", True)])
-def test_whether_test_labels_reach_the_selection(paper, kind, tmp_path, protocol, reaches):
+def test_whether_test_labels_reach_the_selection(paper, train, tmp_path, protocol, reaches):
     """Give the test pixels the labels that the first evaluation predicts.
 
     No step's weights change, since the loss is masked; but under `released` the first evaluation is now the best.
     """
     request = request_for(paper, tmp_path, protocol, iterations=8, overrides=("minibatch.images=2",))
-    true = build(kind, request)
+    true = build(train, request)
     last, kept, step = selected(true, tmp_path / "true")
     labels = true.loaded.ground_truth.copy()
     labels.ravel()[true.split.test] = np.load(str(tmp_path / "true/evaluations/step-2.npy")).ravel()[true.split.test]
-    again = build(kind, request, true.loaded._replace(ground_truth=labels))
+    again = build(train, request, true.loaded._replace(ground_truth=labels))
     other_last, other_kept, other_step = selected(again, tmp_path / "other")
     assert torch.equal(last, other_last) and step > 2
     assert other_step == (2 if reaches else step)
@@ -38,9 +37,9 @@ def test_whether_test_labels_reach_the_selection(paper, kind, tmp_path, protocol
 
 
 @pytest.mark.parametrize("protocol", ["paper", "released"])
-def test_the_record_tells_of_the_selected_and_of_the_last_weights(paper, kind, tmp_path, protocol):
-    run = build(kind, request_for(paper, tmp_path, protocol))
-    outcome = reproduce(kind, request_for(paper, tmp_path, protocol))
+def test_the_record_tells_of_the_selected_and_of_the_last_weights(paper, train, tmp_path, protocol):
+    run = build(train, request_for(paper, tmp_path, protocol))
+    outcome = train.reproduce(request_for(paper, tmp_path, protocol))
     record, judges = outcome.record, {"paper": "validation", "released": "test"}[protocol]
     history = {entry["step"]: entry for entry in record["history"]}
     values = {step: entry[judges + "_oa"] for step, entry in history.items()}
@@ -61,9 +60,9 @@ def test_the_record_tells_of_the_selected_and_of_the_last_weights(paper, kind, t
         assert history[at]["test_oa"] == pytest.approx(numbers.oa)
 
 
-def test_training_stops_when_nothing_gets_better(paper, kind, tmp_path):
+def test_training_stops_when_nothing_gets_better(paper, train, tmp_path):
     request = request_for(paper, tmp_path, iterations=40, overrides=(*QUICK, "learning_rate.params.base_lr=1e-30"))
-    record = reproduce(kind, request).record
+    record = train.reproduce(request).record
     assert record["selection"]["step"] == 2 and record["selection"]["last_step"] == 6
     assert [entry["step"] for entry in record["history"]] == [2, 4, 6]
     assert "no better validation_oa in 2 evaluations" in (
@@ -71,33 +70,33 @@ def test_training_stops_when_nothing_gets_better(paper, kind, tmp_path):
     )
 
 
-def test_a_run_that_stopped_early_and_lost_its_record_does_not_train_on(paper, kind, tmp_path):
+def test_a_run_that_stopped_early_and_lost_its_record_does_not_train_on(paper, train, tmp_path):
     request = request_for(paper, tmp_path, iterations=40, overrides=(*QUICK, "learning_rate.params.base_lr=1e-30"))
-    outcome = reproduce(kind, request)
+    outcome = train.reproduce(request)
     (outcome.directory / "run.json").unlink()
-    again = reproduce(kind, request).record
+    again = train.reproduce(request).record
     assert (again["metrics"], again["history"]) == (outcome.record["metrics"], outcome.record["history"])
 
 
-def test_patience_zero_never_stops_early(paper, kind, tmp_path):
+def test_patience_zero_never_stops_early(paper, train, tmp_path):
     overrides = ("minibatch.images=2", "selection.patience=0", "learning_rate.params.base_lr=1e-30")
-    record = reproduce(kind, request_for(paper, tmp_path, iterations=12, overrides=overrides)).record
+    record = train.reproduce(request_for(paper, tmp_path, iterations=12, overrides=overrides)).record
     assert record["selection"]["last_step"] == 12
 
 
-def test_a_last_step_inside_an_epoch_is_evaluated_too(paper, kind, tmp_path):
-    record = reproduce(kind, request_for(paper, tmp_path, iterations=6)).record
+def test_a_last_step_inside_an_epoch_is_evaluated_too(paper, train, tmp_path):
+    record = train.reproduce(request_for(paper, tmp_path, iterations=6)).record
     assert [entry["step"] for entry in record["history"]] == [4, 6]
 
 
-def test_the_split_does_not_change_with_the_seed_but_the_mini_batches_do(paper, kind, tmp_path):
-    first, other = build(kind, request_for(paper, tmp_path)), build(kind, request_for(paper, tmp_path, seed=7))
+def test_the_split_does_not_change_with_the_seed_but_the_mini_batches_do(paper, train, tmp_path):
+    first, other = build(train, request_for(paper, tmp_path)), build(train, request_for(paper, tmp_path, seed=7))
     assert np.array_equal(first.split.train, other.split.train)
     assert not torch.equal(next(iter(first.stream))[2], next(iter(other.stream))[2])
 
 
 @pytest.mark.parametrize("regulariser", ["improved triplet", "sphere", "none"])
-def test_other_losses_train(paper, kind, tmp_path, regulariser):
+def test_other_losses_train(paper, train, tmp_path, regulariser):
     overrides = ("minibatch.images=2", "loss.regulariser='%s'" % regulariser, "split.minimum=6")
-    record = reproduce(kind, request_for(paper, tmp_path, "released", iterations=2, overrides=overrides)).record
+    record = train.reproduce(request_for(paper, tmp_path, "released", iterations=2, overrides=overrides)).record
     assert record["config"]["loss"]["regulariser"] == regulariser

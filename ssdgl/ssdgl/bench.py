@@ -1,4 +1,4 @@
-"""Time and memory of SSDGL against its literal twin, by `full_scene.bench`."""
+"""Time and memory of SSDGL against its literal twin, by `benchmark`."""
 
 from pathlib import Path
 from typing import Any, Dict
@@ -6,10 +6,10 @@ from typing import Any, Dict
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from full_scene.bench import Subject, load_literal
+from ssdgl.benchmark import Subject, load_literal
+from ssdgl.config import CONFIGS
 from ssdgl.loss import OBJECTIVES, evaluate_objective
 from ssdgl.network import SSDGL
-from ssdgl.training import CONFIGS
 
 
 class SSDGLSubject(Subject):

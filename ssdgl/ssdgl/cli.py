@@ -6,21 +6,22 @@ from shared_data.configs import describe, experiment_names
 from shared_data.paper_cli import Paper
 from shared_data.paper_cli import main as run_paper
 from simplecv.errors import SimpleCVError
-from ssdgl import training
+from ssdgl import classify, train
 from ssdgl.bench import SUBJECT
+from ssdgl.config import CONFIGS
 from ssdgl.decisions import PROTOCOLS, protocol_table
 
 PAPER = Paper(
     slug="ssdgl",
     title="SSDGL (Zhu et al., IEEE Transactions on Cybernetics 2021): reproduce, predict, bench.",
-    experiments=lambda: experiment_names(training.CONFIGS),
-    describe=lambda name: describe(training.CONFIGS, name),
+    experiments=lambda: experiment_names(CONFIGS),
+    describe=lambda name: describe(CONFIGS, name),
     protocols=tuple(PROTOCOLS),
     protocol_table=protocol_table,
-    readme=training.CONFIGS.parent / "README.md",
-    reproduce=training.reproduce,
-    predict=training.predict,
-    audit=training.audit,
+    readme=CONFIGS.parent / "README.md",
+    reproduce=train.reproduce,
+    predict=classify.predict,
+    audit=train.audit,
     bench=SUBJECT.run,
     add_bench_options=SUBJECT.add_options,
     default_seed=2333,

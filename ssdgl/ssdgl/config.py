@@ -1,13 +1,19 @@
-"""What a configuration may hold: `config.schema.json`, and what one value demands of another."""
+"""The configurations: `config.schema.json`, what one value demands of another, and the one of a request."""
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from shared_data.catalogue import Scene, get_scene
 from shared_data.config_schema import check_config, load_schema
+from shared_data.configs import load_config
 from shared_data.errors import SettingsError
+from shared_data.paper_cli import Request
+from shared_data.scene import LoadedScene, load_scene
+from simplecv.core.config import AttrDict
 from ssdgl.network import UNUSED_RATIO, VARIANTS
 
+_HERE = Path(__file__).resolve().parent
+CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
 SCHEMA = load_schema(Path(__file__).with_name("config.schema.json"))
 
 
@@ -53,3 +59,30 @@ def _check_network(params: Dict[str, Any], scene: Scene, file: str) -> None:
             "%sattention_ratio: expected at most %d, the fewest channels that an attention sees, found %d."
             % (place, attended, ratio)
         )
+
+
+def resolve(request: Request) -> Tuple[AttrDict, LoadedScene]:
+    """The scene, and the configuration with the request's overrides and what the scene adds to it.
+
+    Raises: UnknownNameError for an unknown experiment, key or name; SettingsError for a value that no configuration
+    may have; SceneNotFoundError.
+    """
+    settings = load_config(CONFIGS, request.experiment, request.overrides)
+    check(settings, request.experiment + ".toml")
+    config = AttrDict.from_dict(settings)
+    if request.iterations is not None:
+        config["train"]["num_iters"] = request.iterations
+    loaded = load_scene(config.scene, request.data, request.unverified)
+    _add_sizes(config, loaded)
+    return config, loaded
+
+
+def packaged(request: Request, loaded: LoadedScene) -> Dict[str, Any]:
+    """The configuration of a request without its changes."""
+    config = load_config(CONFIGS, request.experiment)
+    _add_sizes(config, loaded)
+    return config
+
+
+def _add_sizes(config: Dict[str, Any], loaded: LoadedScene) -> None:
+    config["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from full_scene.convolution import convolution_gradients
-from full_scene.stages import Local, Stages
+from ssdgl.convolution import convolution_gradients
+from ssdgl.stages import Local, Stages
 
 GATES = "ifoc"  # order of the fused kernel: the three sigmoid gates first, so that one call serves them
 

@@ -12,13 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from full_scene.attention import JointAttention, SpatialAttention
-from full_scene.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
-from full_scene.stages import Local, Stages
 from simplecv.errors import ConfigError
 from simplecv.registry import MODEL
+from ssdgl.attention import JointAttention, SpatialAttention, SpectralAttention
 from ssdgl.conv_lstm import GlobalConvLSTM
-from ssdgl.joint_attention import SpectralAttention
+from ssdgl.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
+from ssdgl.stages import Local, Stages
 
 UNUSED_RATIO = 16  # q of the joint attentions that are created and never applied
 
@@ -131,11 +130,3 @@ class SSDGL(EncoderDecoder):
             yield Local(partial(self.lateral, index), SpatialAttention.REACH, SpatialAttention.REASON)
         else:
             yield from super().lateral_stages(index)
-
-    def upsample(self, x: Tensor) -> Tensor:
-        """Bilinear ×2."""
-        return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-    def upsample_stages(self) -> Stages:
-        """Two pixels in each direction, the nearer one with three quarters."""
-        yield Local(self.upsample, 1, "bilinear interpolation takes the nearest pixel beside", grow=2)

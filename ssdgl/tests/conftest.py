@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("shared_data.testing", "full_scene.testing")
+pytest.register_assert_rewrite("shared_data.testing")
 
-from full_scene.testing.golden import fill_by_rule  # noqa: E402
 from shared_data.testing import PaperUnderTest  # noqa: E402
+from shared_data.testing.full_scene_golden import fill_by_rule  # noqa: E402
 from shared_data.testing.golden import read_golden  # noqa: E402
+from ssdgl import config  # noqa: E402
+from ssdgl import train as train_module  # noqa: E402
 from ssdgl.cli import main  # noqa: E402
 from ssdgl.network import SSDGL  # noqa: E402
-from ssdgl.training import SSDGLRun  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -31,7 +32,7 @@ def paper():
         slug="ssdgl",
         package="ssdgl",
         main=main,
-        configs_owner=SSDGLRun,
+        configs_owner=config,
         short=("--iters", "2", "--set", "minibatch.images=2"),
         epochs=("--iters", "40", "--set", "minibatch.images=4"),
         short_override="minibatch.images",
@@ -48,8 +49,8 @@ def paper():
 
 
 @pytest.fixture
-def kind():
-    return SSDGLRun
+def train():
+    return train_module
 
 
 @pytest.fixture(params=sorted(VARIANTS))

@@ -1,8 +1,8 @@
 """What reaches training, protocol by protocol; the first test is shared by all papers."""
 
-from full_scene.testing.runs import SHORT, request_for
 from shared_data.testing.audit import *  # noqa: F403
-from ssdgl.training import audit
+from shared_data.testing.full_scene_runs import SHORT, request_for
+from ssdgl.train import audit
 
 V2021 = SHORT + ("model.params.variant='v2021'",)
 

@@ -5,9 +5,8 @@ import pytest
 from shared_data.configs import experiment_names, load_config
 from shared_data.errors import SettingsError
 from shared_data.testing.config_values import check_schema, property_of, refused
-from ssdgl.config import SCHEMA, check
+from ssdgl.config import CONFIGS, SCHEMA, check
 from ssdgl.network import SSDGL, VARIANTS
-from ssdgl.training import CONFIGS
 
 VARIANT = "model.params.variant="
 

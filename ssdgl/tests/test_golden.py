@@ -7,8 +7,7 @@ import torch
 from conftest import GOLDEN, VARIANTS
 from literal import LiteralSSDGL
 
-from full_scene.loss import effective_number_weights, pixel_cross_entropy
-from full_scene.testing.golden import (  # noqa: F401
+from shared_data.testing.full_scene_golden import (  # noqa: F401
     check_gradient_norms,
     fill_by_rule,
     golden_inputs,
@@ -17,7 +16,7 @@ from full_scene.testing.golden import (  # noqa: F401
 )
 from shared_data.testing.golden import read_golden
 from ssdgl.decisions import PROTOCOLS, decide
-from ssdgl.loss import OBJECTIVES, Objective, evaluate_objective
+from ssdgl.loss import OBJECTIVES, Objective, effective_number_weights, evaluate_objective, pixel_cross_entropy
 
 # One unit of the golden Houston network stands on the kink of a ReLU: channel 131 of feature_ops.6 at (5, 7) is
 # +3.5e-7 in float64 and -5.7e-7 as the official expression rounds it in float32, which moves gradient norms of

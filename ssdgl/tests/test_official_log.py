@@ -5,8 +5,8 @@ import math
 import pytest
 from conftest import GOLDEN
 
-from full_scene.loss import effective_number_weights
 from shared_data.testing.golden import read_golden
+from ssdgl.loss import effective_number_weights
 
 HOUSTON = [1251, 1254, 697, 1244, 1242, 325, 1268, 1244, 1252, 1227, 1235, 1233, 469, 428, 660]
 LOG = {"pavia": 0.2379, "houston": 0.0497}  # loss of the first step in the official log
@@ -36,7 +36,7 @@ def test_the_logged_loss_is_that_of_all_labels(scene, all_labels, sampled):
 
 def test_indian_pines_class_10_is_listed_with_927_pixels():
     from shared_data.configs import load_config
-    from ssdgl.training import CONFIGS
+    from ssdgl.config import CONFIGS
 
     listed = load_config(CONFIGS, "indianpines-v2021")["class_counts"]
     true = read_golden(GOLDEN, "splits")["indian_pines"]["class_counts"]

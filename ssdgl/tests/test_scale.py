@@ -2,17 +2,15 @@
 
 from unittest import mock
 
-from full_scene import run
 from shared_data.testing import scale
 from shared_data.testing.marks import LONG
-from ssdgl.training import SSDGLRun
+from ssdgl import config, train
 
 
 def evaluate(loaded, out, _pixels):
     request = scale.request("houston", out, "paper")
-    with mock.patch.object(run, "load_scene", return_value=loaded):
-        config, loaded = run.resolve(SSDGLRun, request)
-    SSDGLRun(request, config, loaded, SSDGLRun.draw_split(config, loaded, request)).predict()
+    with mock.patch.object(config, "load_scene", return_value=loaded):
+        train.prepare(request).predict()
 
 
 @LONG

@@ -1,3 +1,3 @@
 """Prediction tile by tile; what must hold is written once, for both full-scene networks."""
 
-from full_scene.testing.tiles import *  # noqa: F403
+from shared_data.testing.full_scene_tiles import *  # noqa: F403

@@ -10,10 +10,10 @@ import math
 import pytest
 from conftest import GOLDEN
 
-from full_scene.testing.runs import build
 from shared_data.errors import SharedDataError
 from shared_data.paper_cli import Request
 from shared_data.scene import data_folders, load_scene
+from shared_data.testing.full_scene_runs import build
 from shared_data.testing.golden import read_golden
 
 STEPS = 12
@@ -30,9 +30,9 @@ def official_scene():
         pytest.skip(str(error))
 
 
-def losses_of(kind, experiment, protocol, tmp_path):
+def losses_of(train, experiment, protocol, tmp_path):
     """The losses of the first twelve steps of a run with the release's seed."""
-    run = build(kind, Request(experiment, protocol, 2333, None, False, "cpu", STEPS, (), tmp_path, False))
+    run = build(train, Request(experiment, protocol, 2333, None, False, "cpu", STEPS, (), tmp_path, False))
     losses, sampled = [], []
     run.model.register_forward_hook(lambda _model, _inputs, output: losses.append(output["cls_loss"].item()))
     run.model.register_forward_pre_hook(lambda _model, inputs: sampled.append(int(inputs[2].sum())))
@@ -42,17 +42,17 @@ def losses_of(kind, experiment, protocol, tmp_path):
 
 
 @pytest.mark.parametrize("protocol", ["released", "paper"])
-def test_the_release_of_2022_trains_on_sampled_pixels_alone(kind, official_scene, tmp_path, protocol):
+def test_the_release_of_2022_trains_on_sampled_pixels_alone(train, official_scene, tmp_path, protocol):
     official = read_golden(GOLDEN, "ssdgl_official_trace")
-    losses, sampled = losses_of(kind, "indianpines", protocol, tmp_path)
+    losses, sampled = losses_of(train, "indianpines", protocol, tmp_path)
     for step, (ours, theirs, tolerance) in enumerate(zip(losses, official["loss"]["values"], TOLERANCES), start=1):
         assert ours == pytest.approx(theirs, abs=tolerance), "step %d" % step
     assert len(losses) == STEPS and set(sampled) == set(official["labelled_pixels_per_step"])
 
 
-def test_the_first_commit_trains_on_all_labelled_pixels(kind, official_scene, tmp_path):
+def test_the_first_commit_trains_on_all_labelled_pixels(train, official_scene, tmp_path):
     official = read_golden(GOLDEN, "ssdgl_official_trace")["v2021"]
-    losses, _ = losses_of(kind, "indianpines-v2021", "released", tmp_path)
+    losses, _ = losses_of(train, "indianpines-v2021", "released", tmp_path)
     for step, (ours, theirs) in enumerate(zip(losses, official["loss"]), start=1):
         assert ours == pytest.approx(theirs, abs=1e-4), "step %d" % step
     assert len(losses) == STEPS

@@ -1,8 +1,8 @@
-"""The skeleton of SSDGL and RSSGL: an encoder of four levels, lateral 1×1 convolutions, a decoder, a classifier.
+"""The skeleton of SSDGL: an encoder of four levels, lateral 1×1 convolutions, a decoder, a classifier.
 
     stem → level 1 → ↓ → level 2 → ↓ → level 3 → ↓ → level 4
               │            │            │            │           lateral 1×1 convolutions
-    classifier ← + ← fuse ← + ← fuse ← + ← fuse ←─────┘          upsampling ×2 before every +
+    classifier ← + ← fuse ← + ← fuse ← + ← fuse ←─────┘          bilinear upsampling ×2 before every +
 
 A network builds its modules in the release's order, so that names and order of its state_dict are the release's.
 """
@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from full_scene.stages import Execution, Local, Map, Stages, check_described, stages_of
 from simplecv.interface import CVModule
+from ssdgl.stages import Execution, Local, Map, Stages, check_described, stages_of
 
 
 def conv3x3_norm_relu(channels_in: int, channels_out: int, groups: int) -> nn.Sequential:
@@ -41,8 +41,8 @@ class EncoderDecoder(CVModule):
     """(N, B, H, W) standardised scenes, H and W multiples of 16, to class logits (N, K, H, W).
 
     A subclass registers `feature_ops` (of `encoder`), `reduce_1x1convs`, `fuse_3x3convs` (the last one bare, I→B) and
-    `cls_pred_conv`, and may replace `lateral` and `upsample`, each together with its stages, which say for inference
-    tile by tile how far the operation reaches.
+    `cls_pred_conv`, and may replace `lateral` together with its stages, which say for inference tile by tile how far an
+    operation reaches.
     Raises: ValueError for a scene whose sides are not multiples of 16.
     """
 
@@ -53,16 +53,16 @@ class EncoderDecoder(CVModule):
         return self.reduce_1x1convs[index](x)
 
     def upsample(self, x: Tensor) -> Tensor:
-        """(N, I, H, W) to (N, I, 2·H, 2·W)."""
-        raise NotImplementedError
+        """(N, I, H, W) to (N, I, 2·H, 2·W), bilinear."""
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
     def lateral_stages(self, index: int) -> Stages:
         """What `lateral` does."""
         return stages_of(self.reduce_1x1convs[index])
 
     def upsample_stages(self) -> Stages:
-        """What `upsample` does."""
-        raise NotImplementedError
+        """Two pixels in each direction, the nearer one with three quarters."""
+        yield Local(self.upsample, 1, "bilinear interpolation takes the nearest pixel beside", grow=2)
 
     def _laterals(self, x: Tensor) -> List[Tensor]:
         """The four levels after their 1×1 convolutions, finest first."""

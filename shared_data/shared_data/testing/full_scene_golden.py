@@ -1,4 +1,4 @@
-"""Golden networks and inputs as PyTorch tensors, and the comparisons every full-scene network must pass."""
+"""Golden networks and inputs as PyTorch tensors, and the comparisons that SSDGL's and RSSGL's networks must pass."""
 
 from typing import Dict
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import GOLDEN
 
-from rssgl.sampling import draw_split, hold_out
+from rssgl.split import draw_release_split, hold_out
 from shared_data.catalogue import get_scene
 from shared_data.errors import SplitError
 from shared_data.matfile import read_mat
@@ -26,7 +26,7 @@ def test_official_split_and_its_held_out_part(slug, scene, ratio, name):
         pytest.skip("needs %s in HSI_DATA" % file.name)
     truth = read_mat(os.path.join(folder, file.name), file.key)
     loaded = load_scene("synthetic")._replace(scene=get_scene(slug), ground_truth=truth)
-    released, paper = (draw_split(loaded, ratio, 5, 2333, share) for share in (0.0, 0.1))
+    released, paper = (draw_release_split(loaded, ratio, 5, 2333, share) for share in (0.0, 0.1))
     expected = read_golden(GOLDEN, "splits")[scene][name]
     assert index_hash(released.train) == expected["train_sha256"] and released.val.size == 0
     per_class = np.bincount(truth.ravel()[paper.val])[1:]

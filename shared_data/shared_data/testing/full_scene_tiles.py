@@ -1,47 +1,61 @@
-"""A network in tiles is the network on the whole scene. Needs the fixtures `golden`, `paper` and `kind`."""
+"""A network in tiles is the network on the whole scene. Needs the fixtures `golden`, `paper` and `train`."""
 
-from typing import List, Tuple
+import importlib
+from typing import Any, List, Tuple
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from full_scene import run
-from full_scene.stages import Execution, Local, Moments, Stages
-from full_scene.testing.runs import build, fails, predict_words, request_for
-from full_scene.tiles import logits_tiled, predict_tiled
 from shared_data.scene import load_scene
+from shared_data.testing.full_scene_runs import build, fails, predict_words, request_for
 
 HEIGHT, WIDTH = 80, 112
 TOLERANCE = 1e-4  # of a logit; float32 rounding was seen to make up to 2e-5
 
 
-class WholeMaps(Execution[Tensor]):
-    """Carries out stages on whole maps (1, C, H, W); `seen` has every local stage with the channels it was given."""
+@pytest.fixture
+def stages(paper):
+    return importlib.import_module(paper.package + ".stages")
 
-    def __init__(self) -> None:
-        self.seen: List[Tuple[Local, int]] = []
 
-    def through(self, stages: Stages, x: Tensor) -> Tensor:
+@pytest.fixture
+def tiles(paper):
+    return importlib.import_module(paper.package + ".tiles")
+
+
+class WholeMaps:
+    """Carries out stages on whole maps (1, C, H, W); `seen` has every local stage with the channels it was given.
+
+    module: the paper's `stages`.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self.seen: List[Tuple[Any, int]] = []
+
+    def through(self, stages: Any, x: Tensor) -> Tensor:
         answer = None
         while True:
             try:
                 stage = stages.send(answer)
             except StopIteration:
                 return x
-            if isinstance(stage, Local):
+            if isinstance(stage, self._module.Local):
                 self.seen.append((stage, x.shape[1]))
                 x, answer = stage.function(x.clone()), None
             else:
                 values = x.double()[0].flatten(1)
-                answer = Moments(values.mean(dim=1), values.var(dim=1, unbiased=False), values.max(dim=1)[0])
+                answer = self._module.Moments(
+                    values.mean(dim=1), values.var(dim=1, unbiased=False), values.max(dim=1)[0]
+                )
 
     def sum(self, x: Tensor, y: Tensor) -> Tensor:
         return x + y
 
 
-def true_reach(stage: Local, channels: int) -> int:
+def true_reach(stage: Any, channels: int) -> int:
     """Furthest input pixel with any gradient of one output pixel, measured on random maps that leave it room."""
     reach = 0
     for level in (0, -5, 5):  # a rectified attention is shut at some of them
@@ -61,25 +75,25 @@ def random_scene(bands: int) -> Tensor:
 
 
 @pytest.mark.parametrize("tile", [32, 128])
-def test_in_tiles_as_on_the_whole_scene(golden, tile, tmp_path):
+def test_in_tiles_as_on_the_whole_scene(golden, tiles, tile, tmp_path):
     _, content, _, network = golden
     x = random_scene(content["config"]["in_channels"])
     with torch.no_grad():
         whole = network.eval()(x)[0].numpy()
     network.train()
-    tiled = logits_tiled(network, x, tile, tmp_path)
+    tiled = tiles.logits_tiled(network, x, tile, tmp_path)
     assert tiled.shape == whole.shape and tiled.dtype == np.float32
     assert np.abs(tiled - whole).max() < TOLERANCE
-    classes = predict_tiled(network, x[0].numpy(), HEIGHT - 3, WIDTH - 11, tile, tmp_path)
+    classes = tiles.predict_tiled(network, x[0].numpy(), HEIGHT - 3, WIDTH - 11, tile, tmp_path)
     assert classes.dtype == np.uint8
     np.testing.assert_array_equal(classes, whole.argmax(axis=0)[:-3, :-11] + 1)
     assert network.training
     assert not list(tmp_path.iterdir())
 
 
-def test_no_stage_reaches_further_than_it_states(golden):
+def test_no_stage_reaches_further_than_it_states(golden, stages):
     _, content, _, network = golden
-    execution = WholeMaps()
+    execution = WholeMaps(stages)
     x = random_scene(content["config"]["in_channels"])[..., :16, :16]
     with torch.no_grad():
         logits = network.eval().tiled(execution, x)
@@ -89,14 +103,15 @@ def test_no_stage_reaches_further_than_it_states(golden):
 
 
 @pytest.mark.parametrize("mapped", [False, True])
-def test_predict_in_tiles_gives_the_same_prediction(paper, kind, mapped, tmp_path, monkeypatch):
-    trained = build(kind, request_for(paper, tmp_path))
+def test_predict_in_tiles_gives_the_same_prediction(paper, train, mapped, tmp_path, monkeypatch):
+    trained = build(train, request_for(paper, tmp_path))
     weights = tmp_path / "weights.pth"
     torch.save({"model": trained.model.state_dict()}, str(weights))
     predictions = []
     for tile in ("0", "48"):
         if mapped and tile != "0":
-            monkeypatch.setattr(run, "load_scene", lambda *_arguments: in_a_file(tmp_path / "cube.npy"))
+            config = importlib.import_module(paper.package + ".config")
+            monkeypatch.setattr(config, "load_scene", lambda *_arguments: in_a_file(tmp_path / "cube.npy"))
         words = predict_words(paper, tmp_path / tile, weights) + ["--tile", tile]
         for override in paper.lean:
             words += ["--set", override]

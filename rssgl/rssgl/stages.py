@@ -1,3 +1,4 @@
+# The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
 """What a module says of itself so that it can be applied tile by tile with the result of the whole map.
 
 A module's method `stages` is a generator. It yields what the module does to a feature map, one stage after another:
@@ -87,7 +88,7 @@ def check_described(kind: type, operation: str, description: str) -> None:
     if owners[0] is None:
         raise SettingsError(
             "%s cannot be applied tile by tile, because it has no method '%s' that says how far it reaches; write one "
-            "(full_scene/stages.py says how) or leave --tile away" % (kind.__name__, description)
+            "(stages.py says how) or leave --tile away" % (kind.__name__, description)
         )
     if not issubclass(*owners):
         raise SettingsError(

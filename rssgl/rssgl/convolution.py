@@ -1,3 +1,4 @@
+# The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
 """Gradients of a convolution outside of autograd, for recurrences that write out their backward pass."""
 
 from typing import Tuple

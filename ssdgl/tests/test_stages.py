@@ -10,12 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from full_scene import tiles
-from full_scene.attention import JointAttention
-from full_scene.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
-from full_scene.prediction import predict_scene
-from full_scene.stages import STATISTICS, Local, stages_of
-from full_scene.tiles import (
+from shared_data import mapped
+from shared_data.errors import SettingsError, SharedDataError
+from shared_data.full_scene import padded_shape, standardise_and_pad
+from shared_data.mapped import temporary_array
+from ssdgl import tiles
+from ssdgl.attention import JointAttention
+from ssdgl.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
+from ssdgl.prediction import predict_scene
+from ssdgl.stages import STATISTICS, Local, stages_of
+from ssdgl.tiles import (
     GatheredMoments,
     LocalMap,
     StoredMap,
@@ -26,10 +30,6 @@ from full_scene.tiles import (
     predict_tiled,
     windows,
 )
-from shared_data import mapped
-from shared_data.errors import SettingsError, SharedDataError
-from shared_data.full_scene import padded_shape, standardise_and_pad
-from shared_data.mapped import temporary_array
 
 CPU = torch.device("cpu")
 
@@ -66,12 +66,6 @@ class Small(EncoderDecoder):
 
     def set_default_config(self):
         pass
-
-    def upsample(self, x):
-        return F.interpolate(x, scale_factor=2.0, mode="nearest")
-
-    def upsample_stages(self):
-        yield Local(self.upsample, 0, "every pixel is copied", grow=2)
 
 
 @pytest.fixture

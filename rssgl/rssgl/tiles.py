@@ -1,8 +1,9 @@
+# The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
 """The whole scene tile by tile, exactly: for scenes whose feature maps do not fit into memory.
 
 Group normalisation and channel attention look at the whole map, so tiles cannot pass through the network one after
 the other: every tile passes through one part of the network before any goes on. What the parts are and how far they
-reach is said by the modules (`full_scene.stages`). Here
+reach is said by the modules (`stages`). Here
 
 - a map between two parts is an unnamed temporary file, mapped into memory and free again as soon as no part to come
   reads it, or when the process ends, however it ends;
@@ -21,11 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from full_scene.encoder_decoder import EncoderDecoder
-from full_scene.prediction import evaluating
-from full_scene.stages import Execution, Local, Moments, Stages
 from shared_data.errors import SettingsError
 from shared_data.mapped import temporary_array
+
+from .encoder_decoder import EncoderDecoder
+from .prediction import evaluating
+from .stages import Execution, Local, Moments, Stages
 
 TOGETHER = 4  # pixels that the operations of one pass may reach together; one alone may reach further
 _CHANNELS_AT_ONCE = 16  # converted to float64, or copied between a file and memory

@@ -1,3 +1,4 @@
+# The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
 """The whole scene in one forward pass."""
 
 import contextlib

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from full_scene.sampling import MinibatchStream, epoch_indices
 from shared_data.catalogue import get_scene
 from shared_data.errors import SplitError
 from shared_data.full_scene import pad_labels
@@ -16,6 +15,7 @@ from shared_data.matfile import read_mat
 from shared_data.scene import load_scene
 from shared_data.splits import draw_per_class, index_hash, training_counts
 from shared_data.testing.golden import read_golden
+from ssdgl.sampling import MinibatchStream, epoch_indices
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -1,9 +1,10 @@
-"""One run as a whole: what it leaves, what reaches training, which weights it takes. Needs the fixture `kind` too.
+"""One run of SSDGL or RSSGL as a whole: what it leaves, what reaches training, which weights it takes.
 
-`kind` is the paper's class of runs; `paper` is a `shared_data.testing.PaperUnderTest`.
+Needs the fixtures `paper`, a `shared_data.testing.PaperUnderTest`, and `train`, the paper's module of that name.
 """
 
 import errno
+import importlib
 import json
 import os
 import signal
@@ -13,7 +14,6 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
 
-from full_scene.run import predict, reproduce, resolve
 from shared_data.errors import RunDirectoryError
 from shared_data.history import History
 from shared_data.paper_cli import Request
@@ -31,10 +31,9 @@ def request_for(paper, tmp_path, protocol="paper", iterations=8, overrides=SHORT
     )
 
 
-def build(kind, request, loaded=None):
+def build(train, request, loaded=None):
     """The run of a request; `loaded` with other labels than the scene keeps the true scene's split."""
-    config, scene = resolve(kind, request)
-    return kind(request, config, loaded or scene, kind.draw_split(config, scene, request))
+    return train.prepare(request, loaded)
 
 
 def weights_after_training(run, folder) -> torch.Tensor:
@@ -43,10 +42,10 @@ def weights_after_training(run, folder) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
 
 
-def test_a_run_leaves_a_valid_record_and_all_files(paper, kind, tmp_path):
+def test_a_run_leaves_a_valid_record_and_all_files(paper, train, tmp_path):
     same = ("scene=synthetic",)  # an override that changes nothing
-    outcome = reproduce(kind, request_for(paper, tmp_path, overrides=SHORT + same))
-    folder = tmp_path / kind.PAPER / "synthetic" / "paper" / "seed-2333"
+    outcome = train.reproduce(request_for(paper, tmp_path, overrides=SHORT + same))
+    folder = tmp_path / paper.slug / "synthetic" / "paper" / "seed-2333"
     assert outcome.directory == folder
     record = read_record(folder / "run.json")
     prediction, split = np.load(str(folder / "prediction.npy")), load_split(folder / "split.npz")
@@ -69,7 +68,7 @@ def test_a_run_leaves_a_valid_record_and_all_files(paper, kind, tmp_path):
     assert list((folder / "checkpoints").glob("events.out.tfevents*"))
 
 
-def test_a_full_disk_is_one_sentence_and_the_run_resumes(paper, kind, tmp_path, monkeypatch):
+def test_a_full_disk_is_one_sentence_and_the_run_resumes(paper, train, tmp_path, monkeypatch):
     def full(*_arguments, **_options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -77,43 +76,43 @@ def test_a_full_disk_is_one_sentence_and_the_run_resumes(paper, kind, tmp_path, 
     with monkeypatch.context() as broken:
         broken.setattr(torch, "save", full)
         with pytest.raises(RunDirectoryError, match="seed-2333 cannot be written: No space left on device"):
-            reproduce(kind, request)
-    assert reproduce(kind, request).record["status"] == "finished"
+            train.reproduce(request)
+    assert train.reproduce(request).record["status"] == "finished"
 
 
-def test_same_seed_same_metrics(paper, kind, tmp_path):
-    first = reproduce(kind, request_for(paper, tmp_path / "a", iterations=4)).record
-    again = reproduce(kind, request_for(paper, tmp_path / "b", iterations=4)).record
+def test_same_seed_same_metrics(paper, train, tmp_path):
+    first = train.reproduce(request_for(paper, tmp_path / "a", iterations=4)).record
+    again = train.reproduce(request_for(paper, tmp_path / "b", iterations=4)).record
     assert first["metrics"] == again["metrics"] and first["split"] == again["split"]
     assert first["history"] == again["history"]
 
 
-def test_official_checkpoints_are_classified(paper, kind, tmp_path):
+def test_official_checkpoints_are_classified(paper, train, tmp_path):
     """A file as the release writes it: model, opt, global_step, names with the prefix of DataParallel."""
     request = request_for(paper, tmp_path)
-    run = build(kind, request)
+    run = build(train, request)
     path = tmp_path / "model-600.pth"
     torch.save({"model": run.model.state_dict(), "opt": run.optimizer.state_dict(), "global_step": 600}, str(path))
     assert all(name.startswith("module.") for name in run.model.state_dict())
-    outcome = predict(kind, request, path)
+    outcome = importlib.import_module(paper.package + ".classify").predict(request, path)
     assert np.array_equal(np.load(str(outcome.directory / "prediction.npy")), run.predict())
 
 
-def test_under_paper_the_loss_sees_labels_of_training_pixels_alone(paper, kind, tmp_path):
-    run = build(kind, request_for(paper, tmp_path))
+def test_under_paper_the_loss_sees_labels_of_training_pixels_alone(paper, train, tmp_path):
+    run = build(train, request_for(paper, tmp_path))
     _, y, w = next(iter(run.stream))
     assert int((y > 0).sum()) == run.split.train.size
     assert bool((y[w > 0] > 0).all())
 
 
-def test_a_run_resumed_with_another_number_of_threads_names_both(paper, kind, tmp_path, monkeypatch):
+def test_a_run_resumed_with_another_number_of_threads_names_both(paper, train, tmp_path, monkeypatch):
     request = request_for(paper, tmp_path)
     known = torch.get_num_threads()
     with monkeypatch.context() as patched:
         patched.setattr(torch, "get_num_threads", lambda: known + 5)
         stop_after(patched, 4)
-        assert reproduce(kind, request).record is None
-    record = reproduce(kind, request).record
+        assert train.reproduce(request).record is None
+    record = train.reproduce(request).record
     assert record["environment"]["threads"] == known and record["environment"]["device"] == "cpu"
     assert [before["environment"]["threads"] for before in record["resumed_from"]] == [known + 5]
     assert set(record["revision"]) == {"version", "git", "dirty"}
@@ -131,9 +130,9 @@ def stop_after(patched, steps):
     patched.setattr(History, "add_step", step_and_signal)
 
 
-def test_the_settings_file_names_what_decides_the_result(paper, kind, tmp_path):
-    reproduce(kind, request_for(paper, tmp_path, iterations=2))
-    settings = json.loads((tmp_path / kind.PAPER / "synthetic/paper/seed-2333/settings.json").read_text())
+def test_the_settings_file_names_what_decides_the_result(paper, train, tmp_path):
+    train.reproduce(request_for(paper, tmp_path, iterations=2))
+    settings = json.loads((tmp_path / paper.slug / "synthetic/paper/seed-2333/settings.json").read_text())
     assert settings["config"]["train"]["num_iters"] == 2
     assert settings["protocol"] == "paper" and settings["seed"] == 2333
 

@@ -1,11 +1,11 @@
-"""Joint attention: a spectral gate and a spatial gate on the same features, side by side."""
+"""GJAM, the paper's global joint attention: a spectral and a spatial gate on the same features; Houston's variation."""
 
 from typing import Callable, Generator
 
 import torch
 from torch import Tensor, nn
 
-from full_scene.stages import STATISTICS, Local, Moments, Stages, Statistics
+from ssdgl.stages import STATISTICS, Local, Moments, Stages, Statistics
 
 
 class ChannelAttention(nn.Module):
@@ -74,3 +74,19 @@ class JointAttention(nn.Module):
         """The spectral gate looks at the whole map, the spatial one around the pixel."""
         gate = yield from self.ca.gate_stages()
         yield Local(lambda x: self._gated(x, gate), self.sa.REACH, self.sa.REASON)
+
+
+class SpectralAttention(JointAttention):
+    """Houston's form, x + x·ca(x): the spatial gate is computed and multiplied by zero, as in the release.
+
+    The zero term stays in the graph: its parameters get a zero gradient and are therefore weight-decayed, which a
+    parameter without gradient is not.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.addcmul(x, x, self.ca(x)) + 0 * torch.addcmul(x, x, self.sa(x))
+
+    def stages(self) -> Stages:
+        """Without the term that is zero."""
+        gate = yield from self.ca.gate_stages()
+        yield Local(lambda x: torch.addcmul(x, x, gate), 0, "one factor per channel")

@@ -1,3 +1,4 @@
+# The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
 """Time and memory of one training step and one evaluation: a paper's network against the literal one of its tests.
 
 Both run in one process, in turn, with the same weights, mini-batch, loss and optimizer. A slow literal network is
@@ -19,7 +20,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from full_scene.encoder_decoder import EncoderDecoder
 from shared_data import environment
 from shared_data.allocator import keep_freed_memory
 from shared_data.argument_types import positive_number
@@ -28,6 +28,8 @@ from shared_data.configs import load_config
 from shared_data.full_scene import padded_side
 from shared_data.turns import medians, seconds
 from simplecv.util.device import device_name, select_device
+
+from .encoder_decoder import EncoderDecoder
 
 Action = Callable[[], None]
 

@@ -1,3 +1,4 @@
+# The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
 """Hierarchically balanced sampling, part 2: the endless stream of mini-batches.
 
 Every mini-batch is the whole scene; what changes from step to step is the indicator of the sampled training pixels,

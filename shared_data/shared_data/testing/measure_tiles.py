@@ -1,6 +1,6 @@
 """Memory and time of one prediction of a scene of Houston's size, whole or in tiles; one case per process.
 
-python simplecv_vendor/tests/measure_tiles.py PAPER CONFIGURATION TILE [FILE]
+python -m shared_data.testing.measure_tiles PAPER CONFIGURATION TILE [FILE]
     TILE 0 is the whole scene at once; FILE (.npy) takes the classes, so that two cases can be compared
 
 Prints the peak of resident memory, which counts pages of files that the system can drop, the peak of anonymous memory,
@@ -9,6 +9,7 @@ random; in tiles it lies in a memory-mapped file.
 """
 
 import importlib
+import mmap
 import sys
 import threading
 import time
@@ -16,8 +17,6 @@ import time
 import numpy as np
 import torch
 
-from full_scene.prediction import predict_scene
-from full_scene.tiles import forget_pages, predict_tiled
 from shared_data import environment
 from shared_data.full_scene import padded_shape
 from shared_data.mapped import temporary_array
@@ -55,12 +54,15 @@ def random_scene(mapped: bool) -> np.ndarray:
     scene = temporary_array(shape, np.dtype(np.float32)) if mapped else np.empty(shape, np.float32)
     for band in scene:
         random.standard_normal(dtype=np.float32, out=band)
-        forget_pages(scene)
+        if mapped:
+            scene.base.madvise(mmap.MADV_DONTNEED)
     return scene
 
 
 def main(paper: str, configuration: str, side: str, kept: str = "") -> None:
     subject, tile = importlib.import_module(paper + ".bench").SUBJECT, int(side)
+    predict_scene = importlib.import_module(paper + ".prediction").predict_scene
+    predict_tiled = importlib.import_module(paper + ".tiles").predict_tiled
     torch.manual_seed(0)
     network = subject.ours(dict(subject.network_of(configuration), in_channels=SHAPE[2], num_classes=CLASSES))
     scene = random_scene(mapped=tile > 0)

@@ -39,6 +39,11 @@ def base_and_ablation(experiment: str) -> Tuple[str, str]:
     return base, component.replace("-", "_")
 
 
+def scene_of(name: str) -> str:
+    """The slug of an experiment's scene; any other name is taken for a scene's own."""
+    return load(name)["scene"] if name in names() else name
+
+
 def describe(experiment: str) -> str:
     """What `list` shows: the head comment of the configuration, or what an ablation changes in it."""
     base, component = base_and_ablation(experiment)

@@ -5,10 +5,11 @@
     pass 1    its values at a sample of the pixels, at most SAMPLE_PIXELS; on them the PCA is fitted
     pass 2    its share (response − mean) · weights of the components at all pixels, added up over the filters
 
-A scene no larger than the sample needs only pass 1. A memory-mapped scene goes through both passes in slabs of rows,
-each read with the rows around it that the filters reach, so that a pass reads the file once.
+A scene no larger than the sample needs only pass 1, at all of its pixels. A memory-mapped scene goes through both
+passes in slabs of rows, each read with the rows around it that the filters reach, so that a pass reads the file once.
 
-The result is cached under a name made of everything it depends on.
+The result, and the PCA beside it, is cached under a name made of everything it depends on. The PCA of one scene can be
+applied to another.
 
 Source: reconstruction choice R8.
 """
@@ -41,7 +42,7 @@ from shared_data.atomic import atomic_path
 from shared_data.mapped import is_mapped, row_blocks, storage_like
 from shared_data.progress import TrainingProgress
 
-CACHE_VERSION = "gabor features 2"  # to be raised by any change of the numbers
+CACHE_VERSION = "gabor features 3"  # to be raised by any change of the numbers
 SAMPLE_PIXELS = 4096
 SEED = 0  # of the sample and of the randomised PCA
 # enough for 20 components of Indian Pines to agree with the exact ones to 1e-4; scikit-learn's own choice, 7, to 2e-2
@@ -54,6 +55,13 @@ _ROWS_BYTES = 1 << 27  # of a memory-mapped cube's rows filtered at a time, with
 Advance = Callable[[], None]
 
 
+class GaborFit(NamedTuple):
+    """The whitened PCA of R responses, F filters of B bands each: mean (R) and weights (R, T), float32."""
+
+    mean: np.ndarray
+    weights: np.ndarray
+
+
 def gabor_features(
     cube: np.ndarray,
     frequencies: Sequence[float],
@@ -62,24 +70,42 @@ def gabor_features(
     sigma_wavelengths: float = SIGMA_WAVELENGTHS,
     progress: Optional[Callable[[int, int], None]] = None,
     fitted: Optional[np.ndarray] = None,
+    fit: Optional[GaborFit] = None,
 ) -> np.ndarray:
+    """The features of `features_and_fit` alone."""
+    options = (cache_folder, sigma_wavelengths, progress, fitted, fit)
+    return features_and_fit(cube, frequencies, components, *options)[0]
+
+
+def features_and_fit(
+    cube: np.ndarray,
+    frequencies: Sequence[float],
+    components: int,
+    cache_folder: Any,
+    sigma_wavelengths: float = SIGMA_WAVELENGTHS,
+    progress: Optional[Callable[[int, int], None]] = None,
+    fitted: Optional[np.ndarray] = None,
+    fit: Optional[GaborFit] = None,
+) -> Tuple[np.ndarray, GaborFit]:
     """The whitened principal components of the magnitude responses of `bank(frequencies)`.
 
     cube: (H, W, B), scaled to [0, 1]; computed in float32. A memory-mapped one is C-contiguous float32. cache_folder:
     made when missing; a file in it that is damaged is computed anew. progress: called as progress(filters done, filters
     in all) after each filter of each pass, and of each slab of rows; without it a bar is drawn on stderr when that is a
-    terminal. fitted: flat indices of the pixels the sample is drawn from, instead of the whole scene.
+    terminal. fitted: flat indices of the pixels the sample is drawn from, instead of the whole scene. fit: of another
+    call with the same filters and as many bands, applied here instead of fitting one.
 
-    Returns (H, W, components) float32: mean 0 and variance 1 over the sampled pixels, uncorrelated there, by falling
-    variance before whitening; the largest weight of each component is positive. Those of a memory-mapped cube are
-    memory-mapped, too.
+    Returns the features (H, W, components) float32, and what was fitted: mean 0 and variance 1 over the sampled pixels,
+    uncorrelated there, by falling variance before whitening; the largest weight of each component is positive. Those of
+    a memory-mapped cube are memory-mapped, too.
 
-    Memory beside the cube: at most `memory_bound_bytes`, which is the cube three times and the sample three times; of a
-    memory-mapped cube, that for one slab of rows instead of all.
+    Memory beside the cube: at most `memory_bound_bytes`, which is the cube three times and the sample three times (four
+    times, where some pixels of a scene no larger than the sample are fitted); of a memory-mapped cube, that for one
+    slab of rows instead of all.
 
     Raises: ValueError for a cube that has no three axes or holds NaN or infinity, a frequency outside (0, 0.5], a
     sigma_wavelengths that is not positive, components that are fewer than 1 or more than the sampled pixels, the
-    responses, or what varies in them.
+    responses, or what varies in them, and for a fit of other responses or another number of components.
     OSError when the cache folder cannot be written.
     """
     filters = bank(frequencies)
@@ -88,14 +114,22 @@ def gabor_features(
     _check_cube(cube)
     pixels = cube.shape[0] * cube.shape[1]
     chosen = _sampled(np.arange(pixels) if fitted is None else np.sort(fitted))
-    _check_components(components, len(chosen), len(filters) * cube.shape[2])
+    responses = len(filters) * cube.shape[2]
+    if fit is None:
+        _check_components(components, len(chosen), responses)
+    elif fit.weights.shape != (responses, components) or fit.mean.shape != (responses,):
+        raise ValueError(
+            "The fit is of %s responses and components, expected %s." % (fit.weights.shape, (responses, components))
+        )
     shape = (*cube.shape[:2], components)
-    cached = _cache_path(cube, filters, components, sigma_wavelengths, cache_folder, chosen)
-    features = _read(cached, shape, is_mapped(cube))
-    if features is None:
-        features = _compute(cube, filters, components, sigma_wavelengths, progress, chosen).reshape(shape)
-        _write(cached, features)
-    return features
+    depends_on = [chosen.astype("<i8")] if fit is None else [np.ascontiguousarray(part) for part in fit]
+    cached = _cache_path(cube, filters, components, sigma_wavelengths, cache_folder, depends_on)
+    found = _read(cached, shape, responses, is_mapped(cube))
+    if found is None:
+        features, fit = _compute(cube, filters, components, sigma_wavelengths, progress, chosen, fit)
+        found = features.reshape(shape), fit
+        _write(cached, *found)
+    return found
 
 
 def memory_bound_bytes(shape: Tuple[int, int, int], filters: int, components: int = 20) -> int:
@@ -144,23 +178,33 @@ def _compute(
     sigma_wavelengths: float,
     progress: Optional[Callable[[int, int], None]],
     chosen: np.ndarray,
-) -> np.ndarray:
-    """The features (H·W, components) of a checked cube, fitted on the chosen pixels."""
+    fit: Optional[GaborFit],
+) -> Tuple[np.ndarray, GaborFit]:
+    """The features (H·W, components) of a checked cube, fitted on the chosen pixels where no fit is given.
+
+    Which way a scene takes depends on its size alone: applied to the scene it is of, a fit gives the same bits again.
+    """
     pixels = cube.shape[0] * cube.shape[1]
-    whole = len(chosen) == pixels
+    small = pixels <= SAMPLE_PIXELS
     sigmas = [pixels_of_sigma(filter, sigma_wavelengths) for filter in filters]
     bank_kernels = [kernels(filter, sigma) for filter, sigma in zip(filters, sigmas)]
     rows = _MappedRows(cube, reach(max(sigmas))) if is_mapped(cube) else [_Rows(band_planes(cube), 0, slice(0, pixels))]
-    with _counted(len(rows) * len(filters) * (1 if whole else 2), progress) as advance:
-        sample = _sample(rows, bank_kernels, chosen, cube.shape[2], advance)
-        mean, weights = _fit(sample, components, float(np.abs(cube.reshape(pixels, -1)[chosen]).max()))
-        if whole:
-            sample -= mean
-            return sample.dot(weights)
-        del sample
+    passes = 1 if small or fit is not None else 2
+    with _counted(len(rows) * len(filters) * passes, progress) as advance:
+        if small or fit is None:
+            sampled = np.arange(pixels) if small else chosen
+            sample = _sample(rows, bank_kernels, sampled, cube.shape[2], advance)
+        if fit is None:
+            some = sample if len(chosen) == len(sampled) else sample[chosen]
+            fit = _fit(some, components, float(np.abs(cube.reshape(pixels, -1)[chosen]).max()))
+            del some
+        if small:
+            sample -= fit.mean
+            return sample.dot(fit.weights), fit
+        sample = None  # its memory is needed
         features = storage_like(cube, (pixels, components), np.float32)
-        _project(rows, bank_kernels, mean, weights, features, advance)
-        return features
+        _project(rows, bank_kernels, fit.mean, fit.weights, features, advance)
+        return features, fit
 
 
 class _Rows(NamedTuple):
@@ -225,8 +269,8 @@ def _sample(rows: Any, bank_kernels: List[Tuple], chosen: np.ndarray, bands: int
     return sample
 
 
-def _fit(sample: np.ndarray, components: int, scale: float) -> Tuple[np.ndarray, np.ndarray]:
-    """Mean (responses,) and weights (responses, components) of the whitened PCA; scale: the sample's largest input."""
+def _fit(sample: np.ndarray, components: int, scale: float) -> GaborFit:
+    """The whitened PCA of a sample (pixels, responses); scale: the sample's largest input."""
     pca = PCA(components, whiten=True, svd_solver="randomized", iterated_power=POWER_ITERATIONS, random_state=SEED)
     with np.errstate(divide="ignore", invalid="ignore"):  # the ratio of explained variance, 0/0 on a flat cube
         pca.fit(sample)
@@ -241,7 +285,7 @@ def _fit(sample: np.ndarray, components: int, scale: float) -> Tuple[np.ndarray,
     # an eigenvector's sign is arbitrary and differs between versions of scikit-learn
     largest = np.abs(weights).argmax(axis=1)
     weights *= np.sign(weights[np.arange(components), largest])[:, np.newaxis]
-    return pca.mean_.astype(np.float32), np.ascontiguousarray(weights.T, np.float32)
+    return GaborFit(pca.mean_.astype(np.float32), np.ascontiguousarray(weights.T, np.float32))
 
 
 def _project(
@@ -277,9 +321,17 @@ def _counted(total: int, progress: Optional[Callable[[int, int], None]]) -> Iter
 
 
 def _cache_path(
-    cube: np.ndarray, filters: List[Filter], components: int, sigma_wavelengths: float, folder: Any, chosen: np.ndarray
+    cube: np.ndarray,
+    filters: List[Filter],
+    components: int,
+    sigma_wavelengths: float,
+    folder: Any,
+    depends_on: List[np.ndarray],
 ) -> Path:
-    """The cached file's path; its name is a hash of all that the features depend on."""
+    """The cached file's path; its name is a hash of all that the features depend on.
+
+    depends_on: the pixels that are fitted, or the given fit.
+    """
     parameters = {
         "version": CACHE_VERSION,
         "filters": filters,
@@ -290,12 +342,13 @@ def _cache_path(
     }
     content = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     content.update(cube)
-    content.update(chosen.astype("<i8"))
+    for array in depends_on:
+        content.update(array)
     return Path(folder) / ("gabor-%s.npy" % content.hexdigest()[:16])
 
 
-def _read(path: Path, shape: Tuple[int, ...], mapped: bool) -> Optional[np.ndarray]:
-    """The cached features; None when there are none, or the file is not as it was written."""
+def _read(path: Path, shape: Tuple[int, ...], responses: int, mapped: bool) -> Optional[Tuple[np.ndarray, GaborFit]]:
+    """The cached features and their fit; None when there are none, or the file is not as it was written."""
     try:
         with open(str(path), "rb") as file:
             array_bytes = file.seek(-_DIGEST_BYTES, 2)
@@ -303,10 +356,19 @@ def _read(path: Path, shape: Tuple[int, ...], mapped: bool) -> Optional[np.ndarr
             file.seek(0)
             if _digest(file, array_bytes) != digest:
                 return None
-        features = np.load(str(path), mmap_mode="r" if mapped else None, allow_pickle=False)
+            if mapped:
+                features = np.load(str(path), mmap_mode="r", allow_pickle=False)
+                file.seek(features.offset + features.nbytes)
+            else:
+                file.seek(0)
+                features = np.load(file, allow_pickle=False)
+            fit = GaborFit(*(np.load(file, allow_pickle=False) for _ in GaborFit._fields))
     except (OSError, ValueError):
         return None
-    return features if features.shape == shape and features.dtype == np.float32 else None
+    shapes = [shape, (responses,), (responses, shape[2])]
+    arrays = [features, *fit]
+    fits = [array.shape for array in arrays] == shapes and all(array.dtype == np.float32 for array in arrays)
+    return (features, fit) if fits else None
 
 
 def _digest(file: BinaryIO, size: int) -> bytes:
@@ -317,11 +379,12 @@ def _digest(file: BinaryIO, size: int) -> bytes:
     return digest.digest()
 
 
-def _write(path: Path, features: np.ndarray) -> None:
-    """An ordinary .npy file with the SHA-256 of its bytes behind the array, where numpy's reader does not look."""
+def _write(path: Path, features: np.ndarray, fit: GaborFit) -> None:
+    """An ordinary .npy file; behind its array, where numpy's reader does not look, the fit and the SHA-256 of all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, open(temporary, "w+b") as file:
-        np.save(file, features, allow_pickle=False)
+        for array in (features, *fit):
+            np.save(file, array, allow_pickle=False)
         size = file.tell()
         file.seek(0)
         digest = _digest(file, size)

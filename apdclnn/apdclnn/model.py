@@ -9,6 +9,7 @@ from apdclnn.attention_loss import loss
 from apdclnn.network import Structure, build_network
 from apdclnn.patches import PatchTable
 from apdclnn.tf_stack import tf, tflearn
+from shared_data.model_file import mismatch
 
 
 class Model:
@@ -90,15 +91,12 @@ class Model:
         return self.session.run({name: self._variables[name] for name in names})
 
     def set_numbers(self, numbers: Dict[str, np.ndarray]) -> None:
-        """Overwrite variables; Adam's may be absent. Raises: ValueError for other names or shapes."""
+        """Overwrite variables; Adam's may be absent. Raises: ValueError that says what is missing or left over."""
         needed = {name for name in self._variables if not _belongs_to_adam(name)}
-        missing, unknown = sorted(needed - set(numbers)), sorted(set(numbers) - set(self._variables))
-        if missing or unknown:
-            raise ValueError("missing weights: %s; unknown ones: %s" % (_some(missing), _some(unknown)))
-        for name, values in numbers.items():
-            shape = tuple(self._variables[name].get_shape().as_list())
-            if np.shape(values) != shape:
-                raise ValueError("%s has the shape %s, not %s" % (name, np.shape(values), shape))
+        own = {name: self._given[name] for name in sorted(self._variables) if name in needed or name in numbers}
+        reason = mismatch({name: _Shaped(given) for name, given in own.items()}, numbers)
+        if reason:
+            raise ValueError(reason)
         # one call for all of them: a call prepares the graph anew for what it is asked
         fed = {self._given[name]: values for name, values in numbers.items()}
         self.session.run([self._assigned[name] for name in sorted(numbers)], fed)
@@ -108,8 +106,11 @@ def _belongs_to_adam(name: str) -> bool:
     return "Adam" in name.rpartition("/")[2] or name in ("beta1_power", "beta2_power")
 
 
-def _some(names: Any) -> str:
-    return ", ".join(names[:3]) + (" and %d more" % (len(names) - 3) if len(names) > 3 else "") or "none"
+class _Shaped:
+    """A placeholder with its shape as numpy's."""
+
+    def __init__(self, placeholder: Any) -> None:
+        self.shape = tuple(placeholder.get_shape().as_list())
 
 
 def _session_config() -> Any:

@@ -1,11 +1,112 @@
-"""R1: the cube between 0 and 1, and its whitened principal components, one per time step of the cells."""
+"""R1, R8: a scene between 0 and 1, its whitened components, one per time step of the cells, and its Gabor features.
 
-from typing import Optional
+Fitted in training, kept with the weights, applied to any scene with as many bands.
+"""
+
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from apdclnn.gabor import bank
+from apdclnn.gabor_features import GaborFit, features_and_fit
+from shared_data import whitening
+from shared_data.errors import RunDirectoryError
 from shared_data.mapped import is_mapped, row_blocks, storage_like
-from shared_data.whitening import whiten
+from shared_data.model_file import checked_array
+from shared_data.whitening import Whitening
+
+
+class Features(NamedTuple):
+    """What the network is given of a scene: components (H, W, T) and, where it uses them, Gabor features (H, W, T'),
+    float32."""
+
+    components: np.ndarray
+    gabor: Optional[np.ndarray]
+
+
+class Preprocessing(NamedTuple):
+    """What is fitted: the numbers that become 0 and 1, the principal components, and those of the Gabor responses."""
+
+    lowest: float
+    highest: float
+    whitening: Whitening
+    gabor: Optional[GaborFit]
+
+    def apply(self, cube: np.ndarray, config: Dict[str, Any], cache: Any) -> Features:
+        """The features of a (H, W, B) scene. config: the one it was fitted with. cache: folder for Gabor features.
+
+        Raises: RunDirectoryError where the cache cannot be written.
+        """
+        between = _between_0_and_1(cube, self.lowest, self.highest)
+        gabor = None
+        if self.gabor is not None:
+            gabor, _ = _gabor(between, config["gabor"], cache, None, self.gabor)
+        return Features(self.whitening.apply(between), gabor)
+
+    def arrays(self) -> Dict[str, np.ndarray]:
+        """What a saved model keeps of it."""
+        arrays = {
+            "range": np.array([self.lowest, self.highest]),
+            "mean": self.whitening.mean,
+            "axes": self.whitening.axes,
+        }
+        if self.gabor is not None:
+            arrays.update(gabor_mean=self.gabor.mean, gabor_weights=self.gabor.weights)
+        return arrays
+
+
+def fit(
+    cube: np.ndarray, config: Dict[str, Any], fitted: Optional[np.ndarray], cache: Any
+) -> Tuple[Preprocessing, Features]:
+    """Fit on a (H, W, B) scene, and its features.
+
+    fitted: flat pixel indices to fit on; None for the whole scene. cache: folder for Gabor features.
+    Raises: ValueError for sizes that do not fit; RunDirectoryError where the cache cannot be written.
+    """
+    lowest, highest = value_range(cube, fitted)
+    between = _between_0_and_1(cube, lowest, highest)
+    found = whitening.fit(between, fitted, config["preprocessing"]["components"])
+    gabor, gabor_fit = None, None
+    if config["network"]["gabor"]:
+        gabor, gabor_fit = _gabor(between, config["gabor"], cache, fitted, None)
+    return Preprocessing(lowest, highest, found, gabor_fit), Features(found.apply(between), gabor)
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray], config: Dict[str, Any], bands: int) -> Preprocessing:
+    """The inverse of `Preprocessing.arrays`. Raises: ValueError for an array that is missing or does not fit."""
+    lowest, highest = (float(end) for end in checked_array(arrays, "range", (2,)))
+    mean, axes = (
+        checked_array(arrays, name, shape)
+        for name, shape in (("mean", (bands,)), ("axes", (bands, config["preprocessing"]["components"])))
+    )
+    gabor = None
+    if config["network"]["gabor"]:
+        responses = len(bank(config["gabor"]["frequencies"])) * bands
+        shapes = (("gabor_mean", (responses,)), ("gabor_weights", (responses, config["gabor"]["components"])))
+        gabor = GaborFit(*(checked_array(arrays, name, shape).astype(np.float32) for name, shape in shapes))
+    return Preprocessing(lowest, highest, Whitening(mean, axes), gabor)
+
+
+def _gabor(
+    between: np.ndarray, settings: Dict[str, Any], cache: Any, fitted: Optional[np.ndarray], given: Optional[GaborFit]
+) -> Tuple[np.ndarray, GaborFit]:
+    """R8, kept in the cache: the seeds share them."""
+    try:
+        return features_and_fit(
+            between, settings["frequencies"], settings["components"], cache,
+            sigma_wavelengths=settings["sigma_wavelengths"], fitted=fitted, fit=given,
+        )  # fmt: skip
+    except OSError as error:
+        raise RunDirectoryError(
+            "%s cannot be written: %s. The same command computes the Gabor features again."
+            % (cache, error.strerror or error)
+        ) from error
+
+
+def value_range(cube: np.ndarray, fitted: Optional[np.ndarray] = None) -> Tuple[float, float]:
+    """The smallest and the largest number of a cube, or of the pixels at some flat indices."""
+    judged = cube if fitted is None else cube.reshape(-1, cube.shape[-1])[fitted]
+    return float(judged.min()), float(judged.max())
 
 
 def scaled(cube: np.ndarray, fitted: Optional[np.ndarray] = None) -> np.ndarray:
@@ -14,27 +115,21 @@ def scaled(cube: np.ndarray, fitted: Optional[np.ndarray] = None) -> np.ndarray:
     fitted: flat pixel indices whose numbers count instead of the whole cube's; others may then lie outside of 0..1.
     The result of a memory-mapped cube is memory-mapped, too.
     """
-    judged = cube if fitted is None else cube.reshape(-1, cube.shape[-1])[fitted]
-    lowest, highest = float(judged.min()), float(judged.max())
+    return _between_0_and_1(cube, *value_range(cube, fitted))
+
+
+def _between_0_and_1(cube: np.ndarray, lowest: float, highest: float) -> np.ndarray:
     if not is_mapped(cube):
-        return _between(cube.astype(np.float32), lowest, highest)
+        return _shifted(cube.astype(np.float32), lowest, highest)
     result = storage_like(cube, cube.shape, np.float32)
     for rows in row_blocks(cube):
-        result[rows] = _between(np.array(cube[rows], np.float32), lowest, highest)
+        result[rows] = _shifted(np.array(cube[rows], np.float32), lowest, highest)
     return result
 
 
-def _between(values: np.ndarray, lowest: float, highest: float) -> np.ndarray:
+def _shifted(values: np.ndarray, lowest: float, highest: float) -> np.ndarray:
     """float32 numbers to 0..1, in their own memory."""
     values -= lowest
     if highest > lowest:
         values /= highest - lowest
     return values
-
-
-def components(scaled_cube: np.ndarray, count: int, fitted: Optional[np.ndarray] = None) -> np.ndarray:
-    """(H, W, T) float32 principal components of zero mean and unit variance over the scene, T = count.
-
-    fitted: flat pixel indices to fit on instead of the whole scene. Raises: ValueError for more components than bands.
-    """
-    return whiten(scaled_cube, fitted, count)

@@ -7,15 +7,13 @@ from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-from apdclnn import experiments
+from apdclnn import experiments, preprocessing
 from apdclnn.decisions import as_dict, decide
 from apdclnn.device import device_name, select_device
 from apdclnn.estimate import estimate
 from apdclnn.gabor import bank, pixels_of_sigma, reach
-from apdclnn.gabor_features import gabor_features
 from apdclnn.model import Model
 from apdclnn.prediction import BATCH, predict_scene
-from apdclnn.preprocessing import components, scaled
 from apdclnn.sampling import MinibatchStream, draw_split, targets_of
 from apdclnn.tf_stack import FRAMEWORK, FRAMEWORK_VERSION
 from shared_data import environment, npz_checkpoint
@@ -23,11 +21,12 @@ from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
 from shared_data.disjoint import common_split, near
 from shared_data.epoch_run import EpochRun, Validated
-from shared_data.errors import CheckpointError, RunDirectoryError, settings_of
+from shared_data.errors import settings_of
+from shared_data.model_file import as_content, describe_model
 from shared_data.paper_cli import Outcome, Request
 from shared_data.reproduction import reproduce_once
 from shared_data.run_log import RunLog
-from shared_data.run_outputs import Results, write_prediction
+from shared_data.run_outputs import Results
 from shared_data.scene import LoadedScene, load_scene
 from shared_data.selection import BestStep
 from shared_data.splits import Split
@@ -39,6 +38,21 @@ def seed_everything(seed: int) -> None:
     """Python and numpy; TensorFlow's seed belongs to the model's graph."""
     random.seed(seed)
     np.random.seed(seed)
+
+
+def gabor_cache(request: Request) -> Path:
+    """The folder of a request's Gabor features, beside its runs."""
+    return request.out / PAPER / "gabor"
+
+
+def model_of(
+    features: preprocessing.Features, config: Dict[str, Any], num_classes: int, device: str, seed: int
+) -> Model:
+    """The network of a configuration on a scene's features, with fresh weights. Raises: ValueError; see `Model`."""
+    return Model(
+        features.components, features.gabor, num_classes, config["patch"]["side"], experiments.structure(config),
+        config["optimizer"]["lr"], device, seed,
+    )  # fmt: skip
 
 
 class APDCLNNRun(EpochRun):
@@ -71,31 +85,11 @@ class APDCLNNRun(EpochRun):
         return {"scene": None, "train": self.split.train}[self.decisions.fitted]
 
     def _build_model(self) -> Model:
-        config = self.config
-        cube = scaled(self.loaded.cube, self._fitted)
-        deep = components(cube, config["preprocessing"]["components"], self._fitted)
-        gabor = self._gabor(cube) if config["network"]["gabor"] else None
-        self._features = (deep, gabor)
-        return Model(
-            deep, gabor, self.loaded.scene.num_classes, config["patch"]["side"], experiments.structure(config),
-            config["optimizer"]["lr"], self.device, self.request.seed,
-        )  # fmt: skip
-
-    def _gabor(self, cube: np.ndarray) -> np.ndarray:
-        """R8, kept beside the runs of this scene: the seeds share them."""
-        settings = self.config["gabor"]
-        cache = self.request.out / PAPER / "gabor"
-        sigma = settings["sigma_wavelengths"]
-        try:
-            return gabor_features(
-                cube, settings["frequencies"], settings["components"], cache, sigma_wavelengths=sigma,
-                fitted=self._fitted,
-            )  # fmt: skip
-        except OSError as error:
-            raise RunDirectoryError(
-                "%s cannot be written: %s. The same command computes the Gabor features again."
-                % (cache, error.strerror or error)
-            ) from error
+        self.preprocessing, self._features = preprocessing.fit(
+            self.loaded.cube, self.config, self._fitted, gabor_cache(self.request)
+        )
+        classes = self.loaded.scene.num_classes
+        return model_of(self._features, self.config, classes, self.device, self.request.seed)
 
     # training
 
@@ -139,7 +133,9 @@ class APDCLNNRun(EpochRun):
         if self.kept:  # nothing is, where the loss never was a number
             self.model.set_numbers(self.kept)
         log.info("the weights of epoch %d are used", self.best.step or self.epoch)
-        npz_checkpoint.write(folder / "selected.npz", {"weights": self.model.weights()})
+        arrays = self.preprocessing.arrays()
+        described = describe_model(PAPER, self.request, self.config, self.loaded, self.split, arrays)
+        npz_checkpoint.write(folder / "selected.npz", dict(as_content(described), weights=self.model.weights()))
 
     def state(self) -> Dict[str, Any]:
         return {"numbers": self.model.numbers(), "kept": self.kept, "best": self.best.state_dict()}
@@ -250,24 +246,3 @@ def reproduce(request: Request) -> Outcome:
     config, loaded = resolve(request)
     packaged = experiments.load(request.experiment)
     return reproduce_once(PAPER, request, config, packaged, loaded, lambda: prepare(request, config, loaded))
-
-
-def predict(request: Request, weights: Path) -> Outcome:
-    """Classify every pixel with a run's `selected.npz` and draw the result beside the request's split.
-
-    Writes results/apdclnn/<experiment>/predictions/<name of the weights>/.
-    Raises: CheckpointError where the file cannot be read or does not fit; what `reproduce` raises.
-    """
-    config, loaded = resolve(request)
-    content = npz_checkpoint.read(weights)
-    run = prepare(request, config, loaded)
-    try:
-        run.model.set_numbers(content["weights"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(
-            "%s does not fit %s (%s); give the selected.npz of a run of it." % (weights, request.experiment, error)
-        ) from error
-    folder = request.out / PAPER / request.experiment / "predictions" / weights.stem
-    title = "%s · %s · %s" % (PAPER.upper(), loaded.scene.title, weights.name)
-    write_prediction(folder, run.predict(), loaded, run.split, title)
-    return Outcome(folder, None)

@@ -5,7 +5,7 @@ import pytest
 
 pytest.register_assert_rewrite("shared_data.testing")
 
-from apdclnn import experiments, training  # noqa: E402
+from apdclnn import experiments, preprocessing  # noqa: E402
 from apdclnn.cli import main  # noqa: E402
 from apdclnn.tf_stack import tf, tflearn  # noqa: E402
 from shared_data.paper_cli import Request  # noqa: E402
@@ -25,12 +25,12 @@ def set_options(*overrides):
 @pytest.fixture(autouse=True, scope="session")
 def gabor_once(tmp_path_factory):
     """Every run of the tests writes into a folder of its own; the Gabor features of the scene are kept in one."""
-    folder, original = tmp_path_factory.mktemp("gabor"), training.gabor_features
-    training.gabor_features = lambda cube, frequencies, components, _, **options: original(
+    folder, original = tmp_path_factory.mktemp("gabor"), preprocessing.features_and_fit
+    preprocessing.features_and_fit = lambda cube, frequencies, components, _, **options: original(
         cube, frequencies, components, folder, **options
     )
     yield folder
-    training.gabor_features = original
+    preprocessing.features_and_fit = original
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from apdclnn import gabor_features as module
 from apdclnn.gabor import bank, response
-from apdclnn.gabor_features import gabor_features, memory_bound_bytes
+from apdclnn.gabor_features import features_and_fit, gabor_features, memory_bound_bytes
 
 FREQUENCIES = (1 / 2, 1 / 4)
 
@@ -59,6 +59,25 @@ def test_components_fitted_on_chosen_pixels_do_not_depend_on_the_others(tmp_path
     flat = features.reshape(-1, 5)[fitted].astype(np.float64)
     np.testing.assert_allclose(np.cov(flat.T), np.eye(5), atol=1e-3)
     assert not np.array_equal(features, gabor_features(cube, FREQUENCIES, 5, tmp_path))
+
+
+@pytest.mark.parametrize("sample", [40, 4096])
+@pytest.mark.parametrize("fitted", [None, np.arange(30, 70)])
+def test_a_fit_applied_to_its_own_scene_gives_the_same_bits_and_to_another_its_components(
+    tmp_path, monkeypatch, sample, fitted
+):
+    monkeypatch.setattr(module, "SAMPLE_PIXELS", sample)
+    cube, other = scene(12, 10), scene(15, 7, seed=6)
+    features, fit = features_and_fit(cube, FREQUENCIES, 5, tmp_path, fitted=fitted)
+    again, same = features_and_fit(cube, FREQUENCIES, 5, tmp_path, fit=fit)
+    np.testing.assert_array_equal(again, features)
+    assert all(np.array_equal(one, two) for one, two in zip(same, fit))
+    responses = np.concatenate([response(other, one).reshape(105, 6) for one in bank(FREQUENCIES)], axis=1)
+    found = gabor_features(other, FREQUENCIES, 5, tmp_path, fit=fit)
+    np.testing.assert_allclose(found.reshape(105, 5), (responses - fit.mean) @ fit.weights, atol=5e-4)
+    assert not np.allclose(found, gabor_features(other, FREQUENCIES, 5, tmp_path), atol=0.1)
+    with pytest.raises(ValueError, match="The fit is of"):
+        gabor_features(other, (1 / 2,), 5, tmp_path, fit=fit)
 
 
 def test_sample_is_fixed_spread_and_without_repeats():
@@ -129,7 +148,8 @@ def test_damaged_cache_is_computed_anew(tmp_path, computations, damage):
 def test_cache_of_another_shape_or_type_is_computed_anew(tmp_path, computations, other):
     features = gabor_features(scene(), FREQUENCIES, 3, tmp_path)
     (path,) = tmp_path.iterdir()
-    module._write(path, other)
+    _, fit = module.features_and_fit(scene(), FREQUENCIES, 3, tmp_path)
+    module._write(path, other, fit)
     np.testing.assert_allclose(gabor_features(scene(), FREQUENCIES, 3, tmp_path), features, atol=1e-5)
     assert len(computations) == 2
 

@@ -5,7 +5,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from apdclnn import gabor_features, training
+from apdclnn import gabor_features, preprocessing, training
 from apdclnn.patches import PatchTable
 from apdclnn.preprocessing import scaled
 from apdclnn.tf_stack import tf
@@ -59,11 +59,11 @@ def trained(request, loaded):
 @pytest.mark.parametrize("protocol, tolerance", [("disjoint", 0), ("paper", 1e-3)])
 def test_training_and_prediction(request_for, tmp_path, monkeypatch, protocol, tolerance):
     """Fitted on training pixels all bits are the same; of the whole scene the decomposition goes by chunks."""
-    monkeypatch.setattr(training, "gabor_features", gabor_features.gabor_features)  # into folders of their own
+    monkeypatch.setattr(preprocessing, "features_and_fit", gabor_features.features_and_fit)  # into folders of their own
     request, loaded = request_for()._replace(protocol=protocol), load_scene("synthetic")
     held = trained(request, loaded._replace(cube=np.ascontiguousarray(loaded.cube)))
     in_file = trained(request._replace(out=tmp_path / "mapped"), mapped_copy(loaded, tmp_path))
-    assert [is_mapped(part) for part in in_file._features + held._features] == [True, True, False, False]
+    assert [is_mapped(part) for part in (*in_file._features, *held._features)] == [True, True, False, False]
     assert np.allclose(in_file.inputs(PIXELS), held.inputs(PIXELS), rtol=0, atol=1e-5)
     found, expected = (run.model.class_logits(PIXELS) for run in (in_file, held))
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)

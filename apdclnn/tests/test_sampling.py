@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from apdclnn.patches import PatchTable
-from apdclnn.preprocessing import components, scaled
+from apdclnn.preprocessing import scaled
 from apdclnn.sampling import MinibatchStream, draw_split, targets_of
 from apdclnn.tf_stack import tf
 from shared_data.errors import SplitError
 from shared_data.splits import draw_per_class, training_counts
+from shared_data.whitening import whiten
 
 COUNTS = (400, 37, 6, 121)
 
@@ -64,11 +65,11 @@ def test_scaling_to_zero_and_one():
 
 def test_components_are_standardised_and_no_more_than_bands():
     cube = np.random.RandomState(0).uniform(size=(20, 20, 6)).astype(np.float32)
-    found = components(cube, 4).reshape(-1, 4)
+    found = whiten(cube, None, 4).reshape(-1, 4)
     assert found.mean(axis=0) == pytest.approx(np.zeros(4), abs=1e-4)
     assert np.cov(found.T, bias=True) == pytest.approx(np.eye(4), abs=1e-3)
     with pytest.raises(ValueError, match="6 bands"):
-        components(cube, 7)
+        whiten(cube, None, 7)
 
 
 def test_patches_are_those_of_the_zero_padded_scene():

@@ -6,9 +6,9 @@ import os
 import numpy as np
 import pytest
 
+from apdclnn import classify, preprocessing, training
 from apdclnn import estimate as estimating
-from apdclnn import training
-from apdclnn.gabor_features import gabor_features
+from apdclnn.gabor_features import features_and_fit
 from apdclnn.model import Model
 from apdclnn.network import Structure
 from apdclnn.prediction import predict_pixels, predict_scene
@@ -130,13 +130,13 @@ def test_a_checkpoint_of_another_network_is_refused(request_for, tmp_path):
 def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     request = request_for(overrides=FEW)
     outcome = training.reproduce(request)
-    again = training.predict(request, outcome.directory / "checkpoints/selected.npz")
+    again = classify.predict(request, outcome.directory / "checkpoints/selected.npz")
     stored = [np.load(str(folder / "prediction.npy")) for folder in (outcome.directory, again.directory)]
     assert np.array_equal(*stored)
 
 
 def test_gabor_features_are_shared_by_the_seeds_of_a_scene(request_for, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "gabor_features", gabor_features)
+    monkeypatch.setattr(preprocessing, "features_and_fit", features_and_fit)
     for seed in (1, 2):
         build(request_for(seed=seed))
     assert len(list((tmp_path / "apdclnn/gabor").iterdir())) == 1

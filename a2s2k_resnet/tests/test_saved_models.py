@@ -1,0 +1,80 @@
+"""What a saved model brings; the first test is shared by all papers."""
+
+import json
+
+import numpy as np
+import torch
+
+from a2s2k_resnet import checkpoint, experiments
+from a2s2k_resnet.patches import PatchGatherer
+from a2s2k_resnet.prediction import predict_scene
+from shared_data import whitening
+from shared_data.splits import load_split
+from shared_data.testing.bad_input import fails
+from shared_data.testing.saved_models import *  # noqa: F403
+from shared_data.testing.saved_models import predicted, trained_on_plota, words_for
+
+
+def test_another_scene_is_given_the_components_of_training(paper, plots, tmp_path):
+    folder, selected = trained_on_plota(paper, plots, tmp_path / "out")
+    state, model = checkpoint.read_model(selected)
+    train = load_split(folder / "split.npz").train
+    fitted = whitening.fit(plots.cubes["plota"], train, 7)
+    np.testing.assert_array_equal(model.arrays["mean"], plots.cubes["plota"].reshape(-1, 64)[train].mean(axis=0))
+    np.testing.assert_array_equal(model.arrays["axes"], fitted.axes)
+    network = experiments.network_of(model.config, "paper", 64, 4)
+    network.load_state_dict(state)
+    cube = plots.cubes["plotb"]
+    own = whitening.fit(cube, train, 7)
+    by_hand, wrong = (predict_scene(network, PatchGatherer(one.apply(cube), 7)) for one in (fitted, own))
+    found, _ = predicted(paper, plots, tmp_path / "out", "plotb", selected)
+    np.testing.assert_array_equal(found, by_hand)
+    assert not np.array_equal(by_hand, wrong)
+
+
+def test_weights_alone_take_what_the_request_says(paper, plots, tmp_path, capsys):
+    """As older versions kept them, and as official checkpoints are: from a parallel wrapper, in a dict."""
+    folder, selected = trained_on_plota(paper, plots, tmp_path / "out")
+    state, _ = checkpoint.read_model(selected)
+    prefixed = {"module." + name: tensor for name, tensor in state.items()}
+    lean = [word for override in paper.lean for word in ("--set", override)]
+    for number, content in enumerate(({"model": state}, prefixed, {"state_dict": prefixed, "epoch": 3})):
+        path = tmp_path / ("bare-%d.pth" % number)
+        torch.save(content, str(path))
+        capsys.readouterr()
+        found, files = predicted(paper, plots, tmp_path / "out", "plota", path, *lean)
+        assert "%s holds weights alone" % path in capsys.readouterr().out
+        np.testing.assert_array_equal(found, np.load(str(folder / "prediction.npy")))
+        assert "split.npz" in files and "errors.png" in files
+    fails(paper, capsys, ["predict", *words_for("plotn", plots, tmp_path, "--weights", str(path))], "'plotn'")
+
+
+def test_a_file_that_does_not_fit_says_why(paper, plots, tmp_path, capsys):
+    _, selected = trained_on_plota(paper, plots, tmp_path / "out")
+    content = checkpoint.read(selected)
+    described = json.loads(content["description"])
+
+    def refused(expected, **changes):
+        path = tmp_path / "changed.pth"
+        torch.save(dict(content, **changes), str(path))
+        return fails(paper, capsys, ["predict", *words_for("plota", plots, tmp_path, "--weights", str(path))],
+                     str(path), *expected)  # fmt: skip
+
+    def with_description(**changes):
+        return {"description": json.dumps(dict(described, **changes))}
+
+    state = {name: tensor for name, tensor in content["model"].items() if "batch_norm3" not in name}
+    message = refused(["10 missing (batch_norm3x3.0.weight, batch_norm3x3.0.bias"], model=dict(state))
+    assert "delete" not in message and message.index("missing") < 400
+    refused(["its own description: 1 unexpected (further)"], model=dict(content["model"], further=torch.ones(2)))
+    refused(["is a model of the paper ssdgl, not of a2s2k"], **with_description(paper="ssdgl"))
+    refused(["its description is damaged", "bands"], **with_description(bands=-1))
+    refused(["unknown protocol 'hope'"], **with_description(protocol="hope"))
+    config = dict(described["config"], patch={"side": 8})
+    refused(
+        ["patch.side: expected a whole number that is at least 1 and odd, found 8"], **with_description(config=config)
+    )
+    arrays = dict(content["arrays"], mean=torch.ones(3, dtype=torch.float64))
+    refused(["the array 'mean' has the shape (3,), not (64)"], arrays=arrays)
+    refused(["'mean' is no array of finite numbers"], arrays=dict(arrays, mean=torch.full((64,), float("nan"))))
+    refused(["its description is damaged"], trained=torch.ones(3))

@@ -7,14 +7,14 @@ import torch
 from torch import nn
 
 from a2s2k_resnet import checkpoint, experiments, preprocessing
-from a2s2k_resnet.decisions import decide
+from a2s2k_resnet.decisions import PROTOCOLS, decide
 from a2s2k_resnet.device import select_device
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import predict_scene
 from a2s2k_resnet.training import PAPER, split_of
 from shared_data.config_schema import check_config
 from shared_data.errors import settings_of
-from shared_data.model_file import ModelFile, announce, check_bands, check_paper
+from shared_data.model_file import ModelFile, announce, check_bands, check_paper, check_protocol
 from shared_data.paper_cli import Outcome, Request
 from shared_data.run_outputs import write_classified
 from shared_data.scene import LoadedScene, load_scene
@@ -59,6 +59,7 @@ def predict(request: Request, weights: Path) -> Outcome:
 
 def _of_model(request: Request, model: ModelFile, weights: Path) -> _Prepared:
     check_paper(model, PAPER, weights)
+    check_protocol(model, PROTOCOLS, weights)
     check_config(model.config, experiments.SCHEMA, str(weights))
     loaded = load_scene(experiments.scene_of(request.experiment), request.data, request.unverified, labelled=False)
     check_bands(model, loaded.scene, weights)

@@ -69,7 +69,10 @@ def test_a_file_that_does_not_fit_says_why(paper, plots, tmp_path, capsys):
     refused(["its own description: 1 unexpected (further)"], model=dict(content["model"], further=torch.ones(2)))
     refused(["is a model of the paper ssdgl, not of a2s2k"], **with_description(paper="ssdgl"))
     refused(["its description is damaged", "bands"], **with_description(bands=-1))
-    refused(["unknown protocol 'hope'"], **with_description(protocol="hope"))
+    refused(
+        ["was trained under the protocol 'hope', which is unknown here; there are: released, paper, disjoint"],
+        **with_description(protocol="hope"),
+    )
     config = dict(described["config"], patch={"side": 8})
     refused(
         ["patch.side: expected a whole number that is at least 1 and odd, found 8"], **with_description(config=config)

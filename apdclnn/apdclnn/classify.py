@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional
 
 from apdclnn import experiments, preprocessing
-from apdclnn.decisions import decide
+from apdclnn.decisions import PROTOCOLS, decide
 from apdclnn.device import select_device
 from apdclnn.prediction import predict_scene
 from apdclnn.preprocessing import Features
@@ -12,7 +12,15 @@ from apdclnn.training import PAPER, gabor_cache, model_of, split_of
 from shared_data import npz_checkpoint
 from shared_data.config_schema import check_config
 from shared_data.errors import CheckpointError, SettingsError, settings_of
-from shared_data.model_file import ModelFile, announce, check_bands, check_paper, from_content, unwrapped
+from shared_data.model_file import (
+    ModelFile,
+    announce,
+    check_bands,
+    check_paper,
+    check_protocol,
+    from_content,
+    unwrapped,
+)
 from shared_data.paper_cli import Outcome, Request
 from shared_data.run_outputs import write_classified
 from shared_data.scene import LoadedScene, load_scene
@@ -55,6 +63,7 @@ def predict(request: Request, weights: Path) -> Outcome:
 
 def _of_model(request: Request, described: ModelFile, weights: Path) -> _Prepared:
     check_paper(described, PAPER, weights)
+    check_protocol(described, PROTOCOLS, weights)
     check_config(described.config, experiments.SCHEMA, str(weights))
     loaded = load_scene(experiments.scene_of(request.experiment), request.data, request.unverified, labelled=False)
     check_bands(described, loaded.scene, weights)

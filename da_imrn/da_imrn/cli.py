@@ -2,7 +2,7 @@
 
 from typing import List, Optional
 
-from da_imrn import bench, experiments, training
+from da_imrn import bench, classify, experiments, training
 from da_imrn.decisions import PROTOCOLS, protocol_table
 from shared_data.paper_cli import Paper
 from shared_data.paper_cli import main as run_paper
@@ -16,7 +16,7 @@ PAPER = Paper(
     protocol_table=protocol_table,
     readme=experiments.CONFIGS.parent / "README.md",
     reproduce=training.reproduce,
-    predict=training.predict,
+    predict=classify.predict,
     audit=training.audit,
     bench=bench.run,
     add_bench_options=bench.add_options,

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from da_imrn.decisions import decide
 from da_imrn.disjoint_partition import partition_of_split
-from da_imrn.network import Structure
+from da_imrn.network import Structure, build_network
 from da_imrn.partition import Partition, Rule, find_partition, with_acceptance
 from da_imrn.predata import predata_files, read_predata
 from da_imrn.shipped import recovered_partition
@@ -25,6 +25,11 @@ SCHEMA = load_schema(_HERE / "config.schema.json")
 def names() -> List[str]:
     """Every experiment."""
     return experiment_names(CONFIGS)
+
+
+def scene_of(name: str) -> str:
+    """The slug of an experiment's scene; any other name is taken for a scene's own."""
+    return load(name)["scene"] if name in names() else name
 
 
 def describe(experiment: str) -> str:
@@ -116,3 +121,11 @@ def structure(config: Dict[str, Any], protocol: str) -> Structure:
         tuple(settings["band_kernels"]),
         settings["spatial_block"] if block == "scene" else block,
     )
+
+
+def network_of(config: Dict[str, Any], protocol: str, bands: int, num_classes: int) -> Any:
+    """The network of a configuration under a protocol, with fresh weights.
+
+    Raises: UnknownNameError for the protocol; ValueError for sizes that do not fit.
+    """
+    return build_network(config["partition"]["patch"], bands, num_classes, structure(config, protocol))

@@ -13,23 +13,23 @@ from da_imrn.device import device_name, peak_memory_mb, select_device
 from da_imrn.evaluation import ACCURACIES, average_accuracy_plus_one
 from da_imrn.keras_stack import FRAMEWORK, FRAMEWORK_VERSION, keras, tf
 from da_imrn.loss import focal_loss
-from da_imrn.network import build_network
 from da_imrn.partition import Partition
 from da_imrn.partition_audit import audit as audit_partition
 from da_imrn.patches import MinibatchStream, in_grid, op_patches, training_patches, validation_patches
 from da_imrn.predata import evidence_of
 from da_imrn.prediction import predict_patches, predict_scene, seen_by_tiles
-from da_imrn.weights import read_weights, write_weights
+from da_imrn.weights import write_weights
 from shared_data import environment, npz_checkpoint
 from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
 from shared_data.epoch_run import EpochRun, Validated
 from shared_data.errors import SettingsError, settings_of
 from shared_data.metrics import evaluate
+from shared_data.model_file import describe_model
 from shared_data.paper_cli import Outcome, Request
 from shared_data.reproduction import reproduce_once
 from shared_data.run_log import RunLog
-from shared_data.run_outputs import Results, write_prediction
+from shared_data.run_outputs import Results
 from shared_data.scene import LoadedScene, load_scene
 from shared_data.selection import BestStep
 from shared_data.splits import Split
@@ -90,8 +90,7 @@ class DAIMRNRun(EpochRun):
 
     def _build_network(self) -> Any:
         scene = self.loaded.scene
-        structure = experiments.structure(self.config, self.request.protocol)
-        network = build_network(self.patch, scene.bands, scene.num_classes, structure)
+        network = experiments.network_of(self.config, self.request.protocol, scene.bands, scene.num_classes)
         network.compile(optimizer.build_optimizer(self.config["optimizer"]["lr"]), loss=focal_loss)
         optimizer.create_state(network)  # Keras would make it in the first step, and trace that step twice
         return network
@@ -138,7 +137,9 @@ class DAIMRNRun(EpochRun):
         if self.kept:  # nothing is, where the accuracy never was a number
             self.network.set_weights(self.kept)
         log.info("the weights of epoch %d are used", self.best.step or self.epoch)
-        write_weights(folder / "selected.hdf5", self.network)
+        # raw digital numbers go into the network: no statistics to keep
+        described = describe_model(PAPER, self.request, self.config, self.loaded, self.split, {})
+        write_weights(folder / "selected.hdf5", self.network, described)
 
     def state(self) -> Dict[str, Any]:
         return {
@@ -298,19 +299,3 @@ def reproduce(request: Request) -> Outcome:
     keras.backend.clear_session()  # of an earlier run in this process
     packaged = experiments.load(request.experiment)
     return reproduce_once(PAPER, request, config, packaged, loaded, lambda: prepare(request, config, loaded))
-
-
-def predict(request: Request, weights: Path) -> Outcome:
-    """Classify every pixel with stored weights and draw the result beside the request's partition.
-
-    weights: the release's .hdf5 (under --protocol released), or `selected.hdf5` of a run.
-    Writes results/da-imrn/<experiment>/predictions/<name of the weights>/.
-    Raises: CheckpointError where the file cannot be read or does not fit; what `reproduce` raises.
-    """
-    config, loaded = resolve(request)
-    run = prepare(request, config, loaded)
-    read_weights(weights, run.network)
-    folder = request.out / PAPER / request.experiment / "predictions" / weights.stem
-    title = "%s · %s · %s" % (PAPER.upper(), loaded.scene.title, weights.name)
-    write_prediction(folder, run.predict(), loaded, run.split, title)
-    return Outcome(folder, None)

@@ -3,11 +3,13 @@
 A file has the names of its layers in the order of `model.layers`, and of each layer the names of its arrays. Names
 differ from process to process, so arrays go to the network by position, and each has to have the right shape. Only
 numbers are read: what else a file may hold (a whole model's configuration) is left alone.
+
+A saved model has a group more, which Keras does not read: what predicting needs beside the weights.
 """
 
 import io
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import h5py
 import numpy as np
@@ -15,12 +17,18 @@ import numpy as np
 from da_imrn.keras_stack import keras
 from shared_data.atomic import atomic_path
 from shared_data.errors import CheckpointError
+from shared_data.model_file import ARRAYS, DESCRIPTION, TRAINED, ModelFile, as_content, from_content
+from shared_data.quoting import one_line
 
 Array = Tuple[str, Any]  # the name in its file, and the h5py dataset
+_SAVED = "saved_model"  # the group of a description
+_LARGEST = 1 << 24  # bytes of an item of a description
 
 
-def write_weights(path: Any, model: Any) -> None:
+def write_weights(path: Any, model: Any, described: Optional[ModelFile] = None) -> None:
     """The layout of `model.save_weights` to a temporary name, then rename. Raises: OSError where it cannot be written.
+
+    described: what predicting needs beside the weights, for a saved model.
 
     All values are fetched at once. `save_weights` fetches them layer by layer, for each of which TensorFlow 1.15
     optimises the whole graph again: half a minute for this network.
@@ -37,8 +45,45 @@ def write_weights(path: Any, model: Any) -> None:
             group.attrs["weight_names"] = _as_bytes(weight.name for weight in layer.weights)
             for weight in layer.weights:
                 group[weight.name] = next(values)
+        if described is not None:
+            _write_description(file.create_group(_SAVED), as_content(described))
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(buffer.getbuffer())
+
+
+def _write_description(group: Any, content: Dict[str, Any]) -> None:
+    group[DESCRIPTION] = np.frombuffer(content[DESCRIPTION].encode("utf-8"), np.uint8)
+    group[TRAINED] = content[TRAINED]
+    arrays = group.create_group(ARRAYS)
+    for name, array in content[ARRAYS].items():
+        arrays[name] = array
+
+
+def read_description(path: Any) -> Optional[ModelFile]:
+    """What a saved model holds beside its weights; None with weights alone, such as the release's.
+
+    Raises: CheckpointError where the file does not exist or is damaged.
+    """
+    _check_exists(path)
+    try:
+        with h5py.File(str(path), "r") as file:
+            if _SAVED not in file:
+                return None
+            group = file[_SAVED]
+            text = _values(file, group[DESCRIPTION]).astype(np.uint8).tobytes().decode("utf-8")
+            arrays = {name: _values(file, array) for name, array in group[ARRAYS].items()}
+            content = {DESCRIPTION: text, ARRAYS: arrays, TRAINED: _values(file, group[TRAINED])}
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    return from_content(content, path)
+
+
+def _values(file: Any, array: Any) -> np.ndarray:
+    """The numbers of a dataset that lies in this file and is no larger than a description may be."""
+    _check_own(file, array)
+    if array.size * array.dtype.itemsize > _LARGEST:
+        raise ValueError("'%s' claims more than %d bytes" % (one_line(array.name, 60), _LARGEST))
+    return array[()]
 
 
 def _as_bytes(names: Iterable[str]) -> np.ndarray:
@@ -50,17 +95,26 @@ def read_weights(path: Any, model: Any) -> None:
 
     Raises: CheckpointError where the file does not exist, is damaged, or does not fit the model.
     """
-    if not Path(path).is_file():
-        raise CheckpointError("%s does not exist; give a file of Keras weights (.hdf5)." % path)
+    _check_exists(path)
     try:
         with h5py.File(str(path), "r") as file:
             values = _matching(path, list(_arrays(file)), model)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise CheckpointError(
-            "%s is not a readable file of Keras weights (%s); give another." % (path, reason)
-        ) from error
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
     model.set_weights(values)
+
+
+_UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError)  # what h5py makes of damage
+
+
+def _check_exists(path: Any) -> None:
+    if not Path(path).is_file():
+        raise CheckpointError("%s does not exist; give a file of Keras weights (.hdf5)." % path)
+
+
+def _unreadable(path: Any, error: Exception) -> CheckpointError:
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    return CheckpointError("%s is not a readable file of Keras weights (%s); give another." % (path, reason))
 
 
 def _arrays(file: Any) -> Iterator[Array]:
@@ -69,10 +123,14 @@ def _arrays(file: Any) -> Iterator[Array]:
     for layer in _names(root, "layer_names"):
         for name in _names(root[layer], "weight_names"):
             array = root[layer][name]
-            # HDF5 may refer to other files of this machine; what they hold must not become weights
-            if array.file.filename != file.filename or array.external or array.is_virtual:
-                raise ValueError("'%s' lies in another file" % name)
+            _check_own(file, array)
             yield name, array
+
+
+def _check_own(file: Any, array: Any) -> None:
+    """HDF5 may refer to other files of this machine; what they hold must not become weights."""
+    if array.file.filename != file.filename or array.external or array.is_virtual:
+        raise ValueError("'%s' lies in another file" % one_line(array.name, 60))
 
 
 def _names(group: Any, attribute: str) -> List[str]:

@@ -8,7 +8,7 @@ import pytest
 from conftest import LEAN
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
 
-from da_imrn import training
+from da_imrn import classify, training
 from da_imrn.keras_stack import keras
 from da_imrn.patches import in_grid
 from shared_data import npz_checkpoint
@@ -159,7 +159,7 @@ def test_same_seed_same_weights_and_another_seed_another_partition(request_for, 
 def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     request = request_for(overrides=FEW)
     outcome = training.reproduce(request)
-    again = training.predict(request, outcome.directory / "checkpoints/selected.hdf5")
+    again = classify.predict(request, outcome.directory / "checkpoints/selected.hdf5")
     stored = [np.load(str(folder / "prediction.npy")) for folder in (outcome.directory, again.directory)]
     assert np.array_equal(*stored)
 

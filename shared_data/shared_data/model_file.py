@@ -9,7 +9,7 @@ Weights are dicts of named arrays or tensors; nothing here needs a framework.
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import jsonschema
 import numpy as np
@@ -146,6 +146,15 @@ def check_paper(model: ModelFile, paper: str, path: Any) -> None:
     if model.paper != paper:
         raise CheckpointError(
             "%s is a model of the paper %s, not of %s; predict with that paper's command." % (path, model.paper, paper)
+        )
+
+
+def check_protocol(model: ModelFile, known: Iterable[str], path: Any) -> None:
+    """Raises: CheckpointError where the paper has no protocol of the model's name."""
+    if model.protocol not in known:
+        raise CheckpointError(
+            "%s was trained under the protocol '%s', which is unknown here; there are: %s."
+            % (path, model.protocol, ", ".join(known))
         )
 
 

@@ -2,9 +2,8 @@
 
 from typing import List, Optional
 
-from rssgl import classify, train
+from rssgl import classify, config, train
 from rssgl.bench import SUBJECT
-from rssgl.config import CONFIGS
 from rssgl.decisions import PROTOCOLS, protocol_table
 from rssgl.selection_table import selection_table
 from shared_data.configs import describe, experiment_names
@@ -15,11 +14,11 @@ from simplecv.errors import SimpleCVError
 PAPER = Paper(
     slug="rssgl",
     title="RSSGL (Wang et al., IEEE TGRS 2022): reproduce, predict, bench.",
-    experiments=lambda: experiment_names(CONFIGS),
-    describe=lambda name: describe(CONFIGS, name),
+    experiments=lambda: experiment_names(config.CONFIGS),
+    describe=lambda name: describe(config.CONFIGS, name),
     protocols=tuple(PROTOCOLS),
     protocol_table=protocol_table,
-    readme=CONFIGS.parent / "README.md",
+    readme=config.CONFIGS.parent / "README.md",
     reproduce=train.reproduce,
     predict=classify.predict,
     audit=train.audit,

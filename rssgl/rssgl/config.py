@@ -5,7 +5,9 @@ from typing import Any, Dict, Tuple
 
 from shared_data.catalogue import get_scene
 from shared_data.config_schema import check_config, load_schema
-from shared_data.configs import load_config
+from shared_data.configs import experiment_names, load_config
+from shared_data.errors import SettingsError
+from shared_data.model_file import ModelFile
 from shared_data.paper_cli import Request
 from shared_data.scene import LoadedScene, load_scene
 from simplecv.core.config import AttrDict
@@ -24,9 +26,10 @@ def check(config: Dict[str, Any], file: str) -> None:
     get_scene(config["scene"])
 
 
-def resolve(request: Request) -> Tuple[AttrDict, LoadedScene]:
+def resolve(request: Request, labelled: bool = True) -> Tuple[AttrDict, LoadedScene]:
     """The scene, and the configuration with the request's overrides and what the scene adds to it.
 
+    labelled: whether a scene without labels is an error.
     Raises: UnknownNameError for an unknown experiment, key or name; SettingsError for a value that no configuration
     may have; SceneNotFoundError.
     """
@@ -35,7 +38,7 @@ def resolve(request: Request) -> Tuple[AttrDict, LoadedScene]:
     config = AttrDict.from_dict(settings)
     if request.iterations is not None:
         config["train"]["num_iters"] = request.iterations
-    loaded = load_scene(config.scene, request.data, request.unverified)
+    loaded = load_scene(config.scene, request.data, request.unverified, labelled)
     _add_sizes(config, loaded)
     return config, loaded
 
@@ -45,6 +48,27 @@ def packaged(request: Request, loaded: LoadedScene) -> Dict[str, Any]:
     config = load_config(CONFIGS, request.experiment)
     _add_sizes(config, loaded)
     return config
+
+
+def load_scene_of(request: Request) -> LoadedScene:
+    """The scene of an experiment, or of that name, for a prediction; it may have no labels."""
+    name = request.experiment
+    slug = load_config(CONFIGS, name)["scene"] if name in experiment_names(CONFIGS) else name
+    return load_scene(slug, request.data, request.unverified, labelled=False)
+
+
+def restored(model: ModelFile, file: str) -> AttrDict:
+    """The configuration of a saved model. file: its name, for messages.
+
+    Raises: UnknownNameError, SettingsError for one that the schema does not know.
+    """
+    plain = AttrDict.from_dict(model.config).to_dict()
+    params = plain["model"].get("params") if isinstance(plain.get("model"), dict) else None
+    sizes = {"in_channels": model.bands, "num_classes": model.num_classes}
+    if not isinstance(params, dict) or any(params.pop(name, None) != size for name, size in sizes.items()):
+        raise SettingsError("%s: the sizes of its network are not those of its description." % file)
+    check_config(plain, SCHEMA, file)
+    return AttrDict.from_dict(model.config)
 
 
 def _add_sizes(config: Dict[str, Any], loaded: LoadedScene) -> None:

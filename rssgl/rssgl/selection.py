@@ -21,6 +21,11 @@ class BestWeights(BestStep):
             self._weights = {key: tensor.detach().clone() for key, tensor in self._network.state_dict().items()}
         return better
 
+    @property
+    def weights(self) -> Dict[str, Any]:
+        """Those that were kept."""
+        return self._weights
+
     def restore(self) -> None:
         """Give the network the weights that were kept."""
         self._network.load_state_dict(self._weights)

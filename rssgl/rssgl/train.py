@@ -23,6 +23,7 @@ from rssgl.loss import REGULARISERS, effective_number_weights, weighted_cross_en
 from rssgl.network import RSSGL
 from rssgl.prediction import predict_scene
 from rssgl.sampling import MinibatchStream
+from rssgl.saved_model import arrays_of, write_model
 from rssgl.selection import BestWeights
 from rssgl.split import draw_release_split
 from rssgl.torch_run import (
@@ -42,10 +43,11 @@ from shared_data.audit.run import Subject, audit_run
 from shared_data.configs import check_name
 from shared_data.disjoint import common_split
 from shared_data.errors import CheckpointError
-from shared_data.full_scene import pad_labels, standardise_and_pad
+from shared_data.full_scene import band_statistics, pad_labels, standardise_and_pad
 from shared_data.history import History
 from shared_data.interrupts import stop_on_signals
 from shared_data.metrics import evaluate
+from shared_data.model_file import describe_model
 from shared_data.npz_file import read_npy
 from shared_data.paper_cli import Outcome, Request
 from shared_data.progress import TrainingProgress
@@ -121,10 +123,12 @@ class RSSGLRun(PreparedRun):
         self.device = select_device(request.device)
         self.decisions = decisions_of(config, request)
         self.history = History()
+        self.settings = config.to_dict()  # before the optimizer's rate is written into it
 
         # the scene as one image, standardised
         fitted = {"scene": None, "train": split.train}[self.decisions.normalisation]
-        scene = standardise_and_pad(loaded.cube, RSSGL.STRIDE, fitted)
+        self.statistics = band_statistics(loaded.cube, fitted)
+        scene = standardise_and_pad(loaded.cube, RSSGL.STRIDE, self.statistics)
         self.x = torch.from_numpy(scene)[None].to(self.device)
 
         # the labels that training may see: those of training pixels alone
@@ -184,7 +188,14 @@ class RSSGLRun(PreparedRun):
         if launcher.stop_reason is not None and not self.best.exhausted:
             return False
         self._judge_last_step()
+        self._save(folder / "checkpoints")
         return True
+
+    def _save(self, folder: Path) -> None:
+        """The weights that were kept, and all else that predicting needs."""
+        arrays = arrays_of(self.statistics)
+        model = describe_model(PAPER, self.request, self.settings, self.loaded, self.split, arrays)
+        write_model(folder, self.best.weights, model)
 
     def _after_step(self, progress: TrainingProgress, _launcher: Launcher, info: Dict[str, Any]) -> None:
         self._latest = info

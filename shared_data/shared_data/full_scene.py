@@ -1,6 +1,6 @@
 """A scene as one image: standardised per band and zero-padded, for the networks that see the whole scene at once."""
 
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -18,50 +18,68 @@ def padded_shape(shape: Tuple[int, ...], multiple: int) -> Tuple[int, int, int]:
     return bands, padded_side(height, multiple), padded_side(width, multiple)
 
 
-def standardise_and_pad(
-    cube: np.ndarray, multiple: int, fitted: Optional[np.ndarray] = None, out: Optional[np.ndarray] = None
-) -> np.ndarray:
-    """(H, W, B) numbers to (B, H', W') float32: zero mean, unit standard deviation per band, zeros below and right.
+class BandStatistics(NamedTuple):
+    """Of every band (B) float64: mean, and population standard deviation, which is 0 where the band is constant."""
 
-    Mean and population standard deviation are those of the whole scene, or of the flat pixel indices `fitted`, in
-    float64. A band that is constant there becomes zero. Works band by band: beside the result two bands are held. A
-    memory-mapped cube in row-major order, whose bands are scattered over its file, is read by rows instead, twice.
+    mean: np.ndarray
+    deviation: np.ndarray
+
+
+def band_statistics(cube: np.ndarray, fitted: Optional[np.ndarray] = None) -> BandStatistics:
+    """Those of a cube (H, W, B), over the whole scene or over the flat pixel indices `fitted`.
+
+    Works band by band: one band is held. A memory-mapped cube in row-major order, whose bands are scattered over its
+    file, is read by rows instead.
+    """
+    if _is_read_by_rows(cube):
+        if fitted is None:
+            mean, deviation, varies = _whole_scene(cube)
+        else:
+            judged = cube.reshape(-1, cube.shape[2])[fitted].astype(np.float64)
+            mean, deviation, varies = judged.mean(axis=0), judged.std(axis=0), judged.min(axis=0) < judged.max(axis=0)
+        return BandStatistics(mean, np.where(varies, deviation, 0))
+    mean, deviation = np.zeros(cube.shape[2]), np.zeros(cube.shape[2])
+    for band in range(cube.shape[2]):
+        values = cube[:, :, band].astype(np.float64)
+        judged = values if fitted is None else values.ravel()[fitted]
+        mean[band] = judged.mean()
+        # the spread of a constant band may be rounding noise instead of 0
+        deviation[band] = judged.std() if judged.min() < judged.max() else 0
+    return BandStatistics(mean, deviation)
+
+
+def standardise_and_pad(
+    cube: np.ndarray, multiple: int, statistics: BandStatistics, out: Optional[np.ndarray] = None
+) -> np.ndarray:
+    """(H, W, B) numbers to (B, H', W') float32, (value − mean) / deviation per band; zeros below and right.
+
+    statistics: of this scene, or of the one a network was trained on; a band that was constant there becomes zero.
+    Beside the result one band is held, or some rows of a memory-mapped cube.
     out: an array for the result, for example a memory-mapped one. Raises: ValueError where its shape is another.
     """
     shape = padded_shape(cube.shape, multiple)
     image = np.zeros(shape, np.float32) if out is None else out
     if image.shape != shape or image.dtype != np.float32:
         raise ValueError("expected float32 of shape %s to write to, found %s %s" % (shape, image.dtype, image.shape))
-    if is_mapped(cube) and cube.flags.c_contiguous:
-        _by_rows(cube, fitted, image)
+    height, width = cube.shape[:2]
+    if _is_read_by_rows(cube):
+        mean, deviation = statistics
+        varies = deviation > 0
+        for rows in row_blocks(cube):
+            values = (cube[rows].astype(np.float64) - mean) / np.where(varies, deviation, 1)
+            image[:, rows, :width] = np.where(varies, values, 0).transpose(2, 0, 1)
     else:
-        _by_bands(cube, fitted, image)
+        for band, (mean, deviation) in enumerate(zip(*statistics)):
+            values = cube[:, :, band].astype(np.float64)
+            image[band, :height, :width] = (values - mean) / deviation if deviation > 0 else 0
     if out is not None:
-        image[:, cube.shape[0] :] = 0
-        image[:, :, cube.shape[1] :] = 0
+        image[:, height:] = 0
+        image[:, :, width:] = 0
     return image
 
 
-def _by_bands(cube: np.ndarray, fitted: Optional[np.ndarray], image: np.ndarray) -> None:
-    height, width, bands = cube.shape
-    for band in range(bands):
-        values = cube[:, :, band].astype(np.float64)
-        judged = values if fitted is None else values.ravel()[fitted]
-        # the spread of a constant band may be rounding noise instead of 0
-        varies = judged.min() < judged.max()
-        image[band, :height, :width] = (values - judged.mean()) / judged.std() if varies else 0
-
-
-def _by_rows(cube: np.ndarray, fitted: Optional[np.ndarray], image: np.ndarray) -> None:
-    width = cube.shape[1]
-    if fitted is None:
-        mean, deviation, varies = _whole_scene(cube)
-    else:
-        judged = cube.reshape(-1, cube.shape[2])[fitted].astype(np.float64)
-        mean, deviation, varies = judged.mean(axis=0), judged.std(axis=0), judged.min(axis=0) < judged.max(axis=0)
-    for rows in row_blocks(cube):
-        values = (cube[rows].astype(np.float64) - mean) / np.where(varies, deviation, 1)
-        image[:, rows, :width] = np.where(varies, values, 0).transpose(2, 0, 1)
+def _is_read_by_rows(cube: np.ndarray) -> bool:
+    return is_mapped(cube) and cube.flags.c_contiguous
 
 
 def _whole_scene(cube: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ import sklearn
 from shared_data import __version__, allocator, environment
 from shared_data.audit import write_audit
 from shared_data.errors import RunDirectoryError
-from shared_data.full_scene import pad_labels, standardise_and_pad
+from shared_data.full_scene import band_statistics, pad_labels, standardise_and_pad
 from shared_data.history import History
 from shared_data.interrupts import stop_on_signals
 from shared_data.paper_cli import Request, run_directory_of
@@ -33,7 +33,7 @@ WEIGHTS = {"last": "0" * 64, "used": "1" * 64}
 @pytest.mark.parametrize("shape, padded", [((6, 5, 3), (8, 8)), ((8, 16, 3), (8, 16)), ((9, 8, 1), (16, 8))])
 def test_bands_are_standardised_over_the_whole_scene_and_padded_below_and_right(dtype, shape, padded):
     cube = np.asfortranarray(np.random.RandomState(0).randint(0, 9000, shape).astype(dtype))
-    image = standardise_and_pad(cube, 8)
+    image = standardise_and_pad(cube, 8, band_statistics(cube))
     assert image.shape == (shape[2],) + padded and image.dtype == np.float32
     values = cube.astype(np.float64)
     expected = (values - values.mean(axis=(0, 1))) / np.sqrt(values.var(axis=(0, 1)))
@@ -45,7 +45,7 @@ def test_bands_are_standardised_over_the_whole_scene_and_padded_below_and_right(
 def test_a_constant_band_becomes_zero(constant):
     cube = np.random.RandomState(0).random_sample((61, 34, 2))
     cube[:, :, 1] = constant  # of 0.3 the standard deviation is 1e-16, not 0
-    image = standardise_and_pad(cube, 1)
+    image = standardise_and_pad(cube, 1, band_statistics(cube))
     assert image[0].any() and not image[1].any()
 
 
@@ -241,7 +241,7 @@ def test_bands_are_standardised_over_the_pixels_that_are_named():
     cube = np.random.RandomState(1).rand(6, 5, 3)
     cube[:2, :, 1] = 4.0  # constant where it is fitted, not elsewhere
     fitted = np.arange(10)
-    image = standardise_and_pad(cube, 1, fitted)
+    image = standardise_and_pad(cube, 1, band_statistics(cube, fitted))
     spectra = cube.reshape(-1, 3)
     for band in (0, 2):
         mean, deviation = spectra[fitted, band].mean(), spectra[fitted, band].std()

@@ -6,19 +6,18 @@ from shared_data.configs import describe, experiment_names
 from shared_data.paper_cli import Paper
 from shared_data.paper_cli import main as run_paper
 from simplecv.errors import SimpleCVError
-from ssdgl import classify, train
+from ssdgl import classify, config, train
 from ssdgl.bench import SUBJECT
-from ssdgl.config import CONFIGS
 from ssdgl.decisions import PROTOCOLS, protocol_table
 
 PAPER = Paper(
     slug="ssdgl",
     title="SSDGL (Zhu et al., IEEE Transactions on Cybernetics 2021): reproduce, predict, bench.",
-    experiments=lambda: experiment_names(CONFIGS),
-    describe=lambda name: describe(CONFIGS, name),
+    experiments=lambda: experiment_names(config.CONFIGS),
+    describe=lambda name: describe(config.CONFIGS, name),
     protocols=tuple(PROTOCOLS),
     protocol_table=protocol_table,
-    readme=CONFIGS.parent / "README.md",
+    readme=config.CONFIGS.parent / "README.md",
     reproduce=train.reproduce,
     predict=classify.predict,
     audit=train.audit,

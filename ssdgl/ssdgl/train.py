@@ -17,9 +17,10 @@ from shared_data.allocator import keep_freed_memory
 from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
 from shared_data.disjoint import common_split
-from shared_data.full_scene import pad_labels, standardise_and_pad
+from shared_data.full_scene import band_statistics, pad_labels, standardise_and_pad
 from shared_data.history import History
 from shared_data.interrupts import stop_on_signals
+from shared_data.model_file import describe_model
 from shared_data.paper_cli import Outcome, Request
 from shared_data.progress import TrainingProgress
 from shared_data.reproduction import PreparedRun, reproduce_once
@@ -39,6 +40,7 @@ from ssdgl.loss import OBJECTIVES, effective_number_weights, evaluate_objective
 from ssdgl.network import SSDGL
 from ssdgl.prediction import predict_scene
 from ssdgl.sampling import MinibatchStream
+from ssdgl.saved_model import arrays_of, write_model
 from ssdgl.torch_run import (
     environment_of,
     numbers_of,
@@ -97,10 +99,12 @@ class SSDGLRun(PreparedRun):
         self.device = select_device(request.device)
         self.decisions = decisions_of(config, request)
         self.history = History()
+        self.settings = config.to_dict()  # before the optimizer's rate is written into it
 
         # the scene as one image, standardised
         fitted = {"scene": None, "train": split.train}[self.decisions.normalisation]
-        scene = standardise_and_pad(loaded.cube, SSDGL.STRIDE, fitted)
+        self.statistics = band_statistics(loaded.cube, fitted)
+        scene = standardise_and_pad(loaded.cube, SSDGL.STRIDE, self.statistics)
         self.x = torch.from_numpy(scene)[None].to(self.device)
 
         # the labels that training may see
@@ -164,7 +168,16 @@ class SSDGLRun(PreparedRun):
                 with stop_on_signals(launcher.request_stop):
                     launcher.train_by_config(self.stream, self.config["train"], strict=True)
         self.last_weights = self.weights()
-        return launcher.stop_reason is None
+        if launcher.stop_reason is not None:
+            return False
+        self._save(folder / "checkpoints")
+        return True
+
+    def _save(self, folder: Path) -> None:
+        """The last step's weights, and all else that predicting needs."""
+        arrays = arrays_of(self.statistics)
+        model = describe_model(PAPER, self.request, self.settings, self.loaded, self.split, arrays)
+        write_model(folder, self.model.module.state_dict(), model)
 
     def _after_step(self, progress: TrainingProgress, _launcher: Launcher, info: Dict[str, Any]) -> None:
         self._latest = info

@@ -12,7 +12,7 @@ from torch import nn
 
 from shared_data import mapped
 from shared_data.errors import SettingsError, SharedDataError
-from shared_data.full_scene import padded_shape, standardise_and_pad
+from shared_data.full_scene import BandStatistics, band_statistics, padded_shape, standardise_and_pad
 from shared_data.mapped import temporary_array
 from ssdgl import tiles
 from ssdgl.attention import JointAttention
@@ -31,6 +31,7 @@ from ssdgl.tiles import (
     windows,
 )
 
+NONE = BandStatistics(np.zeros(5), np.zeros(5))
 CPU = torch.device("cpu")
 
 
@@ -267,10 +268,11 @@ def test_a_mapped_cube_is_standardised_as_one_in_memory(fitted, tmp_path, monkey
     cube = np.random.RandomState(0).randint(0, 9000, (76, 34, 5)).astype(np.float32)
     cube[:, :, 2] = 0.3  # constant
     np.save(str(tmp_path / "cube.npy"), cube)
-    expected = standardise_and_pad(cube, 16, fitted)
+    expected = standardise_and_pad(cube, 16, band_statistics(cube, fitted))
     out = temporary_array(padded_shape(cube.shape, 16), np.dtype(np.float32))
     out[:] = np.nan
-    result = standardise_and_pad(np.load(str(tmp_path / "cube.npy"), mmap_mode="r"), 16, fitted, out)
+    in_file = np.load(str(tmp_path / "cube.npy"), mmap_mode="r")
+    result = standardise_and_pad(in_file, 16, band_statistics(in_file, fitted), out)
     assert result is out and expected.shape == (5, 80, 48)
     np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-7)
     assert not result[2].any() and result[1].any()
@@ -278,7 +280,7 @@ def test_a_mapped_cube_is_standardised_as_one_in_memory(fitted, tmp_path, monkey
 
 def test_an_array_of_another_shape_is_no_place_for_the_result():
     with pytest.raises(ValueError, match=r"expected float32 of shape \(5, 16, 16\)"):
-        standardise_and_pad(np.ones((9, 9, 5)), 16, None, np.zeros((5, 9, 9), np.float32))
+        standardise_and_pad(np.ones((9, 9, 5)), 16, NONE, np.zeros((5, 9, 9), np.float32))
 
 
 def test_windows_cover_a_map_once():

@@ -94,8 +94,55 @@ def test_official_checkpoints_are_classified(paper, train, tmp_path):
     path = tmp_path / "model-600.pth"
     torch.save({"model": run.model.state_dict(), "opt": run.optimizer.state_dict(), "global_step": 600}, str(path))
     assert all(name.startswith("module.") for name in run.model.state_dict())
-    outcome = importlib.import_module(paper.package + ".classify").predict(request, path)
+    outcome = classify(paper, request, path)
     assert np.array_equal(np.load(str(outcome.directory / "prediction.npy")), run.predict())
+
+
+@pytest.mark.parametrize("wrap", [
+    lambda weights: weights,
+    lambda weights: {"module." + name: tensor for name, tensor in weights.items()},
+    lambda weights: {"state_dict": {"module." + name: tensor for name, tensor in weights.items()}, "epoch": 3},
+])  # fmt: skip
+def test_bare_weights_in_any_wrapping_are_classified(paper, train, tmp_path, wrap):
+    request = request_for(paper, tmp_path)
+    run = build(train, request)
+    torch.save(wrap(run.model.module.state_dict()), str(tmp_path / "dp.pth"))
+    outcome = classify(paper, request, tmp_path / "dp.pth")
+    assert np.array_equal(np.load(str(outcome.directory / "prediction.npy")), run.predict())
+
+
+def classify(paper, request, weights):
+    return importlib.import_module(paper.package + ".classify").predict(request, weights)
+
+
+def test_a_saved_model_predicts_what_its_run_predicted_whatever_the_request(paper, train, tmp_path):
+    outcome = train.reproduce(request_for(paper, tmp_path, "disjoint"))
+    other = request_for(paper, tmp_path, "released", overrides=(), seed=5)._replace(overrides=())
+    again = classify(paper, other, outcome.directory / "checkpoints" / "selected.pth")
+    stored = [np.load(str(folder / "prediction.npy")) for folder in (outcome.directory, again.directory)]
+    assert np.array_equal(*stored) and len(np.unique(stored[0])) > 1
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_another_scene_is_standardised_as_the_scene_of_training(paper, train, tmp_path, monkeypatch, labels):
+    request = request_for(paper, tmp_path, "disjoint")
+    run = build(train, request)
+    (tmp_path / "run").mkdir()
+    assert run.train(tmp_path / "run")
+    true = load_scene("synthetic")
+    brighter = true._replace(cube=true.cube * 1.5 + 100)
+    if not labels:
+        brighter = brighter._replace(ground_truth=np.zeros_like(true.ground_truth))
+    config = importlib.import_module(paper.package + ".config")
+    monkeypatch.setattr(config, "load_scene", lambda *_arguments, **_options: brighter)
+    outcome = classify(paper, request, tmp_path / "run" / "checkpoints" / "selected.pth")
+    spectra = true.cube.reshape(-1, true.cube.shape[2])[run.split.train].astype(np.float64)
+    expected = (brighter.cube - spectra.mean(axis=0)) / spectra.std(axis=0)
+    run.x[0, :, : expected.shape[0], : expected.shape[1]] = torch.from_numpy(expected.transpose(2, 0, 1))
+    if hasattr(run, "best"):
+        run.best.restore()
+    assert (np.load(str(outcome.directory / "prediction.npy")) == run.predict()).mean() > 0.999  # rounding
+    assert (outcome.directory / "errors.png").exists() is labels
 
 
 def test_under_paper_the_loss_sees_labels_of_training_pixels_alone(paper, train, tmp_path):

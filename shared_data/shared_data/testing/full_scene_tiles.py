@@ -111,13 +111,15 @@ def test_predict_in_tiles_gives_the_same_prediction(paper, train, mapped, tmp_pa
     for tile in ("0", "48"):
         if mapped and tile != "0":
             config = importlib.import_module(paper.package + ".config")
-            monkeypatch.setattr(config, "load_scene", lambda *_arguments: in_a_file(tmp_path / "cube.npy"))
+            monkeypatch.setattr(config, "load_scene", lambda *_arguments, **_options: in_a_file(tmp_path / "cube.npy"))
         words = predict_words(paper, tmp_path / tile, weights) + ["--tile", tile]
         for override in paper.lean:
             words += ["--set", override]
         assert paper.main(words) == 0
-        folder = tmp_path / tile / paper.slug / "synthetic" / "predictions" / "weights"
-        predictions.append(np.load(str(folder / "prediction.npy")))
+        (path,) = (tmp_path / tile / paper.slug / "synthetic" / "predictions").glob(
+            "synthetic-weights-*/prediction.npy"
+        )
+        predictions.append(np.load(str(path)))
     assert len(np.unique(predictions[0])) > 1
     np.testing.assert_array_equal(*predictions)
 

@@ -75,7 +75,7 @@ def read_checkpoint(path: Any) -> Any:
         reason = " ".join(str(error).split("WeightsUnpickler error: ")[-1].split())[:160] or type(error).__name__
         raise CheckpointError(
             f"Checkpoint {path} is damaged or holds more than tensors and numbers ({reason}): "
-            "delete it, or resume from another one."
+            "give another file."
         ) from error
 
 

@@ -74,8 +74,7 @@ def read_checkpoint(path: Any) -> Any:
     except Exception as error:  # torch.load raises nearly anything on a damaged file
         reason = " ".join(str(error).split("WeightsUnpickler error: ")[-1].split())[:160] or type(error).__name__
         raise CheckpointError(
-            f"Checkpoint {path} is damaged or holds more than tensors and numbers ({reason}): "
-            "give another file."
+            f"Checkpoint {path} is damaged or holds more than tensors and numbers ({reason}): give another file."
         ) from error
 
 

@@ -3,11 +3,16 @@
 The golden file was written by running the release's scripts whole, on a CPU: the head of 2022 with the `simplecv` that
 it bundles, and the first commit of 2021 with the upstream SimpleCV of its time. Both start from torch's seed 2333, so
 that initial weights, split and mini-batches have to be theirs, too.
+
+Trajectories in float32 part by what a processor, a number of threads and a PyTorch round. With the official PyTorch
+2.13 and its two threads ours stay within 4e-6 of the printed losses for seven steps; with one thread the seventh is 2.3e-4
+away, with PyTorch 1.8 3.7e-4, and in float64 1.1e-4.
 """
 
 import math
 
 import pytest
+import torch
 from conftest import GOLDEN
 
 from shared_data.errors import SharedDataError
@@ -17,8 +22,9 @@ from shared_data.testing.full_scene_runs import build
 from shared_data.testing.golden import read_golden
 
 STEPS = 12
-# float32 trajectories part: the first seven losses lie within 2e-4 of the official ones, the next five within 2e-3
-TOLERANCES = [2e-4] * 7 + [2e-3] * 5
+AS_OFFICIAL = torch.__version__.startswith("2.13.")
+# the first seven losses within 2e-4, the next five within 2e-3; with another PyTorch the first five
+TOLERANCES = [2e-4] * 7 + [2e-3] * 5 if AS_OFFICIAL else [2e-4] * 5 + [2e-3] * 7
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,12 @@ def losses_of(train, experiment, protocol, tmp_path):
     run.model.register_forward_hook(lambda _model, _inputs, output: losses.append(output["cls_loss"].item()))
     run.model.register_forward_pre_hook(lambda _model, inputs: sampled.append(int(inputs[2].sum())))
     tmp_path.mkdir(exist_ok=True)
-    run.train(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)  # as the official runs
+    try:
+        run.train(tmp_path)
+    finally:
+        torch.set_num_threads(threads)
     return losses, sampled
 
 

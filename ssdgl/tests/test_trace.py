@@ -5,8 +5,8 @@ it bundles, and the first commit of 2021 with the upstream SimpleCV of its time.
 that initial weights, split and mini-batches have to be theirs, too.
 
 Trajectories in float32 part by what a processor, a number of threads and a PyTorch round. With the official PyTorch
-2.13 and its two threads ours stay within 4e-6 of the printed losses for seven steps; with one thread the seventh is 2.3e-4
-away, with PyTorch 1.8 3.7e-4, and in float64 1.1e-4.
+2.13 and its two threads ours stay within 4e-6 of the printed losses for seven steps; with one thread the seventh is
+2.3e-4 away, with PyTorch 1.8 3.7e-4, and in float64 1.1e-4.
 """
 
 import math

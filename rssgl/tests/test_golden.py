@@ -36,8 +36,8 @@ def test_loss_and_gradient_norms_as_released(golden):
     assert float(loss.detach()) == pytest.approx(content["loss"]["cls_loss"], rel=1e-4)
 
     loss.backward()
-    # With PyTorch 1.8 on an Intel processor with AVX-512 gradients of the PaviaU network are up to 1.3e-2 away. The same
-    # code with 2.13 on the same processor, and the Indian Pines network with either, are within 1e-3.
+    # With PyTorch 1.8 on an Intel processor with AVX-512 gradients of the PaviaU network are up to 1.3e-2 away. The
+    # same code with 2.13 on the same processor, and the Indian Pines network with either, are within 1e-3.
     loose = name == "rssgl_pu" and torch.__version__.startswith("1.8.")
     check_gradient_norms(network, content["grad_norm"], 2e-2 if loose else 1e-3)
 

@@ -16,7 +16,8 @@ NOISE = 1e-5  # golden gradient norms below this are rounding around an exact ze
 # tolerances in training mode: logits (absolute), loss and gradient norms (relative). The two ResNets normalise 1×1
 # maps over four patches, which magnifies rounding.
 TRAINING = dict.fromkeys(MODELS, (1e-5, 1e-4, 1e-3))
-TRAINING["resnet"] = TRAINING["pyresnet"] = (1e-2, 1e-3, 5e-2)
+TRAINING["resnet"] = (1e-2, 1e-3, 5e-2)
+TRAINING["pyresnet"] = (1e-2, 1e-3, 1e-1)  # one gradient is 5.8e-2 away on an Intel processor with AVX-512
 
 # modules of the selective kernel that cannot influence the output of the shared form
 WITHOUT_GRADIENT = {"conv_se.0.weight", "conv_se.0.bias", "conv_ex.weight", "conv_ex.bias"}

@@ -163,9 +163,9 @@ diff: env-shared ## every run and kept record against the published numbers (STR
 report: env-shared ## one page about every run and kept record: OUT/report/report.html (REPORT=other folder)
 	@$(FIND_RECORDS) $(SHARED) report $(RECORDS) --out "$${REPORT:-$$OUT/report}" $(DATA_OPTION)
 
-matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if $(FOLDER_$(paper)),env-$(paper)-$(STACK)))) ## papers × scenes × protocols × seeds through Snakemake; DRY=1: the plan alone (shared_data/matrix/README.md)
+matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if $(FOLDER_$(paper)),env-$(paper)-$(STACK)))) ## papers × scenes × protocols × seeds through Snakemake; DRY=1: the plan alone (shared_data/tools/matrix/README.md)
 	@[ -x .venvs/matrix/bin/python ] || { echo "error: make matrix needs a Python 3.11 to 3.13." >&2; exit 1; }
-	@exec .venvs/matrix/bin/python -m shared_data matrix --protocols $(PROTOCOLS) --scenes $(SCENES) --experiments $(EXPERIMENTS) \
+	@exec .venvs/matrix/bin/python -m tools.matrix --protocols $(PROTOCOLS) --scenes $(SCENES) --experiments $(EXPERIMENTS) \
 		$(foreach paper,$(PAPERS),--paper "$(paper)=$(FOLDER_$(paper)):$(subst $(space),$(comma),$(SOURCES_$(paper)))") \
 		--profile "$${PROFILE:-local}" --jobs $(or $(JOBS),1) --stale $(or $(STALE),keep) \
 		--runner $(RUNNER) --variant $(if $(filter venv,$(RUNNER)),$(STACK),$(VARIANT)) $(if $(IMAGE),--image "$$IMAGE") $(if $(SEEDS),--seeds $(SEEDS)) \
@@ -174,7 +174,7 @@ matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if 
 		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION)
 
 slurm-check: ## a matrix of 15 runs on a real Slurm of one node that dies twice, compared with the same runs made locally (root)
-	$(PYTHON) shared_data/matrix/slurm_check.py
+	$(PYTHON) shared_data/tools/matrix/slurm_check.py
 
 record: env-shared ## keep the record of a finished run: make record RUN=<run directory> (REPLACE=1: in place of another result)
 	@$(SHARED) record "$$RUN" $(if $(filter 1 yes true,$(REPLACE)),--replace)

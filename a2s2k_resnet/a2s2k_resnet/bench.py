@@ -25,10 +25,10 @@ from a2s2k_resnet.experiments import PATCH_SIDES
 from a2s2k_resnet.network import MODELS, build_network
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import pixel_logits
-from shared_data import environment
-from shared_data.allocator import keep_freed_memory
-from shared_data.argument_types import positive_number
-from shared_data.turns import medians, seconds
+from shared_data.cli.arguments import positive_number
+from shared_data.runs import environment
+from shared_data.runs.allocator import keep_freed_memory
+from shared_data.timing import medians, seconds
 
 SIDE, BANDS, CLASSES, LABELLED = 145, 200, 16, 10249
 TRAIN = VALIDATION = 1018

@@ -7,11 +7,11 @@ from typing import Any, Dict, Optional, Tuple
 import torch
 
 from a2s2k_resnet import restricted_pickle
-from shared_data.atomic import atomic_path
-from shared_data.checkpoints import CheckpointFormat
 from shared_data.errors import CheckpointError
-from shared_data.model_file import ARRAYS, TRAINED, ModelFile, as_content, from_content, mismatch, unwrapped
+from shared_data.files.atomic import atomic_path
 from shared_data.quoting import one_line
+from shared_data.runs.checkpoints import CheckpointFormat
+from shared_data.runs.model_file import ARRAYS, TRAINED, ModelFile, as_content, from_content, mismatch, unwrapped
 
 
 def write(path: Path, content: Dict[str, Any]) -> None:

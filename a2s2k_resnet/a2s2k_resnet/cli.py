@@ -4,8 +4,8 @@ from typing import List, Optional
 
 from a2s2k_resnet import bench, classify, experiments, training
 from a2s2k_resnet.decisions import PROTOCOLS, protocol_table
-from shared_data.paper_cli import Paper
-from shared_data.paper_cli import main as run_paper
+from shared_data.cli.paper import Paper
+from shared_data.cli.paper import main as run_paper
 
 PAPER = Paper(
     slug=training.PAPER,

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Dict
 
-from shared_data.choices import choice_table
-from shared_data.configs import check_name
+from shared_data.configuration.choices import choice_table
+from shared_data.configuration.overrides import check_name
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Optional
 
 import torch
 
-from shared_data.device_choice import gpu_index
+from shared_data.runs.device import gpu_index
 
 
 def select_device(name: str = "auto") -> torch.device:

@@ -11,9 +11,9 @@ from torch import nn
 
 from a2s2k_resnet.decisions import decide
 from a2s2k_resnet.network import MODELS, build_network
-from shared_data.config_schema import check_config, load_schema
-from shared_data.configs import check_name, experiment_names, load_config
-from shared_data.configs import describe as head_comment
+from shared_data.configuration.overrides import check_name, experiment_names, load_config
+from shared_data.configuration.overrides import describe as head_comment
+from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
 
 _HERE = Path(__file__).resolve().parent

@@ -12,10 +12,10 @@ from scipy.ndimage import maximum_filter
 
 from a2s2k_resnet import experiments
 from a2s2k_resnet.sampling import draw_split
-from shared_data.argument_types import seed_number
-from shared_data.console import run_command
-from shared_data.scene import load_scene
-from shared_data.splits import Split
+from shared_data.cli.arguments import seed_number
+from shared_data.cli.console import run_command
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import Split
 
 
 class Overlap(NamedTuple):

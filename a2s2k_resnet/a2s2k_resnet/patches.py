@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared_data.mapped import is_mapped, patches_around
+from shared_data.scenes.mapped import is_mapped, patches_around
 
 
 class PatchGatherer:

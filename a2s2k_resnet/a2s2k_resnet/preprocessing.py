@@ -5,9 +5,9 @@ from typing import Any, Dict, Mapping, Optional
 import numpy as np
 
 from a2s2k_resnet.decisions import Decisions
-from shared_data import whitening
-from shared_data.model_file import checked_array
-from shared_data.whitening import Whitening
+from shared_data.preprocessing import principal_components as whitening
+from shared_data.preprocessing.principal_components import Whitening
+from shared_data.runs.model_file import checked_array
 
 
 def fit(

@@ -5,7 +5,7 @@ from typing import List, Sequence
 import numpy as np
 
 from shared_data.errors import SplitError
-from shared_data.splits import Split
+from shared_data.splits.draws import Split
 
 MINIMUM = 3  # training pixels of a class
 

@@ -19,20 +19,20 @@ from a2s2k_resnet.prediction import predict_scene
 from a2s2k_resnet.sampling import draw_split
 from a2s2k_resnet.stopping import RULES
 from a2s2k_resnet.validation import Validation
-from shared_data import environment
-from shared_data.allocator import keep_freed_memory
 from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
-from shared_data.disjoint import common_split, near
-from shared_data.epoch_run import EpochRun, Validated
+from shared_data.cli.paper import Outcome, Request
 from shared_data.errors import SettingsError, settings_of
-from shared_data.model_file import describe_model
-from shared_data.paper_cli import Outcome, Request
-from shared_data.reproduction import reproduce_once
-from shared_data.run_log import RunLog
-from shared_data.run_outputs import Results
-from shared_data.scene import LoadedScene, load_scene
-from shared_data.splits import Split
+from shared_data.runs import environment
+from shared_data.runs.allocator import keep_freed_memory
+from shared_data.runs.epoch_run import EpochRun, Validated
+from shared_data.runs.log import RunLog
+from shared_data.runs.model_file import describe_model
+from shared_data.runs.outputs import Results
+from shared_data.runs.reproduce import reproduce_once
+from shared_data.scenes.loading import LoadedScene, load_scene
+from shared_data.splits.disjoint import common_split, near
+from shared_data.splits.draws import Split
 
 PAPER = "a2s2k"
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-pytest.register_assert_rewrite("shared_data.testing")
+pytest.register_assert_rewrite("contracts")
 
 from a2s2k_resnet import experiments  # noqa: E402
 from a2s2k_resnet.cli import main  # noqa: E402
-from shared_data.catalogue import get_scene  # noqa: E402
-from shared_data.matfile import read_mat  # noqa: E402
-from shared_data.paper_cli import Request  # noqa: E402
-from shared_data.testing import PaperUnderTest, golden  # noqa: E402
+from contracts import PaperUnderTest, golden  # noqa: E402
+from shared_data.cli.paper import Request  # noqa: E402
+from shared_data.scenes.catalogue import get_scene  # noqa: E402
+from shared_data.scenes.mat import read_mat  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
 

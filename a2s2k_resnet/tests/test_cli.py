@@ -7,8 +7,8 @@ import torch
 from a2s2k_resnet import bench, experiments, overlap
 from a2s2k_resnet.decisions import PROTOCOLS, protocol_table
 from a2s2k_resnet.network import build_network
-from shared_data.splits import Split
-from shared_data.testing.bad_input import fails, reproduce
+from contracts.bad_input import fails, reproduce
+from shared_data.splits.draws import Split
 
 
 def fails_with(paper, capsys, tmp_path, override, *expected, experiment="synthetic"):

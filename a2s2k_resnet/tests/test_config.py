@@ -8,7 +8,7 @@ from a2s2k_resnet import experiments
 from a2s2k_resnet.experiments import SCHEMA
 from a2s2k_resnet.network import MODELS
 from a2s2k_resnet.training import OPTIMIZERS
-from shared_data.testing.config_values import check_schema, property_of, refused
+from contracts.config_values import check_schema, property_of, refused
 
 WRONG = [
     "scene=mars", "split.held_out=0", "split.held_out=1", "patch.side=0", "patch.side=8", "patch.side=7.0",

@@ -9,9 +9,9 @@ import torch
 from a2s2k_resnet import training
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import pixel_logits, predict_pixels
-from shared_data.mapped import is_mapped
-from shared_data.scene import load_scene
-from shared_data.testing.scale import mapped_copy
+from contracts.scale import mapped_copy
+from shared_data.scenes.loading import load_scene
+from shared_data.scenes.mapped import is_mapped
 
 PIXELS = np.linspace(0, 128 * 96 - 1, 200).astype(np.int64)  # corners among them
 

@@ -10,7 +10,7 @@ from torch import nn
 from a2s2k_resnet.network import build_network
 from a2s2k_resnet.patches import MinibatchStream, PatchGatherer
 from a2s2k_resnet.prediction import predict_pixels, predict_scene
-from shared_data.environment import peak_memory_mb
+from shared_data.runs.environment import peak_memory_mb
 
 HEIGHT, WIDTH, BANDS = 11, 9, 8
 

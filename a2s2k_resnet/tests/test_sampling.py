@@ -6,8 +6,8 @@ from conftest import official_ground_truth, read_golden
 
 from a2s2k_resnet.sampling import draw_split, training_count
 from shared_data.errors import SplitError
-from shared_data.scene import load_scene
-from shared_data.splits import index_hash
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import index_hash
 
 SCENES = {"indianpines": "indian_pines", "pavia": "pavia_university", "salinas": "salinas"}
 

@@ -8,11 +8,11 @@ import torch
 from a2s2k_resnet import checkpoint, experiments
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import predict_scene
-from shared_data import whitening
-from shared_data.splits import load_split
-from shared_data.testing.bad_input import fails
-from shared_data.testing.saved_models import *  # noqa: F403
-from shared_data.testing.saved_models import predicted, trained_on_plota, words_for
+from contracts.bad_input import fails
+from contracts.saved_models import *  # noqa: F403
+from contracts.saved_models import predicted, trained_on_plota, words_for
+from shared_data.preprocessing import principal_components as whitening
+from shared_data.splits.draws import load_split
 
 
 def test_another_scene_is_given_the_components_of_training(paper, plots, tmp_path):

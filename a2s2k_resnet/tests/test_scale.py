@@ -6,8 +6,8 @@ import numpy as np
 
 from a2s2k_resnet import training
 from a2s2k_resnet.prediction import predict_pixels
-from shared_data.testing import scale
-from shared_data.testing.marks import LONG
+from contracts import scale
+from contracts.marks import LONG
 
 
 def evaluate(loaded, out, pixels):

@@ -14,10 +14,10 @@ from a2s2k_resnet import checkpoint, classify, training
 from a2s2k_resnet.stopping import LastBatchRule, MeanLossRule
 from a2s2k_resnet.validation import Validated
 from shared_data.errors import CheckpointError, RunDirectoryError
-from shared_data.records import read_record
-from shared_data.scene import load_scene
-from shared_data.splits import load_split
-from shared_data.whitening import whiten
+from shared_data.preprocessing.principal_components import whiten
+from shared_data.records.record import read_record
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import load_split
 
 SCENE = "synthetic"
 FEW = ("train.epochs=2",)

@@ -16,11 +16,11 @@ from apdclnn import experiments, sspdcl
 from apdclnn.device import select_device
 from apdclnn.model import Model
 from apdclnn.tf_stack import FRAMEWORK_VERSION
-from shared_data import environment
-from shared_data.argument_types import positive_number
-from shared_data.catalogue import get_scene
+from shared_data.cli.arguments import positive_number
 from shared_data.errors import SettingsError
-from shared_data.turns import medians, seconds
+from shared_data.runs import environment
+from shared_data.scenes.catalogue import get_scene
+from shared_data.timing import medians, seconds
 
 _LITERAL = Path(__file__).resolve().parents[1] / "tests" / "literal.py"
 

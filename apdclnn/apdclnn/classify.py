@@ -9,10 +9,11 @@ from apdclnn.device import select_device
 from apdclnn.prediction import predict_scene
 from apdclnn.preprocessing import Features
 from apdclnn.training import PAPER, gabor_cache, model_of, split_of
-from shared_data import npz_checkpoint
-from shared_data.config_schema import check_config
+from shared_data.cli.paper import Outcome, Request
+from shared_data.configuration.schema import check_config
 from shared_data.errors import CheckpointError, SettingsError, settings_of
-from shared_data.model_file import (
+from shared_data.runs import npz_checkpoint
+from shared_data.runs.model_file import (
     ModelFile,
     announce,
     check_bands,
@@ -21,10 +22,9 @@ from shared_data.model_file import (
     from_content,
     unwrapped,
 )
-from shared_data.paper_cli import Outcome, Request
-from shared_data.run_outputs import write_classified
-from shared_data.scene import LoadedScene, load_scene
-from shared_data.splits import Split
+from shared_data.runs.outputs import write_classified
+from shared_data.scenes.loading import LoadedScene, load_scene
+from shared_data.splits.draws import Split
 
 
 class _Prepared(NamedTuple):

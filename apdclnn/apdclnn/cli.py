@@ -4,8 +4,8 @@ from typing import List, Optional
 
 from apdclnn import bench, classify, experiments, training
 from apdclnn.decisions import PROTOCOLS, protocol_table
-from shared_data.paper_cli import Paper
-from shared_data.paper_cli import main as run_paper
+from shared_data.cli.paper import Paper
+from shared_data.cli.paper import main as run_paper
 
 PAPER = Paper(
     slug=training.PAPER,

@@ -3,7 +3,7 @@
 from typing import List, Optional
 
 from apdclnn.tf_stack import ERA, tf
-from shared_data.device_choice import gpu_index
+from shared_data.runs.device import gpu_index
 
 
 def _gpus() -> List[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from apdclnn.network import Structure
-from shared_data.config_schema import check_config, load_schema
-from shared_data.configs import check_name, experiment_names, load_config
-from shared_data.configs import describe as head_comment
+from shared_data.configuration.overrides import check_name, experiment_names, load_config
+from shared_data.configuration.overrides import describe as head_comment
+from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
 
 _HERE = Path(__file__).resolve().parent

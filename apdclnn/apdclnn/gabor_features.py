@@ -38,9 +38,9 @@ from apdclnn.gabor import (
     reach,
     slabs,
 )
-from shared_data.atomic import atomic_path
-from shared_data.mapped import is_mapped, row_blocks, storage_like
-from shared_data.progress import TrainingProgress
+from shared_data.files.atomic import atomic_path
+from shared_data.runs.progress import TrainingProgress
+from shared_data.scenes.mapped import is_mapped, row_blocks, storage_like
 
 CACHE_VERSION = "gabor features 3"  # to be raised by any change of the numbers
 SAMPLE_PIXELS = 4096

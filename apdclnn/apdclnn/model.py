@@ -9,7 +9,7 @@ from apdclnn.attention_loss import loss
 from apdclnn.network import Structure, build_network
 from apdclnn.patches import PatchTable
 from apdclnn.tf_stack import tf, tflearn
-from shared_data.model_file import mismatch
+from shared_data.runs.model_file import mismatch
 
 
 class Model:

@@ -9,7 +9,7 @@ from typing import Any, Dict
 import numpy as np
 
 from apdclnn.tf_stack import tf
-from shared_data.mapped import is_mapped, patches_around
+from shared_data.scenes.mapped import is_mapped, patches_around
 
 
 class PatchTable:

@@ -9,11 +9,11 @@ import numpy as np
 
 from apdclnn.gabor import bank
 from apdclnn.gabor_features import GaborFit, features_and_fit
-from shared_data import whitening
 from shared_data.errors import RunDirectoryError
-from shared_data.mapped import is_mapped, row_blocks, storage_like
-from shared_data.model_file import checked_array
-from shared_data.whitening import Whitening
+from shared_data.preprocessing import principal_components as whitening
+from shared_data.preprocessing.principal_components import Whitening
+from shared_data.runs.model_file import checked_array
+from shared_data.scenes.mapped import is_mapped, row_blocks, storage_like
 
 
 class Features(NamedTuple):

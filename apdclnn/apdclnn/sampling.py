@@ -4,8 +4,8 @@ from typing import Iterator, List, Sequence, Tuple
 
 import numpy as np
 
-from shared_data.minibatch_order import MinibatchOrder
-from shared_data.splits import Split, draw_per_class, training_counts
+from shared_data.splits.draws import Split, draw_per_class, training_counts
+from shared_data.splits.minibatch_order import MinibatchOrder
 
 
 def validation_count(training: int, share: float) -> int:

@@ -1,3 +1,3 @@
 """What reaches training, protocol by protocol; the tests are shared by all papers."""
 
-from shared_data.testing.audit import *  # noqa: F403
+from contracts.audit import *  # noqa: F403

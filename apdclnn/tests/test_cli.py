@@ -5,10 +5,10 @@ from conftest import LEAN, set_options
 
 from apdclnn import experiments
 from apdclnn.decisions import protocol_table
-from shared_data.diff import as_text, compare
+from contracts.bad_input import fails, reproduce
+from shared_data.comparison.diff import as_text, compare
+from shared_data.comparison.published import load_published
 from shared_data.errors import SettingsError
-from shared_data.published import load_published
-from shared_data.testing.bad_input import fails, reproduce
 
 
 @pytest.mark.parametrize("override, expected", [

@@ -1,3 +1,3 @@
 """What becomes of a run that is not alone; the tests are shared by all papers."""
 
-from shared_data.testing.company import *  # noqa: F403
+from contracts.company import *  # noqa: F403

@@ -6,7 +6,7 @@ import pytest
 
 from apdclnn import experiments
 from apdclnn.experiments import COMPONENTS, SCHEMA
-from shared_data.testing.config_values import check_schema, property_of, refused
+from contracts.config_values import check_schema, property_of, refused
 
 WRONG = [
     "scene=mars", "split.ratio=-0.5", "split.ratio=1.5", "split.minimum=1", "split.validation=0.95", "patch.side=0",

@@ -12,7 +12,7 @@ from apdclnn.mutual_attention import mamlf
 from apdclnn.network import Structure, at_one_scale, build_network
 from apdclnn.sspdcl import spectral_attention
 from apdclnn.tf_stack import tf, tflearn
-from shared_data.testing.golden import values_by_rule
+from contracts.golden import values_by_rule
 
 GOLDEN = Path(__file__).parent / "golden" / "network.json"
 STRUCTURE = Structure((2, 3), True, True, True, True)

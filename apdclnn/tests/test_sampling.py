@@ -8,8 +8,8 @@ from apdclnn.preprocessing import scaled
 from apdclnn.sampling import MinibatchStream, draw_split, targets_of
 from apdclnn.tf_stack import tf
 from shared_data.errors import SplitError
-from shared_data.splits import draw_per_class, training_counts
-from shared_data.whitening import whiten
+from shared_data.preprocessing.principal_components import whiten
+from shared_data.splits.draws import draw_per_class, training_counts
 
 COUNTS = (400, 37, 6, 121)
 

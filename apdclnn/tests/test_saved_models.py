@@ -7,11 +7,11 @@ import numpy as np
 from apdclnn import preprocessing, training
 from apdclnn.gabor import bank, response
 from apdclnn.prediction import predict_scene
-from shared_data import npz_checkpoint
-from shared_data.model_file import from_content
-from shared_data.testing.bad_input import fails
-from shared_data.testing.saved_models import *  # noqa: F403
-from shared_data.testing.saved_models import predicted, trained_on_plota, words_for
+from contracts.bad_input import fails
+from contracts.saved_models import *  # noqa: F403
+from contracts.saved_models import predicted, trained_on_plota, words_for
+from shared_data.runs import npz_checkpoint
+from shared_data.runs.model_file import from_content
 
 
 def features_by_hand(cube, arrays):

@@ -13,8 +13,8 @@ from apdclnn.model import Model
 from apdclnn.network import Structure
 from apdclnn.prediction import predict_pixels, predict_scene
 from apdclnn.sampling import targets_of
-from shared_data import npz_checkpoint
 from shared_data.errors import CheckpointError, RunDirectoryError
+from shared_data.runs import npz_checkpoint
 
 FEW = ("train.epochs=3", "train.batch=64")
 

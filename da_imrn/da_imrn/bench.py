@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Dict, NamedTuple
 
 from da_imrn.bench_worker import BATCH, VALIDATED
-from shared_data import environment
-from shared_data.argument_types import positive_number
+from shared_data.cli.arguments import positive_number
 from shared_data.errors import SettingsError
-from shared_data.turns import medians
+from shared_data.runs import environment
+from shared_data.timing import medians
 
 _ERA_PYTHON = Path(__file__).resolve().parents[2] / ".venvs" / "da-imrn-era" / "bin" / "python"
 

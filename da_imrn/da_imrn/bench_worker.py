@@ -20,8 +20,8 @@ from da_imrn.loss import focal_loss
 from da_imrn.network import build_network
 from da_imrn.patches import gather, one_hot
 from da_imrn.prediction import predict_patches
-from shared_data.catalogue import get_scene
-from shared_data.environment import peak_memory_mb
+from shared_data.runs.environment import peak_memory_mb
+from shared_data.scenes.catalogue import get_scene
 
 BATCH = 16
 VALIDATED = 256  # patches of one timed validation

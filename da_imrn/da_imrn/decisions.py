@@ -2,8 +2,8 @@
 
 from typing import Any, Dict, NamedTuple
 
-from shared_data.choices import choice_table
-from shared_data.configs import check_name
+from shared_data.configuration.choices import choice_table
+from shared_data.configuration.overrides import check_name
 
 
 class Decisions(NamedTuple):

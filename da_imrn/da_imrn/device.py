@@ -3,7 +3,7 @@
 from typing import List, Optional
 
 from da_imrn.keras_stack import tf
-from shared_data.device_choice import gpu_index
+from shared_data.runs.device import gpu_index
 
 
 def _gpus() -> List[str]:

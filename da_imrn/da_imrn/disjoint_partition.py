@@ -10,7 +10,7 @@ import numpy as np
 
 from da_imrn.partition import Partition, Rule, check_rule, window_pixels
 from da_imrn.patches import covering_corners
-from shared_data.splits import Split
+from shared_data.splits.draws import Split
 
 
 def partition_of_split(split: Split, ground_truth: np.ndarray, rule: Rule) -> Partition:

@@ -9,12 +9,12 @@ from da_imrn.network import Structure, build_network
 from da_imrn.partition import Partition, Rule, find_partition, with_acceptance
 from da_imrn.predata import predata_files, read_predata
 from da_imrn.shipped import recovered_partition
-from shared_data.config_schema import check_config, load_schema
-from shared_data.configs import describe as head_comment
-from shared_data.configs import experiment_names, load_config
-from shared_data.disjoint import common_split
+from shared_data.configuration.overrides import describe as head_comment
+from shared_data.configuration.overrides import experiment_names, load_config
+from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
-from shared_data.scene import LoadedScene
+from shared_data.scenes.loading import LoadedScene
+from shared_data.splits.disjoint import common_split
 
 _HERE = Path(__file__).resolve().parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout

@@ -13,11 +13,11 @@ from da_imrn import experiments
 from da_imrn.decisions import PROTOCOLS
 from da_imrn.partition import Partition, Rule, window_pixels
 from da_imrn.patches import grid_corners, training_patches
-from shared_data.argument_types import seed_number
-from shared_data.console import run_command
+from shared_data.cli.arguments import seed_number
+from shared_data.cli.console import run_command
 from shared_data.errors import settings_of
-from shared_data.scene import load_scene
-from shared_data.splits import index_hash
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import index_hash
 
 # what each number of an audit means, in the order of the report
 MEANINGS = {

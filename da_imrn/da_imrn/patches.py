@@ -5,7 +5,7 @@ from typing import Iterator, NamedTuple, Optional, Tuple
 import numpy as np
 
 from da_imrn.partition import Partition, window_pixels
-from shared_data.minibatch_order import MinibatchOrder
+from shared_data.splits.minibatch_order import MinibatchOrder
 
 AS_IS, UP_DOWN, LEFT_RIGHT = 0, 1, 2  # flips
 _PASTED = 4096  # tiles pasted at a time: the indices of their pixels take more memory than the tiles

@@ -17,7 +17,7 @@ from da_imrn.partition import Partition, window_pixels
 from da_imrn.patches import LEFT_RIGHT, UP_DOWN, PatchSet, flipped
 from shared_data.errors import SplitError
 from shared_data.quoting import one_line
-from shared_data.scene import FileEvidence, LoadedScene, file_sha256
+from shared_data.scenes.loading import FileEvidence, LoadedScene, file_sha256
 
 NUMBERS = range(1, 6)
 SETS = ("train", "val", "test", "train_op")

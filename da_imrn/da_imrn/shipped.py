@@ -20,7 +20,7 @@ import numpy as np
 
 from da_imrn.partition import Partition, window_pixels, written_one_after_the_other
 from shared_data.errors import SplitError
-from shared_data.npz_file import read_npz
+from shared_data.files.npz import read_npz
 
 RECOVERED = Path(__file__).resolve().parent / "partitions" / "indianpines.npz"
 NUMBERS = range(1, 6)

@@ -15,10 +15,10 @@ import h5py
 import numpy as np
 
 from da_imrn.keras_stack import keras
-from shared_data.atomic import atomic_path
 from shared_data.errors import CheckpointError
-from shared_data.model_file import ARRAYS, DESCRIPTION, TRAINED, ModelFile, as_content, from_content
+from shared_data.files.atomic import atomic_path
 from shared_data.quoting import one_line
+from shared_data.runs.model_file import ARRAYS, DESCRIPTION, TRAINED, ModelFile, as_content, from_content
 
 Array = Tuple[str, Any]  # the name in its file, and the h5py dataset
 _SAVED = "saved_model"  # the group of a description

@@ -2,13 +2,13 @@
 
 import pytest
 
-pytest.register_assert_rewrite("shared_data.testing")
+pytest.register_assert_rewrite("contracts")
 
+from contracts import PaperUnderTest  # noqa: E402
 from da_imrn import experiments  # noqa: E402
 from da_imrn.cli import main  # noqa: E402
 from da_imrn.keras_stack import keras  # noqa: E402
-from shared_data.paper_cli import Request  # noqa: E402
-from shared_data.testing import PaperUnderTest  # noqa: E402
+from shared_data.cli.paper import Request  # noqa: E402
 
 # a network of one stage and few training windows: the life of a run does not depend on them
 LEAN = (

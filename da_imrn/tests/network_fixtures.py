@@ -48,7 +48,7 @@ def fill_by_rule(model: Any) -> Any:
 
 
 def _values(i: int, kind: str, shape: List[int]) -> np.ndarray:
-    """`shared_data.testing.golden.values_by_rule` with the kinds of Keras, whose kernels have their outputs last."""
+    """`contracts.golden.values_by_rule` with the kinds of Keras, whose kernels have their outputs last."""
     seed = zlib.crc32(("%d/%s" % (i, kind)).encode()) & 0x7FFFFFFF
     values = np.random.RandomState(seed).standard_normal(shape)
     if len(shape) > 1:

@@ -3,9 +3,9 @@
 import pytest
 from conftest import LEAN, set_options
 
+from contracts.bad_input import fails, reproduce
 from da_imrn import experiments
 from da_imrn.decisions import PROTOCOLS, protocol_table
-from shared_data.testing.bad_input import fails, reproduce
 
 
 @pytest.mark.parametrize("override, expected", [

@@ -2,9 +2,9 @@
 
 import pytest
 
+from contracts.config_values import check_schema, property_of, refused
 from da_imrn.experiments import SCHEMA
 from da_imrn.network import SPATIAL_BLOCKS, WIDTHS
-from shared_data.testing.config_values import check_schema, property_of, refused
 
 WRONG = [
     "scene=mars", "partition.window=0", "partition.patch=1", "partition.patch=8.0", "partition.per_window=0",

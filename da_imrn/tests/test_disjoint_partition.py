@@ -7,9 +7,9 @@ from da_imrn import experiments
 from da_imrn.disjoint_partition import partition_of_split
 from da_imrn.partition import window_pixels
 from da_imrn.training import split_of
-from shared_data.disjoint import common_split
-from shared_data.scene import load_scene
-from shared_data.splits import index_hash
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.disjoint import common_split
+from shared_data.splits.draws import index_hash
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,3 @@
 """What becomes of a run on a full or read-only disk; the tests are shared by all papers."""
 
-from shared_data.testing.filesystems import *  # noqa: F403
+from contracts.filesystems import *  # noqa: F403

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from network_fixtures import SCENES, SMALL, fill_by_rule, listed_weights, oracle_weights, small_network
 
+from contracts.golden import read_golden
 from da_imrn.attention import sam, scam
 from da_imrn.blocks import spatial_block, spectral_block
 from da_imrn.keras_stack import keras
 from da_imrn.loss import focal_loss
 from da_imrn.network import Structure, build_network
-from shared_data.testing.golden import read_golden
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -4,13 +4,13 @@ from unittest import mock
 
 import numpy as np
 
+from contracts.scale import mapped_copy
 from da_imrn import training
 from da_imrn.keras_stack import keras
 from da_imrn.patches import covering_corners
 from da_imrn.prediction import predict_patches
-from shared_data.mapped import is_mapped
-from shared_data.scene import load_scene
-from shared_data.testing.scale import mapped_copy
+from shared_data.scenes.loading import load_scene
+from shared_data.scenes.mapped import is_mapped
 
 
 def trained(request, loaded):

@@ -8,10 +8,10 @@ from literal_partition import LiteralPartition, draw_centres
 
 from da_imrn import experiments
 from da_imrn.partition import Rule, corners_of, draw_partition, find_partition, partition_of
-from shared_data.catalogue import get_scene
 from shared_data.errors import SplitError
-from shared_data.matfile import read_mat
-from shared_data.scene import load_scene
+from shared_data.scenes.catalogue import get_scene
+from shared_data.scenes.loading import load_scene
+from shared_data.scenes.mat import read_mat
 
 MAPS = ("train_map", "op_map", "val_map", "test_labels")
 

@@ -7,7 +7,7 @@ from test_partition import RULES, literal_of, rule_of, small_scene
 from da_imrn import partition_audit
 from da_imrn.partition import Rule, draw_partition, find_partition
 from da_imrn.partition_audit import MEANINGS, audit
-from shared_data.scene import load_scene
+from shared_data.scenes.loading import load_scene
 
 OF_RECOVERED = ("patches_placed", "patches_drawn")
 

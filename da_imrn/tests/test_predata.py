@@ -15,9 +15,9 @@ from da_imrn.partition import Rule, draw_partition
 from da_imrn.patches import gather, grid_corners, one_hot, op_patches, training_patches, validation_patches
 from da_imrn.predata import predata_files, read_predata
 from shared_data.errors import SettingsError, SplitError
-from shared_data.records import read_record
-from shared_data.scene import load_scene
-from shared_data.splits import load_split
+from shared_data.records.record import read_record
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import load_split
 
 RULE = Rule(6, 4, 8, 0.02, 0.01, 0, 0)
 SCENE = "synthetic"

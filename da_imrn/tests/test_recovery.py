@@ -10,7 +10,7 @@ from da_imrn.partition import Rule, draw_partition, window_pixels, written_one_a
 from da_imrn.patches import gather, grid_corners, op_patches, training_patches, validation_patches
 from da_imrn.shipped import TESTED, TRAINED, VALIDATED
 from shared_data.errors import SharedDataError
-from shared_data.scene import load_scene
+from shared_data.scenes.loading import load_scene
 
 TOOL = Path(__file__).resolve().parents[1] / "tools" / "recover_partitions.py"
 

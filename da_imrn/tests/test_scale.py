@@ -2,11 +2,11 @@
 
 from unittest import mock
 
+from contracts import scale
+from contracts.marks import LONG
 from da_imrn import training
 from da_imrn.patches import covering_corners, paste
 from da_imrn.prediction import predict_patches
-from shared_data.testing import scale
-from shared_data.testing.marks import LONG
 
 
 def evaluate(loaded, out, pixels):

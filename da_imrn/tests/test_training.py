@@ -11,11 +11,11 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa
 from da_imrn import classify, training
 from da_imrn.keras_stack import keras
 from da_imrn.patches import in_grid
-from shared_data import npz_checkpoint
 from shared_data.errors import CheckpointError, RunDirectoryError, SettingsError
-from shared_data.records import read_record
-from shared_data.scene import load_scene
-from shared_data.splits import load_split
+from shared_data.records.record import read_record
+from shared_data.runs import npz_checkpoint
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import load_split
 
 SCENE = "synthetic"
 FEW = ("train.epochs=2",)

@@ -34,10 +34,10 @@ from da_imrn.locating import PatchFinder
 from da_imrn.partition import corners_of, cut_window_pixels, window_pixels, written_one_after_the_other
 from da_imrn.patches import LEFT_RIGHT, UP_DOWN
 from da_imrn.shipped import RECOVERED, TESTED, TRAINED, VALIDATED, truth_sha256
-from shared_data.console import run_command
+from shared_data.cli.console import run_command
 from shared_data.errors import SharedDataError
-from shared_data.npz_file import read_npz
-from shared_data.scene import load_scene
+from shared_data.files.npz import read_npz
+from shared_data.scenes.loading import load_scene
 
 SCENE = "indianpines"
 PARTITIONS = range(1, 6)

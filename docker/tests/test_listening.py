@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_data.testing.faults import FAULTS, note
+from contracts.faults import FAULTS, note
 
 ROOT = Path(__file__).resolve().parents[2]
 HSI = ROOT / "docker" / "in-image" / "hsi"

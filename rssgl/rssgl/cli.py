@@ -6,9 +6,9 @@ from rssgl import classify, config, train
 from rssgl.bench import SUBJECT
 from rssgl.decisions import PROTOCOLS, protocol_table
 from rssgl.selection_table import selection_table
-from shared_data.configs import describe, experiment_names
-from shared_data.paper_cli import Paper
-from shared_data.paper_cli import main as run_paper
+from shared_data.cli.paper import Paper
+from shared_data.cli.paper import main as run_paper
+from shared_data.configuration.overrides import describe, experiment_names
 from simplecv.errors import SimpleCVError
 
 PAPER = Paper(

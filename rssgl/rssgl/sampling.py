@@ -2,7 +2,7 @@
 """Hierarchically balanced sampling, part 2: the endless stream of mini-batches.
 
 Every mini-batch is the whole scene; what changes from step to step is the indicator of the sampled training pixels,
-at most `per_class` of every class. (Part 1, the split, is `shared_data.splits.draw_per_class`.)
+at most `per_class` of every class. (Part 1, the split, is `shared_data.splits.draws.draw_per_class`.)
 """
 
 from typing import Any, Dict, Iterator, List, Optional, Tuple

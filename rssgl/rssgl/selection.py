@@ -4,7 +4,7 @@ from typing import Any, Dict
 
 from torch import nn
 
-from shared_data.selection import BestStep
+from shared_data.runs.selection import BestStep
 
 
 class BestWeights(BestStep):

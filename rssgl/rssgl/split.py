@@ -3,8 +3,8 @@
 import numpy as np
 
 from shared_data.errors import SplitError
-from shared_data.scene import LoadedScene
-from shared_data.splits import Split, draw_per_class, training_counts
+from shared_data.scenes.loading import LoadedScene
+from shared_data.splits.draws import Split, draw_per_class, training_counts
 
 
 def draw_release_split(loaded: LoadedScene, ratio: float, minimum: int, seed: int, validation_share: float) -> Split:

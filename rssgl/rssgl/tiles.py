@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from shared_data.errors import SettingsError
-from shared_data.mapped import temporary_array
+from shared_data.scenes.mapped import temporary_array
 
 from .encoder_decoder import EncoderDecoder
 from .prediction import evaluating

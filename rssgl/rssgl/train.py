@@ -36,25 +36,25 @@ from rssgl.torch_run import (
     shown,
     weights_of,
 )
-from shared_data.allocator import keep_freed_memory
-from shared_data.atomic import atomic_path
 from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
-from shared_data.configs import check_name
-from shared_data.disjoint import common_split
+from shared_data.cli.paper import Outcome, Request
+from shared_data.configuration.overrides import check_name
 from shared_data.errors import CheckpointError
-from shared_data.full_scene import band_statistics, pad_labels, standardise_and_pad
-from shared_data.history import History
-from shared_data.interrupts import stop_on_signals
-from shared_data.metrics import evaluate
-from shared_data.model_file import describe_model
-from shared_data.npz_file import read_npy
-from shared_data.paper_cli import Outcome, Request
-from shared_data.progress import TrainingProgress
-from shared_data.reproduction import PreparedRun, reproduce_once
-from shared_data.run_outputs import Results
-from shared_data.scene import LoadedScene
-from shared_data.splits import Split
+from shared_data.evaluation.metrics import evaluate
+from shared_data.files.atomic import atomic_path
+from shared_data.files.npz import read_npy
+from shared_data.preprocessing.standardise import band_statistics, pad_labels, standardise_and_pad
+from shared_data.runs.allocator import keep_freed_memory
+from shared_data.runs.history import History
+from shared_data.runs.model_file import describe_model
+from shared_data.runs.outputs import Results
+from shared_data.runs.progress import TrainingProgress
+from shared_data.runs.reproduce import PreparedRun, reproduce_once
+from shared_data.runs.signals import stop_on_signals
+from shared_data.scenes.loading import LoadedScene
+from shared_data.splits.disjoint import common_split
+from shared_data.splits.draws import Split
 from simplecv.core.config import AttrDict
 from simplecv.core.parallel import SingleDevice
 from simplecv.core.trainer import Launcher

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("shared_data.testing")
+pytest.register_assert_rewrite("contracts")
 
+from contracts import PaperUnderTest  # noqa: E402
+from contracts.full_scene_golden import fill_by_rule  # noqa: E402
+from contracts.golden import read_golden  # noqa: E402
 from rssgl import config  # noqa: E402
 from rssgl import train as train_module  # noqa: E402
 from rssgl.cli import main  # noqa: E402
 from rssgl.network import RSSGL  # noqa: E402
-from shared_data.testing import PaperUnderTest  # noqa: E402
-from shared_data.testing.full_scene_golden import fill_by_rule  # noqa: E402
-from shared_data.testing.golden import read_golden  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from contracts.bad_input import fails, reproduce
 from rssgl.bench import SUBJECT
 from rssgl.decisions import PROTOCOLS, protocol_table
 from rssgl.selection_table import selection_table
-from shared_data.testing.bad_input import fails, reproduce
 
 
 def test_unknown_regulariser(paper, tmp_path, capsys):

@@ -2,11 +2,11 @@
 
 import pytest
 
+from contracts.config_values import check_schema, property_of, refused
 from rssgl.config import CONFIGS, SCHEMA, check
 from rssgl.loss import REGULARISERS
 from rssgl.network import RSSGL
-from shared_data.configs import experiment_names, load_config
-from shared_data.testing.config_values import check_schema, property_of, refused
+from shared_data.configuration.overrides import experiment_names, load_config
 
 WRONG = [
     "scene=mars", "split.ratio=-0.5", "split.ratio=1.5", "split.ratio=1", "split.minimum=0", "split.minimum=2.0",

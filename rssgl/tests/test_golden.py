@@ -8,18 +8,18 @@ import torch.nn.functional as F
 from conftest import GOLDEN, NETWORKS
 from literal import LiteralRSSGL
 
-from rssgl.conv_lstm import GlobalConvLSTM3d, StackedRecurrence
-from rssgl.loss import effective_number_weights
-from rssgl.network import RSSGL
-from rssgl.train import Trainable
-from shared_data.testing.full_scene_golden import (  # noqa: F401
+from contracts.full_scene_golden import (  # noqa: F401
     check_gradient_norms,
     fill_by_rule,
     golden_inputs,
     test_probabilities,
     test_state_dict_has_the_official_names_shapes_and_order,
 )
-from shared_data.testing.golden import read_golden
+from contracts.golden import read_golden
+from rssgl.conv_lstm import GlobalConvLSTM3d, StackedRecurrence
+from rssgl.loss import effective_number_weights
+from rssgl.network import RSSGL
+from rssgl.train import Trainable
 
 
 def trainable(name, network, regulariser="statistical"):

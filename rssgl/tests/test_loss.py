@@ -5,9 +5,9 @@ import pytest
 import torch
 from conftest import GOLDEN, NETWORKS
 
+from contracts.full_scene_golden import golden_inputs
+from contracts.golden import read_golden
 from rssgl.loss import REGULARISERS, improved_triplet_loss, sphere_loss, statistical_loss
-from shared_data.testing.full_scene_golden import golden_inputs
-from shared_data.testing.golden import read_golden
 
 NAMES = {
     "statistical_loss": "statistical",

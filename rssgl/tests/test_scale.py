@@ -2,9 +2,9 @@
 
 from unittest import mock
 
+from contracts import scale
+from contracts.marks import LONG
 from rssgl import config, train
-from shared_data.testing import scale
-from shared_data.testing.marks import LONG
 
 
 def evaluate(loaded, out, _pixels):

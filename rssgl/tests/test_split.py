@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from conftest import GOLDEN
 
+from contracts.golden import read_golden
 from rssgl.split import draw_release_split, hold_out
-from shared_data.catalogue import get_scene
 from shared_data.errors import SplitError
-from shared_data.matfile import read_mat
-from shared_data.scene import load_scene
-from shared_data.splits import Split, index_hash
-from shared_data.testing.golden import read_golden
+from shared_data.scenes.catalogue import get_scene
+from shared_data.scenes.loading import load_scene
+from shared_data.scenes.mat import read_mat
+from shared_data.splits.draws import Split, index_hash
 
 
 @pytest.mark.parametrize("slug, scene, ratio, name", [

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from shared_data.metrics import evaluate
-from shared_data.testing.full_scene_runs import build, request_for, weights_after_training
+from contracts.full_scene_runs import build, request_for, weights_after_training
+from shared_data.evaluation.metrics import evaluate
 
 # learns within a few epochs of two steps, and stops soon
 QUICK = ("minibatch.images=2", "selection.patience=2")

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.io
 from refusal import value_or_refusal
 
-from shared_data.matfile import read_mat
+from shared_data.scenes.mat import read_mat
 
 _KEY = "cube"
 _HEADER_BYTES = 128

@@ -9,9 +9,9 @@ from typing import Iterator
 import numpy as np
 from refusal import value_or_refusal
 
-from shared_data import npz_checkpoint
-from shared_data.npz_file import read_npy
-from shared_data.splits import Split, load_split, save_split
+from shared_data.files.npz import read_npy
+from shared_data.runs import npz_checkpoint
+from shared_data.splits.draws import Split, load_split, save_split
 
 _SPLIT = Split(np.array([5, 1, 9]), np.array([2]), np.array([0, 3, 7]))
 _STATE = {"epoch": 3, "weights": [np.ones((2, 3), np.float32), np.array(0.5)]}

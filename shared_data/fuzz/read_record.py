@@ -7,9 +7,9 @@ from typing import Iterator
 import numpy as np
 from refusal import value_or_refusal
 
-from shared_data.catalogue import get_scene
-from shared_data.record_maps import encode_map, prediction_of, right_of
-from shared_data.records import collect, read_record
+from shared_data.records.map_codec import encode_map, prediction_of, right_of
+from shared_data.records.record import collect, read_record
+from shared_data.scenes.catalogue import get_scene
 
 _RECORDS = Path(__file__).resolve().parents[2] / "records"
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from shared_data.cli import main
+from shared_data.cli.shared import main
 
 if __name__ == "__main__":
     sys.exit(main())

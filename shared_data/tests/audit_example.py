@@ -2,8 +2,8 @@
 from sklearn import preprocessing, svm
 
 from shared_data.audit import Trained, as_text, audit
-from shared_data.scene import load_scene
-from shared_data.splits import draw_per_class, training_counts
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import draw_per_class, training_counts
 
 
 def scaled(cube):

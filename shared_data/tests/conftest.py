@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import scipy.io
 
-from shared_data import catalogue
-from shared_data.catalogue import Content, Scene, SceneFile
+from shared_data.scenes import catalogue
+from shared_data.scenes.catalogue import Content, Scene, SceneFile
 
 
 class TinyScene(NamedTuple):

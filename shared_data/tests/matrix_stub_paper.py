@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from shared_data.console import run_command
-from shared_data.interrupts import stop_on_signals
-from shared_data.run_directory import RunDirectory
+from shared_data.cli.console import run_command
+from shared_data.runs.directory import RunDirectory
+from shared_data.runs.signals import stop_on_signals
 
 STEPS = 5
 EXPERIMENTS, PROTOCOLS = ["synthetic", "indianpines"], ["paper", "disjoint"]

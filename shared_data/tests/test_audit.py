@@ -27,13 +27,13 @@ from shared_data.audit import (
     write_audit,
 )
 from shared_data.audit.changes import alter_spectra, hidden_pixels, permute_labels
-from shared_data.audit.file import settings_sha256, with_audit
-from shared_data.disjoint import near
 from shared_data.errors import RecordError, SplitError
-from shared_data.records import find_records, read_record, validate_record, write_record
-from shared_data.scene import load_scene
-from shared_data.splits import Split, describe, draw_per_class, training_counts
-from shared_data.toml_file import load_toml
+from shared_data.files.toml import load_toml
+from shared_data.records.audit_file import settings_sha256, with_audit
+from shared_data.records.record import find_records, read_record, validate_record, write_record
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.disjoint import near
+from shared_data.splits.draws import Split, describe, draw_per_class, training_counts
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]

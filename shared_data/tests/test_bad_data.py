@@ -27,16 +27,16 @@ import scipy.io
 import scipy.sparse
 from test_matfile import CUBE, array_element, level5
 
-from shared_data import npz_checkpoint
-from shared_data.config_schema import check_config
-from shared_data.configs import load_config
+from contracts.faults import FAULTS, note
+from shared_data.configuration.overrides import load_config
+from shared_data.configuration.schema import check_config
 from shared_data.errors import CheckpointError, RecordError, SceneFormatError, SharedDataError, SplitError
-from shared_data.matfile import read_mat
-from shared_data.records import collect, read_record, validate_record, write_record
-from shared_data.scene import load_scene
-from shared_data.splits import Split, load_split, save_split, training_counts
-from shared_data.testing.faults import FAULTS, note
-from shared_data.toml_file import load_toml
+from shared_data.files.toml import load_toml
+from shared_data.records.record import collect, read_record, validate_record, write_record
+from shared_data.runs import npz_checkpoint
+from shared_data.scenes.loading import load_scene
+from shared_data.scenes.mat import read_mat
+from shared_data.splits.draws import Split, load_split, save_split, training_counts
 
 hypothesis = pytest.importorskip("hypothesis")
 given, st = hypothesis.given, hypothesis.strategies

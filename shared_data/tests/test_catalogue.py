@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from shared_data import catalogue
 from shared_data.errors import CatalogueError, UnknownNameError
+from shared_data.scenes import catalogue
 
 SCENES = catalogue.scenes()
 DOWNLOADED = [scene for scene in SCENES.values() if scene.access == "download"]

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from shared_data import paper_cli
 from shared_data.audit import Audit, Finding
-from shared_data.cli import main
-from shared_data.paper_cli import STOPPED, Outcome, Paper
-from shared_data.records import write_record
+from shared_data.cli import paper as paper_cli
+from shared_data.cli.paper import STOPPED, Outcome, Paper
+from shared_data.cli.shared import main
+from shared_data.records.record import write_record
 
 
 def fails(capsys, code, *expected):
@@ -94,7 +94,7 @@ def test_fetch_of_what_is_missing_is_silent_where_nothing_is(capsys, tiny):
 
 
 def test_other_commands_load_no_client(tmp_path):
-    code = "import sys, shared_data.cli; print([name for name in ('requests', 'pooch') if name in sys.modules])"
+    code = "import sys, shared_data.cli.shared; print([name for name in ('requests', 'pooch') if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code]).strip() == b"[]"
 
 

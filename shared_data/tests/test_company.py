@@ -9,14 +9,14 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
 
-from shared_data.testing.faults import note
-from shared_data.testing.marks import LONG
+from contracts.faults import note
+from contracts.marks import LONG
 
 AT_ONCE = 16
 FETCH = """
 import sys
-from shared_data import catalogue
-from shared_data.cli import main
+from shared_data.scenes import catalogue
+from shared_data.cli.shared import main
 known = dict(catalogue.scenes())
 scene = known["indianpines"]
 urls, hashes = sys.argv[1:3], sys.argv[3:5]

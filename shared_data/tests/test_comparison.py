@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from shared_data.catalogue import get_scene
-from shared_data.comparison import NO_RUNS, disjoint_rows, disjoint_table, method_of, pairs_table, pairwise
+from shared_data.comparison.methods import NO_RUNS, disjoint_rows, disjoint_table, method_of, pairs_table, pairwise
 from shared_data.errors import RecordError
-from shared_data.record_maps import maps_of
-from shared_data.records import validate_record
-from shared_data.splits import Split, describe
-from shared_data.statistics import holm, mcnemar
+from shared_data.evaluation.statistics import holm, mcnemar
+from shared_data.records.map_codec import maps_of
+from shared_data.records.record import validate_record
+from shared_data.scenes.catalogue import get_scene
+from shared_data.splits.draws import Split, describe
 
 SCENE = get_scene("synthetic")
 TRUTH = np.random.RandomState(0).randint(0, SCENE.num_classes + 1, (SCENE.height, SCENE.width)).astype(np.uint8)

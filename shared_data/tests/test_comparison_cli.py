@@ -1,6 +1,6 @@
 """The commands `reference` and `compare`: runs, and what sets them side by side."""
 
-from shared_data.cli import main
+from shared_data.cli.shared import main
 
 
 def test_reference_and_compare(capsys, tmp_path):

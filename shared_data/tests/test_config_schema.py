@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared_data.config_schema import check_config, expected
+from shared_data.configuration.schema import check_config, expected
 from shared_data.errors import SettingsError, UnknownNameError
 
 

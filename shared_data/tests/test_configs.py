@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared_data.configs import describe, experiment_names, load_config, split_overrides
+from shared_data.configuration.overrides import describe, experiment_names, load_config, split_overrides
 from shared_data.errors import SettingsError, SharedDataError, UnknownNameError
 
 PAVIA = """# PaviaU, 1 % training pixels

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared_data import record_maps
-from shared_data.cli import main
-from shared_data.conflicts import differences, misplaced
-from shared_data.records import find_record_files, write_record
-from shared_data.scene import load_scene
+from shared_data.cli.shared import main
+from shared_data.records import map_codec as record_maps
+from shared_data.records.conflicts import differences, misplaced
+from shared_data.records.record import find_record_files, write_record
+from shared_data.scenes.loading import load_scene
 
 
 @pytest.fixture

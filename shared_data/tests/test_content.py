@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from shared_data.content import content_sha256
+from shared_data.scenes.content import content_sha256
 
 VALUES = np.random.RandomState(0).randint(0, 9000, (6, 5, 4)).astype(np.uint16)
 # written out value by value: row, column, band, two bytes each, the low one first
@@ -29,7 +29,7 @@ def test_storage_does_not_matter(dtype, order):
 
 @pytest.mark.parametrize("block_bytes", [1, 100, 1 << 24])
 def test_blocks_do_not_matter(monkeypatch, block_bytes):
-    monkeypatch.setattr("shared_data.mapped._BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("shared_data.scenes.mapped._BLOCK_BYTES", block_bytes)
     assert content_sha256(VALUES, "uint16") == EXPECTED
 
 
@@ -72,7 +72,7 @@ def test_values_that_the_dtype_cannot_hold_have_no_hash(value, stored, dtype):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_no_second_copy_is_made(monkeypatch, order):
-    monkeypatch.setattr("shared_data.mapped._BLOCK_BYTES", 1 << 18)
+    monkeypatch.setattr("shared_data.scenes.mapped._BLOCK_BYTES", 1 << 18)
     array = np.ones((1000, 100, 100), np.uint16, order=order)
     tracemalloc.start()
     try:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared_data.device_choice import gpu_index
 from shared_data.errors import DeviceError
+from shared_data.runs.device import gpu_index
 
 
 @pytest.mark.parametrize("name, gpus, expected", [

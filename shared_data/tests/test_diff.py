@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared_data import published
-from shared_data.diff import (
+from shared_data.comparison import published
+from shared_data.comparison.diff import (
     ABOVE,
     BELOW,
     EQUIVALENT,
@@ -25,11 +25,11 @@ from shared_data.diff import (
     falls_below,
     verdict,
 )
+from shared_data.comparison.published import PublishedNumber, PublishedResult, load_published
 from shared_data.errors import RecordError, SharedDataError
-from shared_data.published import PublishedNumber, PublishedResult, load_published
-from shared_data.records import write_record
-from shared_data.statistics import confidence_interval, welch_interval
-from shared_data.tables import render, report_tables, update_tables
+from shared_data.evaluation.statistics import confidence_interval, welch_interval
+from shared_data.records.record import write_record
+from shared_data.report.tables import render, report_tables, update_tables
 
 PUBLISHED_TOML = Path(published.__file__).with_name("published.toml")
 KNOWN = {"git": "a" * 40, "dirty": False}

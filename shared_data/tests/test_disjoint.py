@@ -6,11 +6,11 @@ import os
 import numpy as np
 import pytest
 
-from shared_data.cli import main
-from shared_data.disjoint import DisjointRule, draw_disjoint, least_distance, manifest, near
+from shared_data.cli.shared import main
 from shared_data.errors import SplitError
-from shared_data.scene import load_scene
-from shared_data.splits import index_hash
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.disjoint import DisjointRule, draw_disjoint, least_distance, manifest, near
+from shared_data.splits.draws import index_hash
 
 
 @pytest.fixture(scope="module")

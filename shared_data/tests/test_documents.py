@@ -61,13 +61,13 @@ def test_every_file_that_a_document_names_exists(document):
 
 def test_a_wrong_name_is_found():
     text = """
-    `train.py`, `tests/test_trace.py`, `shared_data.full_scene`, `simplecv.data.preprocess.divisible_pad`,
+    `train.py`, `tests/test_trace.py`, `shared_data.preprocessing.standardise`, `simplecv.data.preprocess`,
     `torch.load`, `config.toml`, [records](../shared_data/README.md#records), [paper](https://doi.org/10)
     `no_sampling.py` `shared_data/sampling.py`
-    `shared_data.sampling` `shared_data.splits.no_such_name`
+    `shared_data.sampling` `shared_data.splits.draws.no_such_name`
     [records](../shared_data/RECORDS.md)
     """
     assert list(wrong_names(Path("ssdgl/README.md"), text)) == [
         "line 4: no_sampling.py", "line 4: shared_data/sampling.py", "line 5: shared_data.sampling",
-        "line 5: shared_data.splits.no_such_name", "line 6: ../shared_data/RECORDS.md",
+        "line 5: shared_data.splits.draws.no_such_name", "line 6: ../shared_data/RECORDS.md",
     ]  # fmt: skip

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from shared_data.checkpoints import CheckpointFolder, CheckpointFormat
-from shared_data.epoch_run import EpochRun, Validated
 from shared_data.errors import CheckpointError
-from shared_data.selection import BestStep
+from shared_data.runs.checkpoints import CheckpointFolder, CheckpointFormat
+from shared_data.runs.epoch_run import EpochRun, Validated
+from shared_data.runs.selection import BestStep
 
 
 def write(path, content):

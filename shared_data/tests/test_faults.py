@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared_data.console import INTERRUPTED, run_command
+from contracts import faults
+from shared_data.cli.console import INTERRUPTED, run_command
 from shared_data.errors import SharedDataError
-from shared_data.testing import faults
 
 
 def test_notes_become_a_table_sorted_by_fault_and_place(tmp_path, monkeypatch, capsys):

@@ -20,12 +20,12 @@ from socketserver import ThreadingMixIn
 import numpy as np
 import pytest
 
-from shared_data import fetch
-from shared_data.catalogue import Package, SceneFile
+from contracts.faults import FAULTS, note
 from shared_data.errors import DownloadError
-from shared_data.fetch import fetch_file, fetch_scene
-from shared_data.scene import load_scene
-from shared_data.testing.faults import FAULTS, note
+from shared_data.scenes import download as fetch
+from shared_data.scenes.catalogue import Package, SceneFile
+from shared_data.scenes.download import fetch_file, fetch_scene
+from shared_data.scenes.loading import load_scene
 
 # large against the blocks in which bodies are received, small for a test
 CONTENT = np.random.RandomState(0).bytes(400000)
@@ -665,8 +665,8 @@ def test_any_answer_gives_the_file_or_one_sentence(server, tmp_path):
 
 FETCH = """
 import sys
-from shared_data.catalogue import Package, SceneFile
-from shared_data.fetch import fetch_file
+from shared_data.scenes.catalogue import Package, SceneFile
+from shared_data.scenes.download import fetch_file
 folder, name, key, sha256, url = sys.argv[1:]
 fetch_file(SceneFile(name, key, sha256, (url,)), folder, timeout=20, progress=False)
 """

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from shared_data.testing.faults import note
-from shared_data.testing.filesystems import memory_disk, run_quietly
-from shared_data.testing.marks import LONG
+from contracts.faults import note
+from contracts.filesystems import memory_disk, run_quietly
+from contracts.marks import LONG
 
 MAKE_ENV = Path(__file__).resolve().parents[2] / ".ci" / "make_env.py"
 AT_ONCE = 16

@@ -6,10 +6,10 @@ import os
 import numpy as np
 import pytest
 
-from shared_data import mapped
+from contracts.faults import FAULTS, note
 from shared_data.errors import SceneFormatError, SharedDataError
-from shared_data.mapped import is_mapped, open_mapped, patches_around, row_blocks, storage_like
-from shared_data.testing.faults import FAULTS, note
+from shared_data.scenes import mapped
+from shared_data.scenes.mapped import is_mapped, open_mapped, patches_around, row_blocks, storage_like
 
 SHAPE = (7, 5, 3)
 CASES = 10000 if FAULTS else 500

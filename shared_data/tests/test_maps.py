@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageColor
 
-from shared_data import maps
-from shared_data.catalogue import Scene, get_scene, scenes
 from shared_data.errors import SceneFormatError
+from shared_data.evaluation import maps
+from shared_data.scenes.catalogue import Scene, get_scene, scenes
 
 SCENE = get_scene("synthetic")._replace(height=12, width=9)
 LABELS = (np.arange(12 * 9) % 10).reshape(12, 9).astype(np.uint8)
@@ -196,5 +196,5 @@ def test_a_failure_leaves_the_old_map_and_no_other_file(tmp_path: Path, monkeypa
 
 def test_pyplot_stays_out() -> None:
     # pyplot would pick a display and keep every figure alive
-    code = "import sys, shared_data.maps; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, shared_data.evaluation.maps; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.call([sys.executable, "-c", code]) == 0

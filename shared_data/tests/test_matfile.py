@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 
 from shared_data.errors import SceneFormatError, SharedDataError
-from shared_data.matfile import looks_like_html, read_mat
+from shared_data.scenes.mat import looks_like_html, read_mat
 
 CUBE = np.arange(7 * 5 * 4, dtype=np.uint16).reshape(7, 5, 4)
 

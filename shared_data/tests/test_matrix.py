@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from shared_data import paper_cli
+from shared_data.cli import paper as paper_cli
 from shared_data.errors import SettingsError
-from shared_data.matrix import ask as asking
-from shared_data.matrix import revision, run_one
-from shared_data.matrix.costs import SCALINGS, cost, usable_records
-from shared_data.matrix.jobs import Job, Options, PaperSource, Told, paper_source, select
-from shared_data.matrix.plan import Planned, as_json, as_table, totals
-from shared_data.matrix.runners import Runner
-from shared_data.matrix.states import REDO, State, is_locked, state_of
-from shared_data.records import write_record
-from shared_data.reproduction import reproduce_once
-from shared_data.run_directory import take_lock
-from shared_data.scene import load_scene
+from shared_data.records.record import write_record
+from shared_data.runs.directory import take_lock
+from shared_data.runs.reproduce import reproduce_once
+from shared_data.scenes.loading import load_scene
+from tools.matrix import ask as asking
+from tools.matrix import revision, run_one
+from tools.matrix.costs import SCALINGS, cost, usable_records
+from tools.matrix.jobs import Job, Options, PaperSource, Told, paper_source, select
+from tools.matrix.plan import Planned, as_json, as_table, totals
+from tools.matrix.runners import Runner
+from tools.matrix.states import REDO, State, is_locked, state_of
 
 JOB = Job("ssdgl", "pavia", "paper", 1)
 SETTINGS = {"config": {"train": {"num_iters": 10}}, "data": {"PaviaU.mat": "a" * 64}}
@@ -173,17 +173,17 @@ PAPER = PaperSource("a2s2k", "a2s2k_resnet", ("shared_data", "a2s2k_resnet"))
     "path, decides",
     [
         ("a2s2k_resnet/a2s2k_resnet/network.py", True),
-        ("shared_data/shared_data/scene.py", True),
-        ("shared_data/shared_data/scenes.toml", True),
+        ("shared_data/shared_data/scenes/loading.py", True),
+        ("shared_data/shared_data/scenes/scenes.toml", True),
         ("a2s2k_resnet/requirements/modern.txt", True),
         ("a2s2k_resnet/requirements/era.txt", False),
         ("shared_data/requirements/modern.txt", False),
         ("a2s2k_resnet/configs/pavia.toml", False),
         ("a2s2k_resnet/README.md", False),
         ("a2s2k_resnet/tests/test_network.py", False),
-        ("shared_data/shared_data/testing/audit.py", False),
+        ("shared_data/contracts/audit.py", False),
         ("shared_data/shared_data/report/html.py", False),
-        ("shared_data/shared_data/matrix/plan.py", False),
+        ("shared_data/tools/matrix/plan.py", False),
         ("ssdgl/ssdgl/network.py", False),
         ("a2s2k_resnet_other/network.py", False),
     ],
@@ -452,7 +452,7 @@ def test_behind_a_storage_plugin_the_record_is_copied_to_where_snakemake_looks(o
 SUPERVISE = """
 import sys
 import time
-from shared_data.matrix.engine import supervise
+from tools.matrix.engine import supervise
 lock, patience_s, *words = sys.argv[1:]
 sys.exit(supervise(words, open(lock, "w"), int(patience_s)))
 """

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from shared_data.matrix.engine import take_matrix
-from shared_data.records import read_record
-from shared_data.testing.faults import note
-from shared_data.testing.marks import LONG
+from contracts.faults import note
+from contracts.marks import LONG
+from shared_data.records.record import read_record
+from tools.matrix.engine import take_matrix
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -37,7 +37,7 @@ class Matrix:
 
     def words(self, *further):
         paper = "ssdgl=matrix_stub_paper:no_sources"
-        return [str(PYTHON), "-m", "shared_data", "matrix", "--paper", paper, "--interpreter", str(PYTHON), "--records",
+        return [str(PYTHON), "-m", "tools.matrix", "--paper", paper, "--interpreter", str(PYTHON), "--records",
                 "--scenes", "synthetic", "--protocols", "paper", "--seeds", "1", "2", "3", "--jobs", "2", "--out",
                 str(self.out), *further]  # fmt: skip
 
@@ -162,7 +162,7 @@ def test_a_record_survives_snakemake_that_believes_it_incomplete(slow):
     # the plan would leave these two out; Snakemake alone finds them marked as incomplete
     (plan,) = (slow.out / ".matrix").glob("plan-*.json")
     code, output = slow.finish(slow.start([
-        str(PYTHON), "-m", "snakemake", "--snakefile", str(HERE.parent / "matrix/Snakefile"), "--profile",
+        str(PYTHON), "-m", "snakemake", "--snakefile", str(HERE.parent / "tools/matrix/Snakefile"), "--profile",
         str(HERE.parent / "matrix/profiles/local"), "--cores", "2", "--directory", str(slow.out / ".matrix"),
         "--config", "plan=%s" % plan,
     ]))  # fmt: skip
@@ -273,7 +273,7 @@ def test_a_dry_run_tells_the_plan_and_starts_nothing(matrix, profile, device):
 def test_two_real_runs_are_stopped_and_resumed(tmp_path):
     if not (ROOT / ".venvs/a2s2k-modern/.ready").exists():
         pytest.skip("no environment of a2s2k")
-    words = [str(PYTHON), "-m", "shared_data", "matrix", "--paper", "a2s2k=a2s2k_resnet:shared_data,a2s2k_resnet",
+    words = [str(PYTHON), "-m", "tools.matrix", "--paper", "a2s2k=a2s2k_resnet:shared_data,a2s2k_resnet",
              "--scenes", "synthetic", "--protocols", "paper", "--seeds", "1", "2", "--set", "train.epochs=6",
              "--device", "cpu", "--jobs", "2", "--out", str(tmp_path)]  # fmt: skip
     process = subprocess.Popen(words, cwd=str(ROOT))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score, recall_score
 
-from shared_data.metrics import evaluate
+from shared_data.evaluation.metrics import evaluate
 
 
 def random_labels(seed):

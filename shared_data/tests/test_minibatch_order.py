@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared_data.minibatch_order import MinibatchOrder
+from shared_data.splits.minibatch_order import MinibatchOrder
 
 
 def epoch(order):

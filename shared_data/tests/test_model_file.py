@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from shared_data import model_file, npz_checkpoint
+from shared_data.cli.paper import Request
 from shared_data.errors import CheckpointError
-from shared_data.paper_cli import Request
-from shared_data.run_outputs import write_classified
-from shared_data.scene import load_scene
-from shared_data.splits import Split
+from shared_data.runs import model_file, npz_checkpoint
+from shared_data.runs.outputs import write_classified
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import Split
 
 ARRAYS = {"mean": np.arange(64.0), "axes": np.eye(64, 3)}
 
@@ -158,7 +158,7 @@ def test_maps_that_need_labels_are_left_out_where_there_are_none(tmp_path, loade
 
 def test_pixels_that_trained_are_drawn_apart_on_the_models_own_scene_alone(tmp_path, loaded, model, monkeypatch):
     drawn = []
-    monkeypatch.setattr("shared_data.maps.write_errors", lambda *arguments: drawn.append(arguments[-1]))
+    monkeypatch.setattr("shared_data.evaluation.maps.write_errors", lambda *arguments: drawn.append(arguments[-1]))
     predicted(tmp_path, loaded, model)
     predicted(tmp_path, loaded, model._replace(scene="elsewhere"))
     np.testing.assert_array_equal(np.flatnonzero(drawn[0]), model.trained)

@@ -5,12 +5,12 @@ import copy
 import numpy as np
 import pytest
 
-from shared_data.history import History
-from shared_data.paper_cli import Request
-from shared_data.reproduction import is_truncated, modifications, reproduce_once
-from shared_data.run_outputs import Results
-from shared_data.scene import load_scene
-from shared_data.splits import draw_per_class
+from shared_data.cli.paper import Request
+from shared_data.runs.history import History
+from shared_data.runs.outputs import Results
+from shared_data.runs.reproduce import is_truncated, modifications, reproduce_once
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import draw_per_class
 
 PACKAGED = {
     "scene": "synthetic",

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from shared_data import npz_checkpoint
 from shared_data.errors import CheckpointError
+from shared_data.runs import npz_checkpoint
 
 CONTENT = {
     "epoch": 3,

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from shared_data.catalogue import get_scene
 from shared_data.errors import RecordError
-from shared_data.metrics import evaluate
-from shared_data.record_maps import decode_map, encode_map, maps_of, prediction_of, right_of
-from shared_data.records import validate_record
-from shared_data.splits import Split, describe
+from shared_data.evaluation.metrics import evaluate
+from shared_data.records.map_codec import decode_map, encode_map, maps_of, prediction_of, right_of
+from shared_data.records.record import validate_record
+from shared_data.scenes.catalogue import get_scene
+from shared_data.splits.draws import Split, describe
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shared_data import records
-from shared_data.cli import main
+from shared_data.cli.shared import main
+from shared_data.configuration.names import NAME
 from shared_data.errors import RecordError
-from shared_data.names import NAME
-from shared_data.records import collect, find_records, read_record, validate_record, write_record
+from shared_data.records import record as records
+from shared_data.records.record import collect, find_records, read_record, validate_record, write_record
 
 
 def placed(folder, record, name="run.json"):

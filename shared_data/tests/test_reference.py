@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from shared_data.disjoint import DisjointRule, common_split
+from shared_data.cli.paper import Request
+from shared_data.comparison.references import GRID, METHODS, config_of, reproduce
 from shared_data.errors import SettingsError, SplitError, UnknownNameError
-from shared_data.paper_cli import Request
-from shared_data.record_maps import maps_of
-from shared_data.records import read_record, validate_record
-from shared_data.reference import GRID, METHODS, config_of, reproduce
-from shared_data.scene import load_scene
-from shared_data.splits import index_hash, load_split
+from shared_data.records.map_codec import maps_of
+from shared_data.records.record import read_record, validate_record
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.disjoint import DisjointRule, common_split
+from shared_data.splits.draws import index_hash, load_split
 
 
 @pytest.fixture(scope="module")

@@ -15,20 +15,20 @@ from PIL import Image
 
 pytest.importorskip("jinja2")
 
-from shared_data import maps as colours
-from shared_data import record_maps
-from shared_data.catalogue import get_scene
 from shared_data.errors import RecordError
-from shared_data.metrics import evaluate
-from shared_data.records import write_record
+from shared_data.evaluation import maps as colours
+from shared_data.evaluation.metrics import evaluate
+from shared_data.records import map_codec as record_maps
+from shared_data.records.record import write_record
 from shared_data.report import truth as truth_module
 from shared_data.report import write_report
 from shared_data.report.charts import MOST_POINTS, chart
 from shared_data.report.curves import curves
 from shared_data.report.html import FOLDER, shade
 from shared_data.report.pictures import png_uri
-from shared_data.scene import load_scene
-from shared_data.splits import Split, describe, draw_per_class, save_split
+from shared_data.scenes.catalogue import get_scene
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import Split, describe, draw_per_class, save_split
 
 Facts = Dict[str, Any]
 

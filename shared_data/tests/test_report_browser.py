@@ -17,7 +17,7 @@ from PIL import Image
 
 pytest.importorskip("jinja2")
 
-from shared_data.records import write_record
+from shared_data.records.record import write_record
 from shared_data.report import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

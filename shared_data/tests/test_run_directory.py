@@ -9,13 +9,13 @@ import sys
 import pytest
 
 from shared_data.errors import RunDirectoryError
-from shared_data.run_directory import RunDirectory
+from shared_data.runs.directory import RunDirectory
 
 SETTINGS = {"config": {"train": {"num_iters": 10, "lr": 0.1}}, "data": ["abc"]}
 
 HOLDER = """
 import sys, time
-from shared_data.run_directory import RunDirectory
+from shared_data.runs.directory import RunDirectory
 with RunDirectory(sys.argv[1], {}) as run:
     run.begin()
     print("held", flush=True)

@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 import sklearn
 
-from shared_data import __version__, allocator, environment
+from shared_data import __version__
 from shared_data.audit import write_audit
+from shared_data.cli.paper import Request, run_directory_of
 from shared_data.errors import RunDirectoryError
-from shared_data.full_scene import band_statistics, pad_labels, standardise_and_pad
-from shared_data.history import History
-from shared_data.interrupts import stop_on_signals
-from shared_data.paper_cli import Request, run_directory_of
-from shared_data.progress import TrainingProgress
-from shared_data.records import read_record
-from shared_data.run_directory import RunDirectory
-from shared_data.run_outputs import Results, finish_run, write_prediction
-from shared_data.scene import load_scene
-from shared_data.splits import Split, load_split
+from shared_data.preprocessing.standardise import band_statistics, pad_labels, standardise_and_pad
+from shared_data.records.record import read_record
+from shared_data.runs import allocator, environment
+from shared_data.runs.directory import RunDirectory
+from shared_data.runs.history import History
+from shared_data.runs.outputs import Results, finish_run, write_prediction
+from shared_data.runs.progress import TrainingProgress
+from shared_data.runs.signals import stop_on_signals
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import Split, load_split
 
 # the scene as one image
 
@@ -179,7 +180,7 @@ def test_an_installed_copy_does_not_take_the_commit_of_the_repository_around_it(
 
 def test_freed_memory_is_kept_where_the_allocator_can(monkeypatch):
     if platform.libc_ver()[0] == "glibc":
-        code = "import sys; from shared_data.allocator import keep_freed_memory; sys.exit(not keep_freed_memory())"
+        code = "import sys; from shared_data.runs.allocator import keep_freed_memory; sys.exit(not keep_freed_memory())"
         assert subprocess.call([sys.executable, "-c", code]) == 0
     monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: object())
     assert allocator.keep_freed_memory() is False

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from shared_data import catalogue, scene
 from shared_data.errors import SceneFormatError, SceneNotFoundError, SceneVerificationError, UnknownNameError
-from shared_data.scene import data_folders, load_scene, verify_scene
+from shared_data.scenes import catalogue
+from shared_data.scenes import loading as scene
+from shared_data.scenes.loading import data_folders, load_scene, verify_scene
 
 
 def test_verified_scene_is_loaded_as_stored(tiny):
@@ -360,7 +361,7 @@ def test_a_numpy_cube_is_mapped_and_verified(tiny, mapped):
 @pytest.mark.parametrize("block_bytes", [1, 100, 1 << 24])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_values_of_a_mapped_cube_that_are_not_finite_are_refused(tiny, mapped, monkeypatch, bad, block_bytes):
-    monkeypatch.setattr("shared_data.mapped._BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("shared_data.scenes.mapped._BLOCK_BYTES", block_bytes)
     cube = tiny.cube.astype(np.float32)
     mapped(cube)
     assert load_unverified(tiny).cube.dtype == np.float32

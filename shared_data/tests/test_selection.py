@@ -1,6 +1,6 @@
 """Early stopping by the best evaluation."""
 
-from shared_data.selection import BestStep
+from shared_data.runs.selection import BestStep
 
 
 def offer_all(best, values, step=10):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from shared_data.matrix.simulate import efficiency, lower_bound, makespan, saturation, schedule
+from tools.matrix.simulate import efficiency, lower_bound, makespan, saturation, schedule
 
 
 def test_a_schedule_by_hand():

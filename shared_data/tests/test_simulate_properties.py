@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from shared_data.matrix.simulate import efficiency, lower_bound, makespan, saturation, schedule
+from tools.matrix.simulate import efficiency, lower_bound, makespan, saturation, schedule
 
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared_data.catalogue import get_scene
 from shared_data.errors import SplitError
-from shared_data.matfile import read_mat
-from shared_data.splits import (
+from shared_data.scenes.catalogue import get_scene
+from shared_data.scenes.mat import read_mat
+from shared_data.splits.draws import (
     Split,
     describe,
     draw_per_class,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from shared_data.statistics import (
+from shared_data.evaluation.statistics import (
     confidence_interval,
     discordant,
     holm,

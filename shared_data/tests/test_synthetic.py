@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from shared_data import synthetic
-from shared_data.catalogue import get_scene
+from shared_data.scenes import synthetic
+from shared_data.scenes.catalogue import get_scene
 
 GROUND_TRUTH_SHA256 = "cf678243ed27c8d73473864d7222208d050edea374c823f0811e0af7d4ddb9e6"
 CUBE_SHA256 = "1a42a13da5b7477eb0d640d6bb0ce5b8fad90982c9c439c9b9231ac522edffdc"

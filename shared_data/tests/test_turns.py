@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from shared_data.turns import medians, seconds
+from shared_data.timing import medians, seconds
 
 
 def test_sides_take_turns_and_their_medians_leave_out_the_warm_up():

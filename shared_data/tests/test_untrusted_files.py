@@ -21,16 +21,18 @@ import numpy as np
 import pytest
 from test_records import changed
 
-from shared_data import cli, npz_file, records
+from contracts.faults import note
+from contracts.untrusted import Evil, hostile_contents
 from shared_data.audit import read_audit
-from shared_data.configs import describe, load_config
+from shared_data.cli import shared as cli
+from shared_data.configuration.overrides import describe, load_config
 from shared_data.errors import CheckpointError, RecordError, SharedDataError, SplitError
-from shared_data.npz_checkpoint import read
-from shared_data.npz_file import read_npy, read_npz
-from shared_data.records import collect, read_record, write_record
-from shared_data.splits import Split, load_split, save_split
-from shared_data.testing.faults import note
-from shared_data.testing.untrusted import Evil, hostile_contents
+from shared_data.files import npz as npz_file
+from shared_data.files.npz import read_npy, read_npz
+from shared_data.records import record as records
+from shared_data.records.record import collect, read_record, write_record
+from shared_data.runs.npz_checkpoint import read
+from shared_data.splits.draws import Split, load_split, save_split
 
 FOLDER = Path(records.__file__).parent
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from shared_data import whitening
-from shared_data.scene import load_scene
-from shared_data.whitening import fit, whiten
+from shared_data.preprocessing import principal_components as whitening
+from shared_data.preprocessing.principal_components import fit, whiten
+from shared_data.scenes.loading import load_scene
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from shared_data import environment
-from shared_data.allocator import keep_freed_memory
-from shared_data.argument_types import positive_number
-from shared_data.catalogue import get_scene
-from shared_data.configs import load_config
-from shared_data.full_scene import padded_side
-from shared_data.turns import medians, seconds
+from shared_data.cli.arguments import positive_number
+from shared_data.configuration.overrides import load_config
+from shared_data.preprocessing.standardise import padded_side
+from shared_data.runs import environment
+from shared_data.runs.allocator import keep_freed_memory
+from shared_data.scenes.catalogue import get_scene
+from shared_data.timing import medians, seconds
 from simplecv.util.device import device_name, select_device
 
 from .encoder_decoder import EncoderDecoder

@@ -2,9 +2,9 @@
 
 from typing import List, Optional
 
-from shared_data.configs import describe, experiment_names
-from shared_data.paper_cli import Paper
-from shared_data.paper_cli import main as run_paper
+from shared_data.cli.paper import Paper
+from shared_data.cli.paper import main as run_paper
+from shared_data.configuration.overrides import describe, experiment_names
 from simplecv.errors import SimpleCVError
 from ssdgl import classify, config, train
 from ssdgl.bench import SUBJECT

@@ -7,8 +7,8 @@ differs between `released` and `paper` is visible here, in one place, with its e
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict
 
-from shared_data.choices import choice_table
-from shared_data.configs import check_name
+from shared_data.configuration.choices import choice_table
+from shared_data.configuration.overrides import check_name
 
 
 @dataclass(frozen=True)

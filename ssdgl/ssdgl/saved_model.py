@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from shared_data.full_scene import BandStatistics
-from shared_data.model_file import (
+from shared_data.preprocessing.standardise import BandStatistics
+from shared_data.quoting import one_line
+from shared_data.runs.model_file import (
     ARRAYS,
     TRAINED,
     ModelFile,
@@ -19,7 +20,6 @@ from shared_data.model_file import (
     mismatch,
     unwrapped,
 )
-from shared_data.quoting import one_line
 from simplecv.core.checkpoint_file import read_checkpoint, write_checkpoint
 from simplecv.errors import CheckpointError
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from shared_data import environment
+from shared_data.runs import environment
 from simplecv.util.device import device_name
 
 

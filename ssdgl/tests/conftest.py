@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("shared_data.testing")
+pytest.register_assert_rewrite("contracts")
 
-from shared_data.testing import PaperUnderTest  # noqa: E402
-from shared_data.testing.full_scene_golden import fill_by_rule  # noqa: E402
-from shared_data.testing.golden import read_golden  # noqa: E402
+from contracts import PaperUnderTest  # noqa: E402
+from contracts.full_scene_golden import fill_by_rule  # noqa: E402
+from contracts.golden import read_golden  # noqa: E402
 from ssdgl import config  # noqa: E402
 from ssdgl import train as train_module  # noqa: E402
 from ssdgl.cli import main  # noqa: E402

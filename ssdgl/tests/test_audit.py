@@ -1,7 +1,7 @@
 """What reaches training, protocol by protocol; the first test is shared by all papers."""
 
-from shared_data.testing.audit import *  # noqa: F403
-from shared_data.testing.full_scene_runs import SHORT, request_for
+from contracts.audit import *  # noqa: F403
+from contracts.full_scene_runs import SHORT, request_for
 from ssdgl.train import audit
 
 V2021 = SHORT + ("model.params.variant='v2021'",)

@@ -1,3 +1,3 @@
 """Wrong input gives one clear sentence; the tests are shared by all papers."""
 
-from shared_data.testing.bad_input import *  # noqa: F403
+from contracts.bad_input import *  # noqa: F403

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared_data.testing.bad_input import fails, reproduce
+from contracts.bad_input import fails, reproduce
 from ssdgl.bench import SUBJECT
 from ssdgl.decisions import PROTOCOLS, decide, protocol_table
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared_data.configs import experiment_names, load_config
+from contracts.config_values import check_schema, property_of, refused
+from shared_data.configuration.overrides import experiment_names, load_config
 from shared_data.errors import SettingsError
-from shared_data.testing.config_values import check_schema, property_of, refused
 from ssdgl.config import CONFIGS, SCHEMA, check
 from ssdgl.network import SSDGL, VARIANTS
 

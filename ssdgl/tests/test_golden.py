@@ -7,14 +7,14 @@ import torch
 from conftest import GOLDEN, VARIANTS
 from literal import LiteralSSDGL
 
-from shared_data.testing.full_scene_golden import (  # noqa: F401
+from contracts.full_scene_golden import (  # noqa: F401
     check_gradient_norms,
     fill_by_rule,
     golden_inputs,
     test_probabilities,
     test_state_dict_has_the_official_names_shapes_and_order,
 )
-from shared_data.testing.golden import read_golden
+from contracts.golden import read_golden
 from ssdgl.decisions import PROTOCOLS, decide
 from ssdgl.loss import OBJECTIVES, Objective, effective_number_weights, evaluate_objective, pixel_cross_entropy
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from conftest import GOLDEN
 
-from shared_data.testing.golden import read_golden
+from contracts.golden import read_golden
 from ssdgl.loss import effective_number_weights
 
 HOUSTON = [1251, 1254, 697, 1244, 1242, 325, 1268, 1244, 1252, 1227, 1235, 1233, 469, 428, 660]
@@ -35,7 +35,7 @@ def test_the_logged_loss_is_that_of_all_labels(scene, all_labels, sampled):
 
 
 def test_indian_pines_class_10_is_listed_with_927_pixels():
-    from shared_data.configs import load_config
+    from shared_data.configuration.overrides import load_config
     from ssdgl.config import CONFIGS
 
     listed = load_config(CONFIGS, "indianpines-v2021")["class_counts"]

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from shared_data.catalogue import get_scene
+from contracts.golden import read_golden
 from shared_data.errors import SplitError
-from shared_data.full_scene import pad_labels
-from shared_data.matfile import read_mat
-from shared_data.scene import load_scene
-from shared_data.splits import draw_per_class, index_hash, training_counts
-from shared_data.testing.golden import read_golden
+from shared_data.preprocessing.standardise import pad_labels
+from shared_data.scenes.catalogue import get_scene
+from shared_data.scenes.loading import load_scene
+from shared_data.scenes.mat import read_mat
+from shared_data.splits.draws import draw_per_class, index_hash, training_counts
 from ssdgl.sampling import MinibatchStream, epoch_indices
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -2,8 +2,8 @@
 
 from unittest import mock
 
-from shared_data.testing import scale
-from shared_data.testing.marks import LONG
+from contracts import scale
+from contracts.marks import LONG
 from ssdgl import config, train
 
 

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from shared_data import mapped
 from shared_data.errors import SettingsError, SharedDataError
-from shared_data.full_scene import BandStatistics, band_statistics, padded_shape, standardise_and_pad
-from shared_data.mapped import temporary_array
+from shared_data.preprocessing.standardise import BandStatistics, band_statistics, padded_shape, standardise_and_pad
+from shared_data.scenes import mapped
+from shared_data.scenes.mapped import temporary_array
 from ssdgl import tiles
 from ssdgl.attention import JointAttention
 from ssdgl.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder

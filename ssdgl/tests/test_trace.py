@@ -15,11 +15,11 @@ import pytest
 import torch
 from conftest import GOLDEN
 
+from contracts.full_scene_runs import build
+from contracts.golden import read_golden
+from shared_data.cli.paper import Request
 from shared_data.errors import SharedDataError
-from shared_data.paper_cli import Request
-from shared_data.scene import data_folders, load_scene
-from shared_data.testing.full_scene_runs import build
-from shared_data.testing.golden import read_golden
+from shared_data.scenes.loading import data_folders, load_scene
 
 STEPS = 12
 AS_OFFICIAL = torch.__version__.startswith("2.13.")

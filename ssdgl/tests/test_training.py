@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared_data.records import read_record
-from shared_data.testing.full_scene_runs import SHORT, build, request_for
+from contracts.full_scene_runs import SHORT, build, request_for
+from shared_data.records.record import read_record
 from ssdgl.decisions import decide
 
 

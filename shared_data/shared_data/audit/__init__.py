@@ -13,14 +13,14 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from shared_data.audit.file import add_to_record, read_audit, write_audit
 from shared_data.audit.finding import FINISHED, Finding
 from shared_data.audit.golden_splits import GoldenSplit, find_golden, load_golden
 from shared_data.audit.inputs import InputsFn, SeesFn, overlap_finding, preprocessing_finding
 from shared_data.audit.split import check_indices, split_finding
 from shared_data.audit.tables import Audit, as_markdown, as_record, as_text
 from shared_data.audit.training import Trained, training_findings, weights_sha256
-from shared_data.splits import Split
+from shared_data.records.audit_file import add_to_record, read_audit, write_audit
+from shared_data.splits.draws import Split
 
 __all__ = [
     "Audit",

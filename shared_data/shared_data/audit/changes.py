@@ -4,7 +4,7 @@ from typing import Optional
 
 import numpy as np
 
-from shared_data.splits import Split
+from shared_data.splits.draws import Split
 
 
 def hidden_pixels(ground_truth: np.ndarray, split: Split) -> np.ndarray:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from shared_data.errors import RecordError
-from shared_data.toml_file import load_toml
+from shared_data.files.toml import load_toml
 
 _SETS = ("train", "val", "test", "train_and_val")
 _FACTS = {"size", "sha256", "per_class"}

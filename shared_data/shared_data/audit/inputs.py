@@ -6,7 +6,7 @@ import numpy as np
 
 from shared_data.audit.changes import alter_spectra, hidden_pixels
 from shared_data.audit.finding import CLEAN, LEAKS, NONE, NOT_AUDITED, NOT_DETERMINISTIC, OVERLAPS, Finding, Value
-from shared_data.splits import Split
+from shared_data.splits.draws import Split
 
 InputsFn = Callable[[np.ndarray, Split], np.ndarray]
 SeesFn = Callable[[np.ndarray], np.ndarray]

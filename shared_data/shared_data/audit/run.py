@@ -9,15 +9,15 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 import numpy as np
 
 from shared_data.audit import Audit, Trained, add_to_record, as_record, audit, find_golden, write_audit
-from shared_data.audit.file import check_fits, settings_sha256
+from shared_data.cli.paper import Request, run_directory_of
 from shared_data.errors import RecordError, SharedDataError
-from shared_data.npz_file import read_npy
-from shared_data.paper_cli import Request, run_directory_of
-from shared_data.records import read_record
-from shared_data.reproduction import PreparedRun
-from shared_data.run_directory import take_lock
-from shared_data.scene import LoadedScene
-from shared_data.splits import Split, index_hash
+from shared_data.files.npz import read_npy
+from shared_data.records.audit_file import check_fits, settings_sha256
+from shared_data.records.record import read_record
+from shared_data.runs.directory import take_lock
+from shared_data.runs.reproduce import PreparedRun
+from shared_data.scenes.loading import LoadedScene
+from shared_data.splits.draws import Split, index_hash
 
 
 class Subject(NamedTuple):

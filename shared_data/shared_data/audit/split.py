@@ -7,7 +7,7 @@ import numpy as np
 from shared_data.audit.finding import CLEAN, FLAWED, Finding, Value
 from shared_data.audit.golden_splits import GoldenSplit
 from shared_data.errors import SplitError
-from shared_data.splits import Split, describe
+from shared_data.splits.draws import Split, describe
 
 
 def check_indices(split: Split, size: int) -> None:

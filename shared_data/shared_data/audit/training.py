@@ -12,7 +12,7 @@ import numpy as np
 
 from shared_data.audit.changes import hidden_pixels, permute_labels
 from shared_data.audit.finding import CLEAN, LEAKS, NOT_AUDITED, NOT_DETERMINISTIC, Finding, Value
-from shared_data.splits import Split
+from shared_data.splits.draws import Split
 
 
 class Trained(NamedTuple):

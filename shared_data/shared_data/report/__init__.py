@@ -8,16 +8,16 @@ templates only lay out. Needs jinja2, so nothing else in `shared_data` imports t
 from pathlib import Path
 from typing import Any, List, Sequence
 
-from shared_data.atomic import write_text
-from shared_data.conflicts import Conflict
 from shared_data.errors import RecordError
-from shared_data.records import find_record_files
+from shared_data.files.atomic import write_text
+from shared_data.records.conflicts import Conflict
+from shared_data.records.record import find_record_files
 from shared_data.report.content import as_json, collect
 from shared_data.report.html import render_html
 from shared_data.report.markdown import render_markdown
 from shared_data.report.run_maps import load_maps
 from shared_data.report.truth import Truths
-from shared_data.scene import DataFolders
+from shared_data.scenes.loading import DataFolders
 
 
 def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> List[Path]:

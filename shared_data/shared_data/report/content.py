@@ -5,13 +5,14 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
-from shared_data import diff, environment
-from shared_data.comparison import disjoint_rows, pairwise
-from shared_data.conflicts import Conflict
+from shared_data.comparison import diff
+from shared_data.comparison.methods import disjoint_rows, pairwise
+from shared_data.comparison.published import load_published
 from shared_data.errors import RecordError
-from shared_data.published import load_published
+from shared_data.records.conflicts import Conflict
 from shared_data.report.run_facts import run_facts
 from shared_data.report.run_maps import RunMaps
+from shared_data.runs import environment
 
 VERDICTS = (
     (diff.EQUIVALENT, "the 90 % interval of Δ lies inside ±1 point"),

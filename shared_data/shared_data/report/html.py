@@ -14,7 +14,7 @@ from typing import Any, Dict, Sequence
 import jinja2
 from markupsafe import Markup
 
-from shared_data.diff import ABOVE, BELOW, EQUIVALENT
+from shared_data.comparison.diff import ABOVE, BELOW, EQUIVALENT
 from shared_data.report import wording
 from shared_data.report.charts import chart
 from shared_data.report.pictures import pictures

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Sequence
 import numpy as np
 from PIL import Image
 
-from shared_data import maps as colours
+from shared_data.evaluation import maps as colours
 from shared_data.report.run_maps import RunMaps
 from shared_data.report.wording import count, percent
 

@@ -6,11 +6,11 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from shared_data.catalogue import Scene
-from shared_data.diff import doubts
+from shared_data.comparison.diff import doubts
 from shared_data.report import run_maps
 from shared_data.report.curves import curves
 from shared_data.report.run_maps import RunMaps
+from shared_data.scenes.catalogue import Scene
 
 # what the accuracies are of, by the ending of their names
 EVALUATIONS = {

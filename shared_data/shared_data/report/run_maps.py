@@ -9,12 +9,12 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from shared_data import record_maps
-from shared_data.catalogue import Scene, get_scene
 from shared_data.errors import SharedDataError, UnknownNameError
-from shared_data.npz_file import read_npy
+from shared_data.files.npz import read_npy
+from shared_data.records import map_codec as record_maps
 from shared_data.report.truth import Truths
-from shared_data.splits import index_hash, load_split
+from shared_data.scenes.catalogue import Scene, get_scene
+from shared_data.splits.draws import index_hash, load_split
 
 UNLABELLED, RIGHT, WRONG, NOT_TESTED = range(4)
 TRAIN, VAL, TEST = 1, 2, 3  # sets of a split, 0 none

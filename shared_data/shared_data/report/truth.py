@@ -4,9 +4,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from shared_data.catalogue import Scene
 from shared_data.errors import SceneFormatError
-from shared_data.scene import DataFolders, FileEvidence, candidates, data_folders, load_scene, read_array
+from shared_data.scenes.catalogue import Scene
+from shared_data.scenes.loading import DataFolders, FileEvidence, candidates, data_folders, load_scene, read_array
 
 
 class Truth(NamedTuple):

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Dict, Optional, Tuple
 
-from shared_data.diff import percent, probability
+from shared_data.comparison.diff import percent, probability
 
 NOTHING = "–"
 

@@ -1,0 +1,26 @@
+"""Tests every paper must pass. A paper's test module imports the test functions and says who it is:
+
+    from contracts.bad_input import *
+
+with a fixture `paper` in its conftest.py that returns a `PaperUnderTest`.
+"""
+
+from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple
+
+
+class PaperUnderTest(NamedTuple):
+    """What the shared tests need to know of a paper."""
+
+    slug: str
+    package: str  # of `python -m`
+    main: Callable[[Sequence[str]], int]
+    configs_owner: Any  # object whose attribute CONFIGS names the folder of configurations
+    short: Tuple[str, ...]  # options of a run of two steps on the synthetic scene, --iters among them
+    epochs: Tuple[str, ...]  # options of a run with several checkpoints that lasts some seconds
+    short_override: str  # a key that `short` overrides, whose change another run is refused for
+    wrong_keys: Sequence[Tuple[str, str]]  # (section of a configuration, key that nothing knows)
+    listed: Sequence[str]  # configurations that must exist
+    default_seed: int
+    verdicts: Dict[str, Tuple[str, ...]]  # of an audit, per protocol: labels, selection, preprocessing, overlap
+    lean: Tuple[str, ...] = ()  # overrides that make the synthetic scene's network smaller
+    protocols: str = "released, paper, disjoint"  # as a message lists them

@@ -1,0 +1,41 @@
+"""Wrong values of a configuration are one sentence that names the key, before anything is read or written.
+
+A paper's test module brings its list of wrong values and calls `refused` for each.
+"""
+
+from typing import Any, Dict
+
+from contracts.bad_input import fails
+from shared_data.configuration.schema import Validator
+
+
+def refused(paper, capsys, tmp_path, overrides, experiment="indianpines"):
+    """overrides: "dotted.key=value", several as a tuple; the message must name the last one's key.
+
+    The scene's files do not exist either, so a sentence about the key shows that nothing was looked for.
+    """
+    overrides = (overrides,) if isinstance(overrides, str) else overrides
+    words = ["reproduce", experiment, "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    for override in overrides:
+        words += ["--set", override]
+    message = fails(paper, capsys, words, overrides[-1].partition("=")[0])
+    assert not (tmp_path / "out").exists()
+    return message
+
+
+def check_schema(schema: Dict[str, Any]) -> None:
+    """It is a JSON Schema, and every section is closed: a key that it does not name is an error."""
+    Validator.check_schema(schema)
+    sections = [schema]
+    for section in sections:
+        assert section["additionalProperties"] is False
+        assert set(section["required"]) <= set(section["properties"])
+        sections += [one for one in section["properties"].values() if one.get("type") == "object"]
+    assert len(sections) > 3
+
+
+def property_of(schema: Dict[str, Any], dotted: str) -> Dict[str, Any]:
+    """The part of a schema for one key."""
+    for key in dotted.split("."):
+        schema = schema["properties"][key]
+    return schema

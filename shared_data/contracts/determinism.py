@@ -1,0 +1,29 @@
+"""The same seed gives the same bits, whenever a run is made and whatever runs beside it."""
+
+import os
+import subprocess
+
+from contracts.faults import note
+from contracts.interruption import command, result_of
+from contracts.marks import LONG
+from shared_data.runs.environment import usable_cores
+
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def run(paper, out, threads):
+    """A whole run in a process of its own with so many threads; what must be the same."""
+    environment = dict(os.environ, **dict.fromkeys(THREADS, str(threads)))
+    subprocess.run(command(paper, out), check=True, stdout=subprocess.DEVNULL, env=environment)
+    return result_of(paper, out)
+
+
+@LONG
+def test_the_same_seed_twice_gives_the_same_weights_and_map(paper, tmp_path):
+    cores = usable_cores()
+    first, again = run(paper, tmp_path / "first", cores), run(paper, tmp_path / "again", cores)
+    assert first is not None and first == again
+    alone = run(paper, tmp_path / "alone", 1)
+    threads = "the same" if alone == first else "others"
+    outcome = "same weights (%s...) and map; with 1 instead of %d threads: %s" % (first[3]["used"][:12], cores, threads)
+    note("same seed twice", paper.slug, 2, outcome)

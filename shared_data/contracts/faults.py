@@ -1,0 +1,67 @@
+"""The long tests of what can go wrong, and the table of what they tried: `make faults`.
+
+HSI_FAULTS=1          switches the long tests on
+HSI_FAULTS_LOG=file   takes a line per fault and paper that was survived
+python -m contracts.faults file [document]     prints them as a Markdown table, and puts it into a document
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from shared_data.cli.console import print_text
+from shared_data.errors import SharedDataError
+from shared_data.files.atomic import write_text
+
+FAULTS = bool(os.environ.get("HSI_FAULTS"))
+
+
+def note(fault: str, where: str, cases: int, outcome: str) -> None:
+    """A test tried a fault so many times and found nothing wrong. where: a paper's slug, or a module."""
+    path = os.environ.get("HSI_FAULTS_LOG")
+    if path:
+        line = json.dumps({"fault": fault, "where": where, "cases": cases, "outcome": outcome})
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def table(path: Path) -> str:
+    """The lines of a file as a Markdown table, by fault and place."""
+    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = ["| fault | where | cases | outcome |", "|---|---|---|---|"]
+    for entry in sorted(entries, key=lambda entry: (entry["fault"], entry["where"])):
+        lines.append("| %(fault)s | %(where)s | %(cases)d | %(outcome)s |" % entry)
+    return "\n".join(lines)
+
+
+_PLACE = re.compile(r"(<!-- faults -->\n).*?(<!-- end faults -->)", re.S)
+
+
+def write_table(document: Path, content: str) -> None:
+    """Put a table between the marks `<!-- faults -->` and `<!-- end faults -->` of a document.
+
+    Raises: SharedDataError where the document has no such marks.
+    """
+    text = document.read_text(encoding="utf-8")
+    if not _PLACE.search(text):
+        raise SharedDataError(
+            "%s has no '<!-- faults -->' and '<!-- end faults -->' to put the table between." % document
+        )
+    write_text(document, _PLACE.sub(lambda match: match.group(1) + content + "\n" + match.group(2), text))
+
+
+def main(words: Optional[List[str]] = None) -> int:
+    """Print the table of a file; with a document, write it there, too."""
+    path, *documents = sys.argv[1:] if words is None else words
+    content = table(Path(path))
+    for document in documents:
+        write_table(Path(document), content)
+    print_text(content)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

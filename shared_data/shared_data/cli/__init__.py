@@ -1,0 +1,1 @@
+"""The command lines: one set of run options, shared and per-paper commands."""

@@ -1,0 +1,261 @@
+"""The command line every paper offers: reproduce, predict, audit, bench, list, tables.
+
+Papers supply callbacks; options are shared.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from shared_data.audit import Audit
+from shared_data.audit import as_text as audit_as_text
+from shared_data.cli.arguments import positive_number, seed_number, tile_side
+from shared_data.cli.console import print_text, run_command
+from shared_data.comparison.diff import as_text, compare
+from shared_data.comparison.published import load_published
+from shared_data.configuration.overrides import check_name, split_overrides
+from shared_data.errors import SettingsError, SharedDataError
+from shared_data.report.tables import Table, report_tables
+from shared_data.scenes import catalogue
+
+AUDITED_STEPS = 40  # of a training in an audit
+EVERY = "every one"  # protocol
+STOPPED = 143  # exit code of a run that a signal stopped after saving its state
+
+
+class Request(NamedTuple):
+    """One run as the user asked for it."""
+
+    experiment: str  # of `predict`, a scene may stand here
+    protocol: str
+    seed: int
+    data: Optional[str]
+    unverified: bool
+    device: str
+    iterations: Optional[int]
+    overrides: Tuple[str, ...]  # "dotted.key=value"
+    out: Path
+    force: bool
+    tile: int = 0  # side in pixels of the tiles in which a scene is predicted; 0 is the whole scene at once
+    settings_alone: bool = False  # say what decides the result, and run nothing
+    predata: Optional[str] = None  # folder with the partitions that a paper's authors shipped
+
+
+class Outcome(NamedTuple):
+    """What a run leaves: its directory, and its record, which is None where a signal stopped it.
+
+    settings: what decides the result, where the request asked for that alone.
+    """
+
+    directory: Path
+    record: Optional[Dict[str, Any]]
+    settings: Optional[Dict[str, Any]] = None
+
+
+class Paper(NamedTuple):
+    """What distinguishes one paper's command line from another's."""
+
+    slug: str
+    title: str
+    experiments: Callable[[], Sequence[str]]
+    describe: Callable[[str], str]  # first comment lines of an experiment's configuration
+    protocols: Sequence[str]
+    protocol_table: Callable[[], str]  # Markdown, generated from the paper's decisions
+    readme: Path
+    reproduce: Callable[[Request], Outcome]
+    predict: Callable[[Request, Path], Outcome]
+    audit: Callable[[Request, Optional[Path]], Audit]  # and a kept record to write the verdicts into
+    bench: Callable[[argparse.Namespace], int]
+    add_bench_options: Callable[[argparse.ArgumentParser], None]
+    default_seed: int
+    errors: Tuple[type, ...] = ()  # further exceptions whose message is meant for the user
+    own_tables: Dict[str, Table] = {}  # further kinds of tables of the README
+    tiles: bool = False  # whether `predict` can work tile by tile
+    predata: bool = False  # whether the authors shipped partitions, which a user may have
+
+
+def run_directory_of(paper: str, request: Request) -> Path:
+    """results/<paper>/<experiment>/<protocol>/seed-<n>."""
+    return request.out / paper / request.experiment / request.protocol / ("seed-%d" % request.seed)
+
+
+def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
+    parser.add_argument("experiment", help="configuration, usually a scene: %s" % ", ".join(paper.experiments()))
+    parser.add_argument("--protocol", default="paper", help="%s (default: %%(default)s)" % ", ".join(paper.protocols))
+    parser.add_argument("--seed", type=seed_number, default=paper.default_seed, help="default: %(default)d")
+    parser.add_argument("--data", help="data folder(s), separated like PATH (default: HSI_DATA, shared_data/raw)")
+    parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="results folder (default: results)")
+    if paper.predata:
+        parser.add_argument("--predata", help="folder with the partitions the authors shipped; protocol released")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
+                        help="override a configuration key, for example train.num_iters=50; or several, with blanks "
+                        "between them")  # fmt: skip
+
+
+def build_parser(paper: Paper) -> argparse.ArgumentParser:
+    """The parser of `python -m <paper>`."""
+    parser = argparse.ArgumentParser(prog=paper.slug, description=paper.title)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.required = True
+
+    reproduce = commands.add_parser("reproduce", help="train, evaluate, write the record and the maps")
+    _add_scene_options(reproduce, paper)
+    reproduce.add_argument("--seeds", type=seed_number, nargs="+", help="several runs, one after the other")
+    reproduce.add_argument(
+        "--iters", type=positive_number, help="stop after this many iterations (marks the run as modified)"
+    )
+    reproduce.add_argument("--force", action="store_true", help="forget what the run directory holds and start over")
+    reproduce.set_defaults(handler=_reproduce)
+
+    predict = commands.add_parser(
+        "predict",
+        help="classify a scene with stored weights",
+        description="Classify a scene with stored weights. A file that a run has written holds its configuration and "
+        "statistics of preprocessing, too: --protocol, --seed and --set count for other files alone, such as official "
+        "weights. Instead of a configuration, the name of any scene in the catalogue may be given.",
+    )
+    _add_scene_options(predict, paper)
+    predict.add_argument("--weights", type=Path, required=True, help="a run's checkpoints/selected.*, or other weights")
+    if paper.tiles:
+        predict.add_argument("--tile", type=tile_side, default=0,
+                             help="work in tiles of this side, a multiple of 16, in bounded memory and with the same "
+                             "result; 0 takes the whole scene at once (default: %(default)d)")  # fmt: skip
+    predict.set_defaults(handler=_predict)
+
+    audit = commands.add_parser("audit", help="find out whether test labels or test spectra reach training")
+    _add_scene_options(audit, paper)
+    audit.add_argument("--iters", type=positive_number, default=AUDITED_STEPS,
+                       help="steps of each training (default: %(default)d)")  # fmt: skip
+    audit.add_argument("--record", type=Path, help="write the verdicts into this kept record, too; needs --protocol")
+    # on a GPU two trainings from one seed may differ for no reason but its order of additions
+    audit.set_defaults(handler=_audit, protocol=EVERY, device="cpu")
+
+    bench = commands.add_parser("bench", help="time a training step against the literal network")
+    paper.add_bench_options(bench)
+    bench.set_defaults(handler=lambda paper, arguments: paper.bench(arguments))
+
+    settings = commands.add_parser("settings", help="print as JSON what decides the results of configurations")
+    _add_scene_options(settings, paper)
+    settings.add_argument("further", nargs="*", help="further configurations")
+    settings.add_argument("--iters", type=positive_number, help="as of reproduce")
+    settings.set_defaults(handler=_settings)
+
+    listing = commands.add_parser("list", help="list the configurations")
+    listing.set_defaults(handler=_list)
+
+    tables = commands.add_parser("tables", help="write the tables of the README from decisions and records")
+    tables.add_argument("--records", default="records")
+    tables.add_argument("--check", action="store_true", help="change nothing; exit with 1 where a table is stale")
+    tables.set_defaults(handler=_tables)
+    return parser
+
+
+def _request(arguments: argparse.Namespace, paper: Paper, seed: int, scenes_too: bool = False) -> Request:
+    if not (scenes_too and arguments.experiment in catalogue.scenes()):
+        check_name("configuration", arguments.experiment, paper.experiments())
+    check_name("protocol", arguments.protocol, paper.protocols)
+    return Request(
+        experiment=arguments.experiment,
+        protocol=arguments.protocol,
+        seed=seed,
+        data=arguments.data,
+        unverified=arguments.unverified,
+        device=arguments.device,
+        iterations=getattr(arguments, "iters", None),
+        overrides=tuple(one for text in arguments.overrides for one in split_overrides(text)),
+        out=arguments.out,
+        force=getattr(arguments, "force", False),
+        tile=getattr(arguments, "tile", 0),
+        predata=getattr(arguments, "predata", None),
+    )
+
+
+def print_metrics(record: Dict[str, Any]) -> None:
+    """OA, AA and kappa of a record as one line."""
+    metrics = record["metrics"]
+    print(
+        "%s %s, protocol %s, seed %d: OA %.2f %%, AA %.2f %%, kappa %.4f (%d test pixels)"
+        % (record["paper"], record["experiment"], record["protocol"], record["seed"], 100 * metrics["oa"],
+           100 * metrics["aa"], metrics["kappa"], record["split"]["test"]["size"])
+    )  # fmt: skip
+
+
+def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
+    records = []
+    for seed in arguments.seeds or [arguments.seed]:
+        outcome = paper.reproduce(_request(arguments, paper, seed))
+        if outcome.record is None:
+            print("stopped; the same command resumes the run in %s" % outcome.directory, file=sys.stderr)
+            return STOPPED
+        records.append(outcome.record)
+        print_metrics(outcome.record)
+        for name in ("map.png", "map_full.png", "errors.png", "run.json"):
+            if (outcome.directory / name).exists():
+                print("  %s" % (outcome.directory / name))
+    published = [
+        result for result in load_published() if (result.paper, result.experiment) == (paper.slug, arguments.experiment)
+    ]
+    print_text("\n" + as_text(compare(records, published)))
+    return 0
+
+
+def _predict(paper: Paper, arguments: argparse.Namespace) -> int:
+    outcome = paper.predict(_request(arguments, paper, arguments.seed, scenes_too=True), arguments.weights)
+    print("written to %s" % outcome.directory)
+    return 0
+
+
+def _audit(paper: Paper, arguments: argparse.Namespace) -> int:
+    if arguments.record and arguments.protocol == EVERY:
+        raise SettingsError("a kept record is of one protocol; name it with --protocol.")
+    for protocol in paper.protocols if arguments.protocol == EVERY else [arguments.protocol]:
+        arguments.protocol = protocol
+        request = _request(arguments, paper, arguments.seed)
+        print("%s %s, protocol %s, seed %d, %d steps"
+              % (paper.slug, request.experiment, protocol, request.seed, request.iterations), flush=True)  # fmt: skip
+        found = paper.audit(request, arguments.record)
+        print_text(audit_as_text(found) + "\n")
+    return 0
+
+
+def _settings(paper: Paper, arguments: argparse.Namespace) -> int:
+    """One line of JSON: what there is, and the settings of each configuration asked for, or why there are none."""
+    told: Dict[str, Any] = {
+        "experiments": list(paper.experiments()),
+        "protocols": list(paper.protocols),
+        "settings": {},
+        "errors": {},
+    }
+    for name in [arguments.experiment] + arguments.further:
+        if name not in told["experiments"]:
+            continue
+        arguments.experiment = name
+        request = _request(arguments, paper, arguments.seed)._replace(settings_alone=True)
+        try:
+            told["settings"][name] = paper.reproduce(request).settings
+        except (SharedDataError,) + paper.errors as error:
+            told["errors"][name] = str(error)
+    print(json.dumps(told))
+    return 0
+
+
+def _list(paper: Paper, arguments: argparse.Namespace) -> int:
+    for name in paper.experiments():
+        print_text("%s\n    %s" % (name, paper.describe(name).replace("\n", "\n    ")))
+    return 0
+
+
+def _tables(paper: Paper, arguments: argparse.Namespace) -> int:
+    own_kinds: Dict[str, Table] = {"protocols": lambda _slug, _records: paper.protocol_table()}
+    own_kinds.update(paper.own_tables)
+    return report_tables([paper.readme], arguments.records, arguments.check, own_kinds)
+
+
+def main(paper: Paper, words: Optional[List[str]] = None) -> int:
+    """Run one command; user errors print one line and exit with 1."""
+    arguments = build_parser(paper).parse_args(words)
+    return run_command(lambda: arguments.handler(paper, arguments), paper.errors)

@@ -1,0 +1,1 @@
+"""Published numbers, verdicts, baselines, tables of methods."""

@@ -1,0 +1,77 @@
+"""The published numbers, read from published.toml and brought to one unit (fractions) and one ± (ddof 1)."""
+
+import math
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional
+
+import jsonschema
+
+from shared_data.configuration.schema import Validator, load_schema
+from shared_data.errors import RecordError
+from shared_data.files.toml import load_toml
+
+METRICS = ("oa", "aa", "kappa")
+# Protocols whose runs tell whether a published number holds: they split the scene as the authors did. One that splits
+# it otherwise asks another question, whatever its accuracies.
+ANSWERING = ("released", "paper")
+_SCALES = {"percent": 0.01, "fraction": 1.0}
+_SCHEMA = load_schema(Path(__file__).with_name("published.schema.json"))
+
+
+class PublishedNumber(NamedTuple):
+    """Mean and sample standard deviation (ddof 1; None where not given) as fractions.
+
+    definition: in words, where it is not the usual one. metric: the entry of a record's metrics that is defined alike.
+    """
+
+    value: float
+    std: Optional[float]
+    metric: str
+    definition: str = ""
+
+
+class PublishedResult(NamedTuple):
+    """What one source says of one experiment, by metric; `n` runs are behind it."""
+
+    paper: str
+    experiment: str
+    protocol: str
+    kind: str
+    n: int
+    source: str
+    numbers: Dict[str, PublishedNumber]
+
+
+def _number(name: str, entry: Dict[str, Any], n: int) -> PublishedNumber:
+    scale, std = _SCALES[entry["unit"]], entry.get("std")
+    if std is not None:
+        std *= scale * math.sqrt((n - entry.get("std_ddof", 1)) / (n - 1))
+    return PublishedNumber(entry["value"] * scale, std, entry.get("metric", name), entry.get("definition", ""))
+
+
+def load_published(path: Any = None) -> List[PublishedResult]:
+    """All results of published.toml in file order.
+
+    Raises: RecordError naming the entry that does not follow published.schema.json.
+    """
+    path = Path(path or Path(__file__).with_name("published.toml"))
+    document = load_toml(path)
+    error = jsonschema.exceptions.best_match(Validator(_SCHEMA).iter_errors(document))
+    if error is not None:
+        place = [str(part + 1) if isinstance(part, int) else part for part in error.absolute_path]
+        raise RecordError(
+            "%s does not follow published.schema.json at %s: %s."
+            % (path.name, " ".join(place) or "top level", error.message)
+        )
+    return [
+        PublishedResult(
+            paper=entry["paper"],
+            experiment=entry["experiment"],
+            protocol=entry["protocol"],
+            kind=entry["kind"],
+            n=entry["n"],
+            source=entry["source"],
+            numbers={name: _number(name, entry[name], entry["n"]) for name in METRICS if name in entry},
+        )
+        for entry in document["result"]
+    ]

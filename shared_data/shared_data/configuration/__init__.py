@@ -1,0 +1,1 @@
+"""Configurations are data: names, overrides, JSON Schema."""

@@ -1,0 +1,1 @@
+"""Metrics, statistics and maps of a prediction."""

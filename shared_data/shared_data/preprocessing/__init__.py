@@ -1,0 +1,1 @@
+"""What is fitted before training: standardisation, principal components."""

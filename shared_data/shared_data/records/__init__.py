@@ -1,0 +1,1 @@
+"""Run records: schema, maps in them, conflicts, audits beside them."""

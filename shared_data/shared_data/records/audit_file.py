@@ -1,0 +1,124 @@
+"""An audit kept with its run: audit.json in the run directory, and its entries in the run's record.
+
+The entries of an audit begin with `audit_`. They replace those of an earlier one; what else `audit` of a record holds
+is kept.
+"""
+
+import hashlib
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any, Dict, Mapping
+
+from shared_data.audit.finding import Value
+from shared_data.errors import RecordError
+from shared_data.files.atomic import write_text
+from shared_data.files.plain import read_text
+from shared_data.records.record import read_record, write_record
+from shared_data.scenes.loading import data_identities
+
+_FILE, _RECORD, _PREFIX = "audit.json", "run.json", "audit_"
+_LARGEST = 10**6  # bytes; a real one has some thousand
+_SETTINGS = _PREFIX + "settings_sha256"
+
+
+def write_audit(folder: Any, entries: Mapping[str, Value]) -> None:
+    """Write audit.json into a run directory, and the entries into run.json where the run is finished.
+
+    entries: of `as_record`. Both files are written atomically.
+    Raises: RecordError where an entry is not one, the record is of another split or other settings, or a
+    file cannot be written.
+    """
+    folder = Path(folder)
+    entries = _checked(dict(entries), "the audit")
+    record = folder / _RECORD
+    merged = _merged(record, entries) if record.exists() else None
+    text = json.dumps(entries, indent=1, sort_keys=True) + "\n"
+    try:
+        write_text(folder / _FILE, text)
+        if merged is not None:
+            write_record(record, merged)
+    except OSError as error:
+        raise RecordError("the audit cannot be written to %s: %s." % (folder, error.strerror or error)) from error
+
+
+def read_audit(folder: Any) -> Dict[str, Value]:
+    """What `write_audit` left in a run directory; empty without one. Raises: RecordError where it cannot be read."""
+    path = Path(folder) / _FILE
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(read_text(path, _LARGEST))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError("%s cannot be read as an audit: %s; audit the run again." % (path, error)) from error
+    return _checked(content, str(path))
+
+
+def add_to_record(path: Any, entries: Mapping[str, Value]) -> None:
+    """Write the entries of an audit into a kept record.
+
+    Raises: RecordError where the record is of another split or other settings, an entry is not one, or the file cannot
+    be written.
+    """
+    merged = _merged(path, _checked(dict(entries), "the audit"))
+    try:
+        write_record(path, merged)
+    except OSError as error:
+        raise RecordError("%s cannot be written: %s." % (path, error.strerror or error)) from error
+
+
+def with_audit(record: Dict[str, Any], folder: Any) -> Dict[str, Any]:
+    """A record about to be written, with the audit its run directory holds, if that is of the same pixels and settings.
+
+    Raises: RecordError where audit.json cannot be read.
+    """
+    entries = read_audit(folder)
+    try:
+        check_fits(record, entries, "the run in %s" % folder)
+    except RecordError as error:
+        print("audit.json is not taken into the record: %s" % error, file=sys.stderr)
+        return record
+    facts = dict(record.get("audit", {}), **entries)
+    return dict(record, audit=facts) if facts else record
+
+
+def settings_sha256(config: Dict[str, Any], protocol: str, seed: int, data: Mapping[str, str]) -> str:
+    """Of all that decides a run but how long it trains. data: the scene files' hashes by name."""
+    settings = {name: section for name, section in config.items() if name != "train"}
+    text = json.dumps([settings, protocol, seed, dict(data)], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def check_fits(record: Dict[str, Any], entries: Mapping[str, Value], place: Any) -> None:
+    """Raises: RecordError where the entries are of other pixels or settings than a record, which is that of `place`."""
+    for name, part in record["split"].items():
+        audited = entries.get("%ssplit_%s_sha256" % (_PREFIX, name))
+        if audited not in (None, part["sha256"]):
+            raise RecordError(
+                "%s is of another split: its %s pixels have sha256 %s, the audited ones %s; audit the split of "
+                "this run." % (place, name, part["sha256"][:12], str(audited)[:12])
+            )
+    found = settings_sha256(record["config"], record["protocol"], record["seed"], data_identities(record))
+    if entries.get(_SETTINGS) not in (None, found):
+        raise RecordError("%s has other settings than the audited run; audit it with its own." % place)
+
+
+def _merged(path: Any, entries: Dict[str, Value]) -> Dict[str, Any]:
+    record = read_record(path)
+    check_fits(record, entries, path)
+    kept = {key: value for key, value in record.get("audit", {}).items() if not key.startswith(_PREFIX)}
+    return dict(record, audit=dict(kept, **entries))
+
+
+def _checked(entries: Any, origin: str) -> Dict[str, Value]:
+    if not isinstance(entries, dict):
+        raise RecordError("%s is no audit: expected entries audit_…, found %.40r." % (origin, entries))
+    for key, value in entries.items():
+        number = isinstance(value, (int, float)) and math.isfinite(value)
+        if not key.startswith(_PREFIX) or not (number or isinstance(value, str)):
+            raise RecordError(
+                "%s holds %s = %.40r; expected a name that begins with %s and a finite number, a truth value or a "
+                "text." % (origin, key, value, _PREFIX)
+            )
+    return entries

@@ -1,0 +1,1 @@
+"""Scenes: the catalogue, reading, download, the generated one."""

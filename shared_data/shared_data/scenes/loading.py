@@ -1,0 +1,291 @@
+"""A scene in memory: files found in the data folders, recognised by hash, read, and checked against the catalogue."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from shared_data.errors import SceneFormatError, SceneNotFoundError, SceneVerificationError
+from shared_data.scenes.catalogue import MAPPED_SUFFIX, Scene, SceneFile, get_scene
+from shared_data.scenes.content import content_sha256
+from shared_data.scenes.mapped import is_mapped, open_mapped, row_blocks
+from shared_data.scenes.mat import read_mat
+
+DATA_VARIABLE = "HSI_DATA"
+FILE, CONTENT = "file", "content"  # what a file is verified by
+
+DataFolders = Union[None, str, Path, Sequence[Union[str, Path]]]
+
+
+class FileEvidence(NamedTuple):
+    """Which file was used, and what it is.
+
+    name: the catalogue's. path: where it lies; the same values as a numpy file have another name there.
+    sha256, expected_sha256: of the file, and the catalogue's, None where it knows none.
+    verified_by: "file" where these are equal; "content" where the values of the array are the catalogue's; else None.
+    content_sha256: of the values, where they were asked for and could be read; None otherwise.
+    """
+
+    name: str
+    path: str
+    sha256: str
+    expected_sha256: Optional[str]
+    verified_by: Optional[str]
+    content_sha256: Optional[str]
+
+    @property
+    def verified(self) -> bool:
+        """Whether it holds the catalogue's values."""
+        return self.verified_by is not None
+
+    @property
+    def identity(self) -> str:
+        """The sha256 of the file, or the catalogue's where the same values are written otherwise."""
+        return _identity(self._asdict())
+
+
+class LoadedScene(NamedTuple):
+    """A scene ready for use.
+
+    cube: (H, W, B) in the dtype of the file (of the catalogue, where its content is verified, so that no result depends
+        on how it is written); the values are the instrument's digital numbers or scaled radiance, not normalised. In
+        memory it is column-major; one that is a .npy file in the catalogue stays on disk, memory-mapped.
+    ground_truth: (H, W) uint8; 0 is unlabelled, 1..K are the classes of `scene.class_names`.
+    files: evidence for cube and ground truth, where there is one; empty for the generated scene.
+    verified: every file has the catalogue's hash, of its bytes or its values; False for the generated scene.
+    """
+
+    scene: Scene
+    cube: np.ndarray
+    ground_truth: np.ndarray
+    files: Tuple[FileEvidence, ...]
+    verified: bool
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether some pixel has a label."""
+        return bool(self.ground_truth.any())
+
+
+def data_folders(data: DataFolders = None) -> List[Path]:
+    """The folders searched for scene files, first to last; they need not exist.
+
+    `data` is a list of folders or one string with folders separated by the system's path separator (':'). Without it
+    the environment variable HSI_DATA counts, written the same way; without that, `shared_data/raw` of the checkout.
+    """
+    if isinstance(data, Path):
+        data = [data]
+    if data is None or isinstance(data, str):
+        data = (data or os.environ.get(DATA_VARIABLE, "")).split(os.pathsep)
+    named = [Path(folder).expanduser() for folder in data if str(folder)]
+    return named or [_default_folder()]
+
+
+def load_scene(slug: str, data: DataFolders = None, unverified: bool = False, labelled: bool = True) -> LoadedScene:
+    """Load the cube and the ground truth of a scene.
+
+    Each file is searched in `data_folders(data)`, as a MATLAB file and as a numpy file: the first one with the
+    catalogue's hash, of its bytes or of its values, wins. With `unverified`, a file that is nowhere to be found with
+    that hash is taken from the first folder that holds one of its name. Where no label is needed (`labelled` is False),
+    a scene whose labels are all 0, or that has no ground truth in the catalogue, is loaded too.
+
+    Raises: UnknownNameError for a slug that does not exist; SceneNotFoundError when a file is in none of the folders;
+    SceneVerificationError when it is there, but not the catalogue's, and `unverified` was not asked for;
+    SceneFormatError when its content is not what the catalogue describes (shape, finite values, labels 0..K).
+    """
+    scene = get_scene(slug)
+    if scene.access == "generated":
+        return _generated(scene)
+    if scene.ground_truth is None and labelled:
+        raise SceneFormatError(
+            f"{scene.slug}: the catalogue has no ground truth for this scene, so it can only be classified with the "
+            "weights of another one; use 'predict'."
+        )
+    files = [file for file in (scene.cube, scene.ground_truth) if file is not None]
+    evidence = tuple(_locate(scene, file, data_folders(data), unverified) for file in files)
+    size = (scene.height, scene.width)
+    ground_truth = np.zeros(size, np.uint8)
+    if scene.ground_truth is not None:
+        # the ground truth is small: reading it first finds most mistakes before the cube is in memory
+        ground_truth = read_array(scene.ground_truth, evidence[1], size)
+        ground_truth = _checked_labels(ground_truth, scene, evidence[1].path, labelled)
+    cube = read_array(scene.cube, evidence[0], size + (scene.bands,))
+    _check_finite(cube, evidence[0].path)
+    return LoadedScene(scene, cube, ground_truth, evidence, all(file.verified for file in evidence))
+
+
+def verify_scene(slug: str, data: DataFolders = None) -> List[FileEvidence]:
+    """Hash the files of a scene (their values where the bytes are others); one that is not the catalogue's is listed.
+
+    The generated scene has no files and gives an empty list.
+
+    Raises: UnknownNameError for a slug that does not exist; SceneNotFoundError when a file is in none of the folders.
+    """
+    scene = get_scene(slug)
+    files = [file for file in (scene.cube, scene.ground_truth) if file is not None]
+    return [_locate(scene, file, data_folders(data), unverified=True) for file in files]
+
+
+def data_identities(record: Dict[str, Any]) -> Dict[str, str]:
+    """`FileEvidence.identity` of the files that a recorded run loaded, by the catalogue's name."""
+    return {file["name"]: _identity(file) for file in record["data"]}
+
+
+def _identity(file: Mapping[str, Any]) -> str:
+    if file.get("verified_by") != CONTENT:
+        return file["sha256"]
+    return file["expected_sha256"] or file["content_sha256"]
+
+
+def file_sha256(path: Union[str, Path]) -> str:
+    """SHA-256 of a file as 64 hexadecimal digits, in constant memory. Raises: OSError."""
+    digest = hashlib.sha256()
+    with open(str(path), "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _default_folder() -> Path:
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "setup.cfg").is_file():
+        return checkout / "raw"
+    return Path("shared_data") / "raw"  # installed elsewhere: where a user in the repository's root expects it
+
+
+def _generated(scene: Scene) -> LoadedScene:
+    from shared_data.scenes.synthetic import generate  # not needed, and not loaded, for measured scenes
+
+    cube, ground_truth = generate()
+    place = f"the generated scene '{scene.slug}'"
+    expected = (scene.height, scene.width, scene.bands)
+    if cube.shape != expected or ground_truth.shape != expected[:2]:
+        raise SceneFormatError(
+            f"{place}: expected a cube of shape {expected}, found {cube.shape} with labels of {ground_truth.shape}."
+        )
+    return LoadedScene(scene, cube, _checked_labels(ground_truth, scene, place), (), False)
+
+
+def _locate(scene: Scene, file: SceneFile, folders: List[Path], unverified: bool) -> FileEvidence:
+    found = []
+    for evidence in candidates(file, folders):
+        if evidence.verified:
+            return evidence
+        found.append(evidence)
+    if not found:
+        raise _not_found(scene, file, folders)
+    if not unverified:
+        raise _not_verified(scene, file, found[0])
+    return found[0]
+
+
+def candidates(file: SceneFile, folders: Iterable[Path]) -> Iterator[FileEvidence]:
+    """Evidence for every file of that name, in the order of the folders."""
+    for folder in folders:
+        for name in file.names:
+            try:
+                yield _examine(file, folder / name)
+            except OSError:  # absent, or unreadable: a later folder may hold a good one; _not_found tells them apart
+                continue
+
+
+def _examine(file: SceneFile, path: Path) -> FileEvidence:
+    sha256 = file_sha256(path)
+    verified_by, content = (FILE, None) if sha256 == file.sha256 else (None, None)
+    if not verified_by and file.content:
+        content = file_content_sha256(file, path)
+        verified_by = CONTENT if content == file.content.sha256 else None
+    return FileEvidence(file.name, str(path), sha256, file.sha256, verified_by, content)
+
+
+def file_content_sha256(file: SceneFile, path: Union[str, Path]) -> Optional[str]:
+    """The hash of the values in a file whose `content` the catalogue knows (`content_sha256` says how).
+
+    None where the file cannot be read as an array of that shape, or the dtype cannot hold its values.
+    """
+    try:
+        return content_sha256(_stored_array(file, path, file.content.shape), file.content.dtype)
+    except SceneFormatError:
+        return None
+
+
+def read_array(file: SceneFile, found: FileEvidence, shape: Tuple[int, ...]) -> np.ndarray:
+    """The array of a scene file. Raises: SceneFormatError where it is not an array of real numbers of that shape."""
+    array = _stored_array(file, found.path, shape, any_order=not file.is_mapped)
+    if file.is_mapped:
+        return array
+    dtype = np.dtype(file.content.dtype) if found.verified_by == CONTENT else array.dtype.newbyteorder("=")
+    if is_mapped(array):
+        return np.array(array, dtype, order="F")
+    return array.astype(dtype, order="F", copy=False)
+
+
+def _stored_array(
+    file: SceneFile, path: Union[str, Path], shape: Tuple[int, ...], any_order: bool = True
+) -> np.ndarray:
+    if str(path).endswith(MAPPED_SUFFIX):
+        return open_mapped(path, shape, any_order)
+    return read_mat(path, file.key, shape)
+
+
+def _not_found(scene: Scene, file: SceneFile, folders: List[Path]) -> SceneNotFoundError:
+    looked_at = ", ".join(str(folder) + _remark(folder, file.name) for folder in folders)
+    expected = f" (sha256 {file.sha256})" if file.sha256 else ""
+    return SceneNotFoundError(f"{scene.slug}: {file.name}{expected} not found in {looked_at}. {scene.how_to_get}")
+
+
+def _remark(folder: Path, name: str) -> str:
+    if not os.path.isdir(str(folder)):
+        return " (no such folder)"
+    return " (there, but it cannot be read)" if os.path.lexists(str(folder / name)) else ""
+
+
+def _not_verified(scene: Scene, file: SceneFile, found: FileEvidence) -> SceneVerificationError:
+    allow = "set UNVERIFIED=1 or pass --unverified to use it all the same, marked as unverified"
+    if found.expected_sha256 is None:
+        problem = f"cannot be verified, because the catalogue knows no hash for it (found sha256 {found.sha256})"
+        remedy = allow
+    else:
+        expected = file.content and file.content.sha256
+        values = f" (of its values {found.content_sha256}, not {expected})" if found.content_sha256 else ""
+        problem = f"is not the catalogue's file: expected sha256 {found.expected_sha256}, found {found.sha256}{values}"
+        remedy = f"move it away and run 'make data-{scene.slug}', or {allow}"
+    return SceneVerificationError(f"{scene.slug}: {found.path} {problem}; {remedy}.")
+
+
+def _checked_labels(ground_truth: np.ndarray, scene: Scene, path: str, labelled: bool = True) -> np.ndarray:
+    """The labels as C-ordered (H, W) uint8, or SceneFormatError when they are not 0..K, with some pixel labelled."""
+    if ground_truth.dtype.kind == "f" and not np.array_equal(ground_truth, np.floor(ground_truth)):
+        raise SceneFormatError(f"{path}: expected whole numbers as labels, found fractions or NaN.")
+    lowest, highest = ground_truth.min(), ground_truth.max()
+    if lowest < 0 or highest > scene.num_classes:
+        raise SceneFormatError(f"{path}: expected labels 0..{scene.num_classes}, found {lowest:.0f}..{highest:.0f}.")
+    if highest == 0 and labelled:
+        raise SceneFormatError(f"{path}: expected labels 1..{scene.num_classes}, found no labelled pixel at all.")
+    return np.ascontiguousarray(ground_truth, dtype=np.uint8)
+
+
+def _check_finite(cube: np.ndarray, path: str) -> None:
+    if cube.dtype.kind != "f":
+        return
+    for part in _parts(cube):  # a mask of the whole cube would cost memory
+        bad = np.argwhere(~np.isfinite(cube[part]))
+        if len(bad):
+            row, column, band = bad[0] + [side.start or 0 for side in part]
+            raise SceneFormatError(
+                f"{path}: expected finite values, found NaN or infinity, first in row {row}, column {column}, "
+                f"band {band} (counted from 0)."
+            )
+
+
+def _parts(cube: np.ndarray) -> Iterator[Tuple[slice, slice, slice]]:
+    """Small parts that cover the cube, as it lies in storage: blocks of rows of a mapped one, else band by band."""
+    whole = slice(None)
+    if is_mapped(cube):
+        for rows in row_blocks(cube):
+            yield rows, whole, whole
+    else:
+        for band in range(cube.shape[2]):
+            yield whole, whole, slice(band, band + 1)

@@ -1,0 +1,1 @@
+"""Which pixels train, validate and test, and what of their labels a training may see."""

@@ -1,0 +1,91 @@
+"""The plan: each job with its state and its cost, as a table for a reader and as JSON for Snakemake."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+from tools.matrix.costs import UNKNOWN_RUNTIME, Cost
+from tools.matrix.jobs import Job
+from tools.matrix.simulate import makespan
+from tools.matrix.states import MISSING, RUNNING, STALE, STATES, UNFINISHED, State
+
+WORK = ".matrix"  # in the results folder: plans, logs, Snakemake's own files
+
+_LONGEST_REASON = 150
+
+
+class Planned(NamedTuple):
+    """A job, what there is of it, and what it needs."""
+
+    job: Job
+    state: State
+    cost: Cost
+    command: List[str]
+
+
+def runs(planned: Planned, redo_stale: bool) -> bool:
+    """Whether a job is handed to Snakemake."""
+    return planned.state.name in (MISSING, UNFINISHED, RUNNING) or (redo_stale and planned.state.name == STALE)
+
+
+def as_table(plan: Sequence[Planned], redo_stale: bool) -> str:
+    """A line for each job: state, minutes, resources and where the estimate comes from; reasons below it."""
+    rows = [("run", "state", "minutes", "needs", "estimate")]
+    for planned in plan:
+        cost = planned.cost
+        needs = "%d CPU%s, %.1f GB" % (cost.cores, ", %d GPU" % cost.gpus if cost.gpus else "", cost.memory_mb / 1000)
+        minutes = "?" if cost.minutes is None else "%.1f" % cost.minutes
+        if not runs(planned, redo_stale):
+            minutes = "-"
+        rows.append((planned.job.name, planned.state.name, minutes, needs, cost.origin))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row, planned in zip(rows, [None] + list(plan)):
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+        for reason in planned.state.reasons if planned else ():
+            lines.append("    %s" % (reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "..."))
+    return "\n".join(lines)
+
+
+def totals(plan: Sequence[Planned], redo_stale: bool, workers: int) -> str:
+    """How many runs there are in each state, and the estimated hours of those that will run."""
+    counts = ["%d %s" % (sum(planned.state.name == name for planned in plan), name) for name in STATES]
+    lines = ["%d runs: %s" % (len(plan), ", ".join(counts))]
+    stale = sum(planned.state.name == STALE for planned in plan)
+    if stale:
+        fate = "are started over (STALE=redo)" if redo_stale else "are kept as they are; STALE=redo starts them over"
+        lines.append("%d stale runs %s" % (stale, fate))
+    chosen = [planned.cost.minutes for planned in plan if runs(planned, redo_stale)]
+    minutes = [one for one in chosen if one is not None]
+    unknown = len(chosen) - len(minutes)
+    lines.append(
+        "estimated: %.1f hours of work, %.1f hours with %d at once%s"
+        % (sum(minutes) / 60, makespan(minutes, workers) / 60, workers,
+           "; %d runs of unknown duration are not counted (%d minutes are asked for)" % (unknown, UNKNOWN_RUNTIME)
+           if unknown else "")
+    )  # fmt: skip
+    return "\n".join(lines)
+
+
+def as_json(
+    plan: Sequence[Planned], redo_stale: bool, out: Path, python: str, resources: Dict[str, Any]
+) -> Dict[str, Any]:
+    """What the Snakefile reads. python: what runs `run_one`. resources: further ones of every job, as the partition."""
+    jobs = {
+        planned.job.name: {
+            "command": planned.command,
+            "minutes": planned.cost.runtime,
+            "memory_mb": planned.cost.memory_mb,
+            "cores": planned.cost.cores,
+        }
+        for planned in plan
+        if runs(planned, redo_stale)
+    }
+    return {"out": str(out), "python": python, "resources": resources, "jobs": jobs}
+
+
+def file_name(content: Dict[str, Any]) -> str:
+    """A plan's file: equal plans share one, and jobs that wait in a queue find theirs unchanged."""
+    text = json.dumps(content, sort_keys=True)
+    return "plan-%s.json" % hashlib.sha256(text.encode()).hexdigest()[:12]

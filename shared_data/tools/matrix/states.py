@@ -1,0 +1,111 @@
+"""What there is of a run already: nothing, checkpoints, a process at work, or a result, which may be stale."""
+
+import fcntl
+import json
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+
+from shared_data.errors import RecordError
+from shared_data.records.record import read_record
+from shared_data.scenes.loading import data_identities
+from tools.matrix.jobs import Job
+
+DONE, MISSING, UNFINISHED, RUNNING, STALE = STATES = ("done", "missing", "unfinished", "running", "stale")
+
+# While this file lies in a run's directory the run is started over; the start itself removes it, so that what is
+# interrupted after that is resumed.
+REDO = "redo.txt"
+_SHOWN = 2  # places of a configuration in one reason
+
+
+class State(NamedTuple):
+    """One of STATES; the reasons are words for the table."""
+
+    name: str
+    reasons: List[str] = []
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the run's directory. It is neither disturbed nor changed by the question."""
+    try:
+        with open(str(folder / ".lock")) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is none
+        return False
+    return False
+
+
+def state_of(
+    job: Job, out: Path, settings: Optional[Dict[str, Any]], error: Optional[str],
+    code_changed: Callable[[Optional[str]], Optional[str]],
+) -> State:  # fmt: skip
+    """The state of a job's directory.
+
+    settings: `config` and `data` as they are now; None where `error` says why there are none. code_changed: why the
+    code is not that of a revision, None where it is.
+    """
+    folder = job.folder(out)
+    if is_locked(folder):
+        return State(RUNNING, ["its directory is locked; waited for"])
+    unknown = [error] if error else []
+    if (folder / "run.json").exists():
+        try:
+            record = read_record(folder / "run.json")
+        except RecordError:
+            return State(STALE, ["its record cannot be read"])
+        reasons = list(_stale_reasons(record, settings, code_changed))
+        return State(STALE, reasons) if reasons else State(DONE, unknown)
+    if (folder / REDO).exists():
+        return State(MISSING, ["to be started over: its old result was set aside"] + unknown)
+    if not (folder / "settings.json").exists():
+        return State(MISSING, unknown)
+    reasons = list(_other_settings(folder / "settings.json", settings))
+    if reasons:
+        return State(STALE, ["unfinished"] + reasons)
+    return State(UNFINISHED, ["resumes from its checkpoints"] + unknown)
+
+
+def _stale_reasons(record: Dict[str, Any], settings: Optional[Dict[str, Any]], code_changed: Any) -> Iterator[str]:
+    if settings is not None:
+        yield from _changes({"config": record["config"], "data": data_identities(record)}, settings)
+    revision = record["revision"]
+    if revision.get("dirty"):
+        yield "made from a changed checkout"
+    changed = code_changed(revision.get("git"))
+    if changed:
+        yield changed
+
+
+def _other_settings(path: Path, settings: Optional[Dict[str, Any]]) -> Iterator[str]:
+    """What an unfinished run was begun with that is not so now."""
+    try:
+        begun = json.loads(path.read_text(encoding="utf-8"))
+        begun = {"config": begun["config"], "data": begun["data"]}
+    except (OSError, ValueError, LookupError, TypeError):
+        yield "its settings.json cannot be read"
+        return
+    if settings is not None:
+        yield from _changes(begun, settings)
+
+
+def _changes(old: Dict[str, Any], new: Dict[str, Any]) -> Iterator[str]:
+    data = [
+        name for name in sorted(set(old["data"]) | set(new["data"])) if old["data"].get(name) != new["data"].get(name)
+    ]
+    if data:
+        yield "data changed: %s" % ", ".join(data)
+    places = list(_places(old["config"], new["config"]))
+    if places:
+        more = " and %d more" % (len(places) - _SHOWN) if len(places) > _SHOWN else ""
+        yield "configuration changed: %s%s" % (", ".join(places[:_SHOWN]), more)
+
+
+def _places(old: Any, new: Any, place: str = "") -> Iterator[str]:
+    """Where two configurations differ, with both values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(set(old) | set(new)):
+            yield from _places(old.get(key), new.get(key), "%s.%s" % (place, key) if place else key)
+    elif old != new:
+        yield "%s %s, was %s" % (place, json.dumps(new), json.dumps(old))

@@ -12,12 +12,12 @@ from a2s2k_resnet.device import select_device
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import predict_scene
 from a2s2k_resnet.training import PAPER, split_of
-from shared_data.cli.paper import Outcome, Request
 from shared_data.configuration.schema import check_config
 from shared_data.errors import settings_of
 from shared_data.preprocessing.principal_components import Whitening
 from shared_data.runs.model_file import ModelFile, announce, check_bands, check_paper, check_protocol
 from shared_data.runs.outputs import write_classified
+from shared_data.runs.request import Outcome, Request
 from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.draws import Split
 

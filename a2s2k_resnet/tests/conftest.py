@@ -13,7 +13,7 @@ pytest.register_assert_rewrite("contracts")
 from a2s2k_resnet import experiments  # noqa: E402
 from a2s2k_resnet.cli import main  # noqa: E402
 from contracts import PaperUnderTest, golden  # noqa: E402
-from shared_data.cli.paper import Request  # noqa: E402
+from shared_data.runs.request import Request  # noqa: E402
 from shared_data.scenes.catalogue import get_scene  # noqa: E402
 from shared_data.scenes.mat import read_mat  # noqa: E402
 

@@ -9,7 +9,6 @@ from apdclnn.device import select_device
 from apdclnn.prediction import predict_scene
 from apdclnn.preprocessing import Features
 from apdclnn.training import PAPER, gabor_cache, model_of, split_of
-from shared_data.cli.paper import Outcome, Request
 from shared_data.configuration.schema import check_config
 from shared_data.errors import CheckpointError, SettingsError, settings_of
 from shared_data.runs import npz_checkpoint
@@ -23,6 +22,7 @@ from shared_data.runs.model_file import (
     unwrapped,
 )
 from shared_data.runs.outputs import write_classified
+from shared_data.runs.request import Outcome, Request
 from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.draws import Split
 

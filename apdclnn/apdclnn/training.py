@@ -18,7 +18,6 @@ from apdclnn.sampling import MinibatchStream, draw_split, targets_of
 from apdclnn.tf_stack import FRAMEWORK, FRAMEWORK_VERSION
 from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
-from shared_data.cli.paper import Outcome, Request
 from shared_data.errors import settings_of
 from shared_data.runs import environment, npz_checkpoint
 from shared_data.runs.epoch_run import EpochRun, Validated
@@ -26,6 +25,7 @@ from shared_data.runs.log import RunLog
 from shared_data.runs.model_file import as_content, describe_model
 from shared_data.runs.outputs import Results
 from shared_data.runs.reproduce import reproduce_once
+from shared_data.runs.request import Outcome, Request
 from shared_data.runs.selection import BestStep
 from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.disjoint import common_split, near

@@ -9,7 +9,7 @@ from apdclnn import experiments, preprocessing  # noqa: E402
 from apdclnn.cli import main  # noqa: E402
 from apdclnn.tf_stack import tf, tflearn  # noqa: E402
 from contracts import PaperUnderTest  # noqa: E402
-from shared_data.cli.paper import Request  # noqa: E402
+from shared_data.runs.request import Request  # noqa: E402
 
 # one small layer, one Gabor frequency: the life of a run does not depend on them
 LEAN = (

@@ -10,11 +10,11 @@ from da_imrn.keras_stack import tf
 from da_imrn.prediction import predict_scene
 from da_imrn.training import PAPER
 from da_imrn.weights import read_description, read_weights
-from shared_data.cli.paper import Outcome, Request
 from shared_data.configuration.schema import check_config
 from shared_data.errors import settings_of
 from shared_data.runs.model_file import ModelFile, announce, check_bands, check_paper, check_protocol
 from shared_data.runs.outputs import write_classified
+from shared_data.runs.request import Outcome, Request
 from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.draws import Split
 

@@ -21,7 +21,6 @@ from da_imrn.prediction import predict_patches, predict_scene, seen_by_tiles
 from da_imrn.weights import write_weights
 from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
-from shared_data.cli.paper import Outcome, Request
 from shared_data.errors import SettingsError, settings_of
 from shared_data.evaluation.metrics import evaluate
 from shared_data.runs import environment, npz_checkpoint
@@ -30,6 +29,7 @@ from shared_data.runs.log import RunLog
 from shared_data.runs.model_file import describe_model
 from shared_data.runs.outputs import Results
 from shared_data.runs.reproduce import reproduce_once
+from shared_data.runs.request import Outcome, Request
 from shared_data.runs.selection import BestStep
 from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.draws import Split

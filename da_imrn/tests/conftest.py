@@ -8,7 +8,7 @@ from contracts import PaperUnderTest  # noqa: E402
 from da_imrn import experiments  # noqa: E402
 from da_imrn.cli import main  # noqa: E402
 from da_imrn.keras_stack import keras  # noqa: E402
-from shared_data.cli.paper import Request  # noqa: E402
+from shared_data.runs.request import Request  # noqa: E402
 
 # a network of one stage and few training windows: the life of a run does not depend on them
 LEAN = (

@@ -10,9 +10,9 @@ from da_imrn import experiments, shipped, training
 from da_imrn.partition_audit import audit
 from da_imrn.patches import gather, grid_corners, op_patches, training_patches, validation_patches
 from da_imrn.shipped import RECOVERED, TESTED, TRAINED, VALIDATED, recovered_partition, truth_sha256
-from shared_data.cli.paper import Request
 from shared_data.errors import SplitError
 from shared_data.files.npz import read_npz
+from shared_data.runs.request import Request
 from shared_data.scenes.loading import load_scene
 
 # of the files that the authors published, partition by partition

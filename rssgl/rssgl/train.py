@@ -38,7 +38,6 @@ from rssgl.torch_run import (
 )
 from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
-from shared_data.cli.paper import Outcome, Request
 from shared_data.configuration.overrides import check_name
 from shared_data.errors import CheckpointError
 from shared_data.evaluation.metrics import evaluate
@@ -51,6 +50,7 @@ from shared_data.runs.model_file import describe_model
 from shared_data.runs.outputs import Results
 from shared_data.runs.progress import TrainingProgress
 from shared_data.runs.reproduce import PreparedRun, reproduce_once
+from shared_data.runs.request import Outcome, Request
 from shared_data.runs.signals import stop_on_signals
 from shared_data.scenes.loading import LoadedScene
 from shared_data.splits.disjoint import common_split

@@ -14,10 +14,10 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
 
-from shared_data.cli.paper import Request
 from shared_data.errors import RunDirectoryError
 from shared_data.records.record import read_record
 from shared_data.runs.history import History
+from shared_data.runs.request import Request
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import load_split
 

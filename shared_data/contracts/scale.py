@@ -20,8 +20,8 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from contracts.faults import note
-from shared_data.cli.paper import Request
 from shared_data.runs import environment
+from shared_data.runs.request import Request
 from shared_data.scenes.catalogue import get_scene
 from shared_data.scenes.loading import LoadedScene
 

@@ -36,6 +36,10 @@ class SplitError(SharedDataError):
     """A class has too few labelled pixels for the split that was asked for."""
 
 
+class SealedError(SharedDataError):
+    """A method asks for test labels before training is over, under a protocol that does not disclose them."""
+
+
 class RunDirectoryError(SharedDataError):
     """A run directory is in use, cannot be written, or holds a different run."""
 

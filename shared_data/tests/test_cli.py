@@ -10,9 +10,10 @@ import pytest
 
 from shared_data.audit import Audit, Finding
 from shared_data.cli import paper as paper_cli
-from shared_data.cli.paper import STOPPED, Outcome, Paper
+from shared_data.cli.paper import STOPPED, Paper
 from shared_data.cli.shared import main
 from shared_data.records.record import write_record
+from shared_data.runs.request import Outcome
 
 
 def fails(capsys, code, *expected):

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from shared_data.cli.paper import Request
 from shared_data.errors import CheckpointError
 from shared_data.runs import model_file, npz_checkpoint
 from shared_data.runs.outputs import write_classified
+from shared_data.runs.request import Request
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import Split
 

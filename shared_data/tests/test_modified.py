@@ -5,10 +5,10 @@ import copy
 import numpy as np
 import pytest
 
-from shared_data.cli.paper import Request
 from shared_data.runs.history import History
 from shared_data.runs.outputs import Results
 from shared_data.runs.reproduce import is_truncated, modifications, reproduce_once
+from shared_data.runs.request import Request
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import draw_per_class
 

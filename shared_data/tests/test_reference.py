@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from shared_data.cli.paper import Request
 from shared_data.comparison.references import GRID, METHODS, config_of, reproduce
 from shared_data.errors import SettingsError, SplitError, UnknownNameError
 from shared_data.records.map_codec import maps_of
 from shared_data.records.record import read_record, validate_record
+from shared_data.runs.request import Request
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.disjoint import DisjointRule, common_split
 from shared_data.splits.draws import index_hash, load_split

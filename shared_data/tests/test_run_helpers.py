@@ -12,7 +12,6 @@ import sklearn
 
 from shared_data import __version__
 from shared_data.audit import write_audit
-from shared_data.cli.paper import Request, run_directory_of
 from shared_data.errors import RunDirectoryError
 from shared_data.preprocessing.standardise import band_statistics, pad_labels, standardise_and_pad
 from shared_data.records.record import read_record
@@ -21,6 +20,7 @@ from shared_data.runs.directory import RunDirectory
 from shared_data.runs.history import History
 from shared_data.runs.outputs import Results, finish_run, write_prediction
 from shared_data.runs.progress import TrainingProgress
+from shared_data.runs.request import Request, run_directory_of
 from shared_data.runs.signals import stop_on_signals
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import Split, load_split

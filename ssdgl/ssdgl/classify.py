@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from shared_data.cli.paper import Outcome, Request
 from shared_data.errors import settings_of
 from shared_data.preprocessing.standardise import BandStatistics, band_statistics, padded_shape, standardise_and_pad
 from shared_data.runs.model_file import ModelFile, announce, check_bands, check_paper
 from shared_data.runs.outputs import write_classified
+from shared_data.runs.request import Outcome, Request
 from shared_data.scenes.loading import LoadedScene
 from shared_data.scenes.mapped import is_mapped, temporary_array
 from shared_data.splits.draws import Split

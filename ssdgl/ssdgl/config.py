@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
-from shared_data.cli.paper import Request
 from shared_data.configuration.overrides import experiment_names, load_config
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
 from shared_data.runs.model_file import ModelFile
+from shared_data.runs.request import Request
 from shared_data.scenes.catalogue import Scene, get_scene
 from shared_data.scenes.loading import LoadedScene, load_scene
 from simplecv.core.config import AttrDict

@@ -15,7 +15,6 @@ import torch
 
 from shared_data.audit import Audit
 from shared_data.audit.run import Subject, audit_run
-from shared_data.cli.paper import Outcome, Request
 from shared_data.preprocessing.standardise import band_statistics, pad_labels, standardise_and_pad
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.runs.history import History
@@ -23,6 +22,7 @@ from shared_data.runs.model_file import describe_model
 from shared_data.runs.outputs import Results
 from shared_data.runs.progress import TrainingProgress
 from shared_data.runs.reproduce import PreparedRun, reproduce_once
+from shared_data.runs.request import Outcome, Request
 from shared_data.runs.signals import stop_on_signals
 from shared_data.scenes.loading import LoadedScene
 from shared_data.splits.disjoint import common_split

@@ -17,8 +17,8 @@ from conftest import GOLDEN
 
 from contracts.full_scene_runs import build
 from contracts.golden import read_golden
-from shared_data.cli.paper import Request
 from shared_data.errors import SharedDataError
+from shared_data.runs.request import Request
 from shared_data.scenes.loading import data_folders, load_scene
 
 STEPS = 12

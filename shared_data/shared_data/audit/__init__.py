@@ -18,7 +18,8 @@ from shared_data.audit.golden_splits import GoldenSplit, find_golden, load_golde
 from shared_data.audit.inputs import InputsFn, SeesFn, overlap_finding, preprocessing_finding
 from shared_data.audit.split import check_indices, split_finding
 from shared_data.audit.tables import Audit, as_markdown, as_record, as_text
-from shared_data.audit.training import Trained, training_findings, weights_sha256
+from shared_data.audit.training import Trained, training_findings
+from shared_data.evaluation.weights import weights_sha256
 from shared_data.records.audit_file import add_to_record, read_audit, write_audit
 from shared_data.splits.draws import Split
 

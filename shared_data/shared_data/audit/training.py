@@ -4,7 +4,6 @@ A permutation keeps how many test pixels a class has: a method that uses nothing
 passes.
 """
 
-import hashlib
 import json
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from shared_data.audit.changes import hidden_pixels, permute_labels
 from shared_data.audit.finding import CLEAN, LEAKS, NOT_AUDITED, NOT_DETERMINISTIC, Finding, Value
+from shared_data.evaluation.weights import weights_sha256
 from shared_data.splits.draws import Split
 
 
@@ -28,21 +28,6 @@ class Trained(NamedTuple):
     selection: Any = None
     prediction: Optional[np.ndarray] = None
     shown: Any = None
-
-
-def weights_sha256(weights: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over name, dtype, shape and bytes (C order) of every array, by sorted name.
-
-    Raises: ValueError where there is no array, because two trainings that leave nothing would always agree.
-    """
-    if not weights:
-        raise ValueError("an audit compares the weights after training, and the training returned none")
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        array = np.asarray(weights[name])
-        digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode("utf-8"))
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def training_findings(

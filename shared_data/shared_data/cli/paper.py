@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from shared_data.audit import Audit
 from shared_data.audit import as_text as audit_as_text
+from shared_data.audit.run import audit_run
 from shared_data.cli.arguments import positive_number, seed_number, tile_side
 from shared_data.cli.console import print_text, run_command
 from shared_data.comparison.diff import as_text, compare
@@ -18,6 +18,10 @@ from shared_data.comparison.published import load_published
 from shared_data.configuration.overrides import check_name, split_overrides
 from shared_data.errors import SettingsError, SharedDataError
 from shared_data.report.tables import Table, report_tables
+from shared_data.runs.method import Method
+from shared_data.runs.predict import predict
+from shared_data.runs.reproduce import reproduce
+from shared_data.runs.request import Request
 from shared_data.scenes import catalogue
 
 AUDITED_STEPS = 40  # of a training in an audit
@@ -25,48 +29,16 @@ EVERY = "every one"  # protocol
 STOPPED = 143  # exit code of a run that a signal stopped after saving its state
 
 
-class Request(NamedTuple):
-    """One run as the user asked for it."""
-
-    experiment: str  # of `predict`, a scene may stand here
-    protocol: str
-    seed: int
-    data: Optional[str]
-    unverified: bool
-    device: str
-    iterations: Optional[int]
-    overrides: Tuple[str, ...]  # "dotted.key=value"
-    out: Path
-    force: bool
-    tile: int = 0  # side in pixels of the tiles in which a scene is predicted; 0 is the whole scene at once
-    settings_alone: bool = False  # say what decides the result, and run nothing
-    predata: Optional[str] = None  # folder with the partitions that a paper's authors shipped
-
-
-class Outcome(NamedTuple):
-    """What a run leaves: its directory, and its record, which is None where a signal stopped it.
-
-    settings: what decides the result, where the request asked for that alone.
-    """
-
-    directory: Path
-    record: Optional[Dict[str, Any]]
-    settings: Optional[Dict[str, Any]] = None
-
-
 class Paper(NamedTuple):
     """What distinguishes one paper's command line from another's."""
 
-    slug: str
     title: str
     experiments: Callable[[], Sequence[str]]
     describe: Callable[[str], str]  # first comment lines of an experiment's configuration
     protocols: Sequence[str]
     protocol_table: Callable[[], str]  # Markdown, generated from the paper's decisions
     readme: Path
-    reproduce: Callable[[Request], Outcome]
-    predict: Callable[[Request, Path], Outcome]
-    audit: Callable[[Request, Optional[Path]], Audit]  # and a kept record to write the verdicts into
+    method: Method
     bench: Callable[[argparse.Namespace], int]
     add_bench_options: Callable[[argparse.ArgumentParser], None]
     default_seed: int
@@ -75,10 +47,10 @@ class Paper(NamedTuple):
     tiles: bool = False  # whether `predict` can work tile by tile
     predata: bool = False  # whether the authors shipped partitions, which a user may have
 
-
-def run_directory_of(paper: str, request: Request) -> Path:
-    """results/<paper>/<experiment>/<protocol>/seed-<n>."""
-    return request.out / paper / request.experiment / request.protocol / ("seed-%d" % request.seed)
+    @property
+    def slug(self) -> str:
+        """The paper's name in commands, folders and records."""
+        return self.method.slug
 
 
 def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
@@ -102,29 +74,31 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
 
-    reproduce = commands.add_parser("reproduce", help="train, evaluate, write the record and the maps")
-    _add_scene_options(reproduce, paper)
-    reproduce.add_argument("--seeds", type=seed_number, nargs="+", help="several runs, one after the other")
-    reproduce.add_argument(
+    training = commands.add_parser("reproduce", help="train, evaluate, write the record and the maps")
+    _add_scene_options(training, paper)
+    training.add_argument("--seeds", type=seed_number, nargs="+", help="several runs, one after the other")
+    training.add_argument(
         "--iters", type=positive_number, help="stop after this many iterations (marks the run as modified)"
     )
-    reproduce.add_argument("--force", action="store_true", help="forget what the run directory holds and start over")
-    reproduce.set_defaults(handler=_reproduce)
+    training.add_argument("--force", action="store_true", help="forget what the run directory holds and start over")
+    training.set_defaults(handler=_reproduce)
 
-    predict = commands.add_parser(
+    prediction = commands.add_parser(
         "predict",
         help="classify a scene with stored weights",
         description="Classify a scene with stored weights. A file that a run has written holds its configuration and "
         "statistics of preprocessing, too: --protocol, --seed and --set count for other files alone, such as official "
         "weights. Instead of a configuration, the name of any scene in the catalogue may be given.",
     )
-    _add_scene_options(predict, paper)
-    predict.add_argument("--weights", type=Path, required=True, help="a run's checkpoints/selected.*, or other weights")
+    _add_scene_options(prediction, paper)
+    prediction.add_argument(
+        "--weights", type=Path, required=True, help="a run's checkpoints/selected.*, or other weights"
+    )
     if paper.tiles:
-        predict.add_argument("--tile", type=tile_side, default=0,
+        prediction.add_argument("--tile", type=tile_side, default=0,
                              help="work in tiles of this side, a multiple of 16, in bounded memory and with the same "
                              "result; 0 takes the whole scene at once (default: %(default)d)")  # fmt: skip
-    predict.set_defaults(handler=_predict)
+    prediction.set_defaults(handler=_predict)
 
     audit = commands.add_parser("audit", help="find out whether test labels or test spectra reach training")
     _add_scene_options(audit, paper)
@@ -187,7 +161,7 @@ def print_metrics(record: Dict[str, Any]) -> None:
 def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
     records = []
     for seed in arguments.seeds or [arguments.seed]:
-        outcome = paper.reproduce(_request(arguments, paper, seed))
+        outcome = reproduce(paper.method, _request(arguments, paper, seed))
         if outcome.record is None:
             print("stopped; the same command resumes the run in %s" % outcome.directory, file=sys.stderr)
             return STOPPED
@@ -204,7 +178,7 @@ def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
 
 
 def _predict(paper: Paper, arguments: argparse.Namespace) -> int:
-    outcome = paper.predict(_request(arguments, paper, arguments.seed, scenes_too=True), arguments.weights)
+    outcome = predict(paper.method, _request(arguments, paper, arguments.seed, scenes_too=True), arguments.weights)
     print("written to %s" % outcome.directory)
     return 0
 
@@ -217,7 +191,7 @@ def _audit(paper: Paper, arguments: argparse.Namespace) -> int:
         request = _request(arguments, paper, arguments.seed)
         print("%s %s, protocol %s, seed %d, %d steps"
               % (paper.slug, request.experiment, protocol, request.seed, request.iterations), flush=True)  # fmt: skip
-        found = paper.audit(request, arguments.record)
+        found = audit_run(paper.method, request, arguments.record)
         print_text(audit_as_text(found) + "\n")
     return 0
 
@@ -236,7 +210,7 @@ def _settings(paper: Paper, arguments: argparse.Namespace) -> int:
         arguments.experiment = name
         request = _request(arguments, paper, arguments.seed)._replace(settings_alone=True)
         try:
-            told["settings"][name] = paper.reproduce(request).settings
+            told["settings"][name] = reproduce(paper.method, request).settings
         except (SharedDataError,) + paper.errors as error:
             told["errors"][name] = str(error)
     print(json.dumps(told))

@@ -7,7 +7,7 @@ from typing import List, Optional
 
 from shared_data.cli.arguments import seed_number, whole_number
 from shared_data.cli.console import print_text, run_command
-from shared_data.cli.paper import STOPPED, Request, print_metrics
+from shared_data.cli.paper import STOPPED, print_metrics
 from shared_data.comparison import diff as comparison
 from shared_data.comparison.methods import disjoint_table, pairs_table
 from shared_data.comparison.published import load_published
@@ -15,6 +15,7 @@ from shared_data.configuration.overrides import check_name
 from shared_data.errors import SceneNotFoundError, SharedDataError
 from shared_data.records.record import collect, find_records
 from shared_data.report.tables import report_tables
+from shared_data.runs.request import Request
 from shared_data.scenes.catalogue import get_scene, scenes
 from shared_data.scenes.loading import CONTENT, FILE, data_folders, load_scene, verify_scene
 from shared_data.splits.disjoint import DisjointRule, draw_disjoint, manifest, write_manifest

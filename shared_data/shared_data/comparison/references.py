@@ -16,13 +16,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_info
 
-from shared_data.cli.paper import Outcome, Request
 from shared_data.configuration.overrides import check_name
 from shared_data.errors import SettingsError, SplitError
 from shared_data.runs import environment
 from shared_data.runs.history import History
 from shared_data.runs.outputs import Results
 from shared_data.runs.reproduce import PreparedRun, reproduce_once
+from shared_data.runs.request import Outcome, Request
 from shared_data.runs.signals import stop_on_signals
 from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.disjoint import DisjointRule, common_split

@@ -14,13 +14,13 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 import jsonschema
 import numpy as np
 
-from shared_data.cli.paper import Request
 from shared_data.configuration.schema import Validator, load_schema
 from shared_data.errors import CheckpointError
 from shared_data.quoting import one_line
+from shared_data.runs.request import Configuration, Request
 from shared_data.scenes.catalogue import Scene
-from shared_data.scenes.loading import LoadedScene, file_sha256
-from shared_data.splits.draws import Split
+from shared_data.scenes.loading import SceneImage, file_sha256
+from shared_data.splits.labels import Labels
 
 FORMAT_VERSION = 1  # to be raised where an older reader would misunderstand a file
 DESCRIPTION, ARRAYS, TRAINED = "description", "arrays", "trained"  # items of a file's content
@@ -59,18 +59,17 @@ class ModelFile(NamedTuple):
 
 def describe_model(
     paper: str,
-    request: Request,
-    config: Dict[str, Any],
-    loaded: LoadedScene,
-    split: Split,
+    configuration: Configuration,
+    image: SceneImage,
+    labels: Optional[Labels],
     arrays: Mapping[str, np.ndarray],
 ) -> ModelFile:
-    """The model of a run. config: resolved, JSON values. arrays: of the fitted preprocessing."""
-    scene = loaded.scene
-    trained = np.sort(np.concatenate([split.train, split.val])).astype(np.int64)
+    """The model of a run. labels: None for a scene without. arrays: of the fitted preprocessing."""
+    scene = image.scene
+    pixels = np.empty(0, np.int64) if labels is None else np.concatenate([labels.train_pixels, labels.val_pixels])
     return ModelFile(
-        paper, request.experiment, request.protocol, scene.slug, scene.bands, tuple(scene.class_names),
-        tuple(scene.palette), config, dict(arrays), trained,
+        paper, configuration.experiment, configuration.protocol, scene.slug, scene.bands, tuple(scene.class_names),
+        tuple(scene.palette), configuration.settings, dict(arrays), np.sort(pixels).astype(np.int64),
     )  # fmt: skip
 
 

@@ -2,11 +2,10 @@
 
 import time
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from shared_data.cli.paper import Outcome, Request
 from shared_data.errors import RunDirectoryError
 from shared_data.evaluation import maps
 from shared_data.evaluation.metrics import evaluate
@@ -18,8 +17,10 @@ from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
 from shared_data.runs.history import History
 from shared_data.runs.model_file import ModelFile, prediction_folder
+from shared_data.runs.request import Outcome, Request
 from shared_data.scenes.loading import LoadedScene
 from shared_data.splits.draws import Split, describe, save_split
+from shared_data.splits.labels import Truth
 
 
 class Results(NamedTuple):
@@ -27,6 +28,8 @@ class Results(NamedTuple):
 
     split: Split
     prediction: np.ndarray  # (H, W) uint8, classes 1..K
+    truth: Truth
+    openings: List[Dict[str, str]]  # of the sealed truth
     history: History
     decisions: Dict[str, Any]
     selection: Dict[str, Any]  # which step's weights were kept, and on what
@@ -117,13 +120,12 @@ def finish_run(
 
     weights: hashes of those after the `last` step and of those `used` for the prediction. modified: configuration keys
     that differ from the packaged ones; truncated: whether fewer iterations or epochs are allowed than there.
-    This is where test labels are read; under the protocols that hide them, for the first time.
     """
     title = "%s · %s · %s · seed %d" % (paper.upper(), loaded.scene.title, request.protocol, request.seed)
     split = results.split
     known = run.circumstances()  # the code is that of the process's start; the checkout may have moved on since
     write_prediction(run.path, results.prediction, loaded, split, title)
-    truth = loaded.ground_truth.ravel()[split.test]
+    truth = results.truth.labels.ravel()[split.test]
     metrics = evaluate(truth, results.prediction.ravel()[split.test], loaded.scene.num_classes)._asdict()
     metrics.update(results.extra_metrics)
     record = {
@@ -151,6 +153,7 @@ def finish_run(
             for file in loaded.files
         ],
         "data_verified": loaded.verified,
+        "truth_opened": results.openings,
         "config": config,
         "decisions": results.decisions,
         "environment": results.environment,

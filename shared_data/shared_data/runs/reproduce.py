@@ -1,80 +1,35 @@
-"""One run from start to record, whatever the framework: find its directory, resume or train, finish.
+"""One run from start to record, whatever the method: find its directory, resume or train, evaluate once, write.
 
-A paper brings a `PreparedRun`; this module brings what every run has in common, so that a lock, a full disk, a stop
-signal and a finished directory mean the same in every paper.
+Here a lock, a full disk, a stop signal and a finished directory mean the same for every paper; and here the sealed
+labels are opened: once, after training.
 """
 
 import math
-from abc import ABC, abstractmethod
-from typing import Any, Callable, Dict, Optional, Tuple
+import time
+from typing import Any, Dict, Tuple
 
-import numpy as np
-
-from shared_data.audit.training import weights_sha256
-from shared_data.cli.paper import Outcome, Request, run_directory_of
 from shared_data.errors import RunDirectoryError
+from shared_data.evaluation.weights import weights_sha256
 from shared_data.records.audit_file import read_audit
+from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
-from shared_data.runs.environment import revision
+from shared_data.runs.method import Fitted, Method, Run
 from shared_data.runs.outputs import Results, finish_run
+from shared_data.runs.request import Configuration, Outcome, Request, run_directory_of
 from shared_data.scenes.loading import LoadedScene
+from shared_data.splits.draws import Split
+from shared_data.splits.labels import SealedTruth
 
 # keys that end a training, where a configuration has them
 _LIMITS = ("train.num_iters", "train.epochs")
 
 
-class PreparedRun(ABC):
-    """Everything a run builds before its first step.
-
-    last_weights: those after the last step, by name; there when `train` has come to the end.
-    """
-
-    last_weights: Dict[str, np.ndarray]
-
-    @abstractmethod
-    def train(self, folder: Any) -> bool:
-        """Train from the newest checkpoint in the folder to the end; False where a signal stopped it.
-
-        Raises: OSError where something cannot be written.
-        """
-
-    @abstractmethod
-    def environment(self) -> Dict[str, Any]:
-        """What the run computes with and on, of `shared_data.runs.environment.describe`."""
-
-    @abstractmethod
-    def results(self) -> Results:
-        """After training: predict and evaluate. Under protocols that hide them, test labels are read here first."""
-
-    # what an audit asks
-
-    @abstractmethod
-    def weights(self) -> Dict[str, np.ndarray]:
-        """The weights the network has now, by name, in no memory of the network's."""
-
-    @abstractmethod
-    def predict(self) -> np.ndarray:
-        """(H, W) uint8 classes 1..K of every pixel, with the weights the network has now."""
-
-    @abstractmethod
-    def inputs(self, pixels: np.ndarray) -> np.ndarray:
-        """(n, ...) what the network is given at flat pixel indices, their surroundings left out."""
-
-    @abstractmethod
-    def sees(self, mask: np.ndarray) -> np.ndarray:
-        """(H, W) bool: the pixels for whose class the network is given some pixel of a (H, W) mask."""
-
-    @abstractmethod
-    def selection_state(self) -> Optional[Dict[str, Any]]:
-        """After training, all that decides which step's weights are used, JSON values; None where nothing does."""
-
-
-def settings_of(config: Dict[str, Any], request: Request, loaded: LoadedScene) -> Dict[str, Any]:
+def settings_of(configuration: Configuration, seed: int, loaded: LoadedScene) -> Dict[str, Any]:
     """What decides the result of a run, for the check that a directory is resumed with the same."""
     return {
-        "config": config,
-        "protocol": request.protocol,
-        "seed": request.seed,
+        "config": configuration.settings,
+        "protocol": configuration.protocol,
+        "seed": seed,
         "data": {file.name: file.identity for file in loaded.files},
     }
 
@@ -102,24 +57,16 @@ def _dotted(values: Dict[str, Any], above: str = "") -> Dict[str, Any]:
     return flat
 
 
-def reproduce_once(
-    paper: str,
-    request: Request,
-    config: Dict[str, Any],
-    packaged: Dict[str, Any],
-    loaded: LoadedScene,
-    prepare: Callable[[], PreparedRun],
-) -> Outcome:
+def reproduce(method: Method, request: Request) -> Outcome:
     """Run, or resume, or report a finished run. The record is None where a signal stopped it.
 
     Where the request asks for the settings alone, nothing is read from the run's directory or written to it.
 
-    config: the resolved configuration, JSON values. packaged: the same of this experiment without the request's
-    changes; where they differ, the record says so. prepare: builds the run; what is wrong with the input is found out
-    there, before anything is written.
-    Raises: RunDirectoryError where the directory is taken, holds another run or cannot be written.
+    Raises: RunDirectoryError where the directory is taken, holds another run or cannot be written; what the method
+    raises.
     """
-    folder, settings = run_directory_of(paper, request), settings_of(config, request, loaded)
+    configuration, loaded = method.resolve(request)
+    folder, settings = run_directory_of(method.slug, request), settings_of(configuration, request.seed, loaded)
     if request.settings_alone:
         return Outcome(folder, None, settings)
     with RunDirectory(folder, settings, request.force) as directory:
@@ -128,18 +75,72 @@ def reproduce_once(
             print("%s is finished already; --force or FORCE=1 runs it again" % folder)
             return Outcome(folder, finished)
         read_audit(folder)  # one that cannot be read must not show after hours
-        run = prepare()
-        directory.begin({"environment": run.environment(), "revision": revision()})
         try:
-            if not run.train(folder):
-                return Outcome(folder, None)
-            results = run.results()
-            weights = {"last": weights_sha256(run.last_weights), "used": weights_sha256(run.weights())}
+            return Outcome(folder, _train_and_evaluate(method, request, configuration, loaded, directory))
         except OSError as error:
             raise RunDirectoryError(
                 "%s cannot be written: %s. The checkpoints written before are intact; the same command resumes the run."
                 % (folder, error.strerror or error)
             ) from error
-        changed, truncated = modifications(config, packaged), is_truncated(config, packaged)
-        record = finish_run(directory, paper, request, loaded, config, results, weights, changed, truncated)
-        return Outcome(folder, record)
+
+
+def _train_and_evaluate(
+    method: Method, request: Request, configuration: Configuration, loaded: LoadedScene, directory: RunDirectory
+) -> Any:
+    """The record; None where a signal stopped the training."""
+    draw = method.draw(loaded, configuration, request.seed)
+    truth = SealedTruth(loaded.ground_truth, draw.split)
+    labels = method.labels(draw, loaded.ground_truth)
+    if configuration.discloses:
+        labels = labels._replace(truth=truth)
+    surroundings = method.environment(request.device)
+
+    def begin() -> None:
+        directory.begin({"environment": surroundings, "revision": environment.revision()})
+
+    run = Run(directory.path, request.device, request.out / method.slug, begin)
+    fitted = method.fit(loaded.image, labels, configuration, request.seed, run)
+    if fitted is None:
+        return None
+    fitted.save(directory.path / "checkpoints" / ("selected" + fitted.SUFFIX))
+    results = _evaluate(method, request, configuration, loaded, draw.split, truth, fitted)
+    results = results._replace(environment=surroundings)
+    weights = {"last": weights_sha256(fitted.report.last_weights), "used": weights_sha256(fitted.weights())}
+    changed = modifications(configuration.settings, configuration.packaged)
+    truncated = is_truncated(configuration.settings, configuration.packaged)
+    return finish_run(
+        directory, method.slug, request, loaded, configuration.settings, results, weights, changed, truncated
+    )
+
+
+def _evaluate(
+    method: Method,
+    request: Request,
+    configuration: Configuration,
+    loaded: LoadedScene,
+    split: Split,
+    truth: SealedTruth,
+    fitted: Fitted,
+) -> Results:
+    """Predict every pixel, then open the truth."""
+    start = time.perf_counter()
+    prediction = fitted.predict(loaded.image)
+    evaluation_s = time.perf_counter() - start
+    history = fitted.report.history
+    truth.training_is_over()
+    opened = truth.open(__name__, "final evaluation")
+    further = fitted.report_further(loaded.image, opened, prediction)
+    return Results(
+        split=split,
+        prediction=prediction,
+        truth=opened,
+        openings=truth.openings,
+        history=history,
+        decisions=configuration.described,
+        selection=fitted.report.selection,
+        environment={},
+        times={"train_s": sum(history.seconds), "step_s": history.median_step(), "evaluation_s": evaluation_s},
+        memory={"peak_rss_mb": environment.peak_memory_mb(), "peak_gpu_mb": method.peak_gpu_mb(request.device)},
+        extra_metrics=further.metrics,
+        audit=further.audit,
+    )

@@ -46,6 +46,21 @@ class FileEvidence(NamedTuple):
         return _identity(self._asdict())
 
 
+class SceneImage(NamedTuple):
+    """A scene without its labels: what a method is given to train on and to predict.
+
+    scene: the catalogue's entry. cube: (H, W, B), as in `LoadedScene`.
+    """
+
+    scene: Scene
+    cube: np.ndarray
+
+    @property
+    def shape(self) -> Tuple[int, int]:
+        """(H, W)."""
+        return self.cube.shape[0], self.cube.shape[1]
+
+
 class LoadedScene(NamedTuple):
     """A scene ready for use.
 
@@ -62,6 +77,11 @@ class LoadedScene(NamedTuple):
     ground_truth: np.ndarray
     files: Tuple[FileEvidence, ...]
     verified: bool
+
+    @property
+    def image(self) -> SceneImage:
+        """The scene without its labels."""
+        return SceneImage(self.scene, self.cube)
 
     @property
     def is_labelled(self) -> bool:

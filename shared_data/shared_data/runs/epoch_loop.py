@@ -1,0 +1,158 @@
+"""What a loop over epochs calls: resume, time and count steps, stop on a signal, log, checkpoint.
+
+    loop = EpochLoop(run.begin(), FORMAT, settings, batches, state)
+    with loop:
+        for _epoch in loop.epochs(lambda: rule.exhausted):
+            for batch in loop.minibatches():
+                ...                         # forward, backward, the optimizer step
+                loop.step(loss, len(batch))
+            if loop.stopped:
+                break
+            loop.end_epoch({"validation_loss": 0.5}, "validation loss 0.5")
+        if not loop.is_over:
+            return None
+
+Every epoch ends with a checkpoint. Between two of them SIGINT or SIGTERM stops the run after the current step; the
+same command goes on from the last complete epoch and ends with the numbers of an undisturbed run.
+"""
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Optional
+
+from shared_data.errors import CheckpointError
+from shared_data.runs.checkpoints import CheckpointFolder, CheckpointFormat
+from shared_data.runs.history import History
+from shared_data.runs.log import RunLog
+from shared_data.runs.progress import TrainingProgress
+from shared_data.runs.signals import stop_on_signals
+
+_SHOWN_EVERY = 10  # steps between two numbers beside the progress bar
+
+
+class EpochLoop:
+    """A context manager; entering it resumes from the newest checkpoint below the folder.
+
+    settings: `train` of a configuration, with epochs, num_iters (0: no limit beside the epochs). steps: a lower limit.
+    batches: one iteration is one epoch of mini-batches; it has a length, and resumes inside an epoch.
+    state: all that the next epoch depends on beside what this class and `batches` keep, with state_dict() and
+    load_state_dict(state); the latter raises KeyError, ValueError, TypeError or RuntimeError for another run's state.
+    Raises: CheckpointError where the newest checkpoint does not fit the run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        checkpoint_format: CheckpointFormat,
+        settings: Dict[str, Any],
+        batches: Any,
+        state: Any,
+        steps: Optional[int] = None,
+    ) -> None:
+        self._folder, self._batches, self._state = folder, batches, state
+        self._checkpoints = CheckpointFolder(folder / "checkpoints", checkpoint_format)
+        self.history = History()
+        self.epoch = 0  # epochs that ended
+        self.stopped: Optional[str] = None  # why a signal ended it, in words
+        self._exhausted: Callable[[], bool] = lambda: False
+        limits = [settings["epochs"] * len(batches), settings["num_iters"], steps]
+        self.total_steps = min(limit for limit in limits if limit)  # where nothing stops early
+
+    @property
+    def step_count(self) -> int:
+        """Optimizer steps done."""
+        return len(self.history.seconds)
+
+    def __enter__(self) -> "EpochLoop":
+        name, content, problems = self._checkpoints.newest()
+        if name:
+            self._restore(content)
+        with contextlib.ExitStack() as stack:
+            self._progress = stack.enter_context(TrainingProgress(self.total_steps, self.step_count))
+            self.log = stack.enter_context(RunLog(self._folder, self._progress.visible))
+            for problem in problems:
+                self.log.warning("%s", problem)
+            if name:
+                self.log.info("resumed from %s at step %d", name, self.step_count)
+            stack.enter_context(stop_on_signals(self._request_stop))
+            self._opened = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self.stopped and not self.is_over:
+            self.log.info("stopped after the current step: %s", self.stopped)
+        self._opened.__exit__(*error)
+
+    def epochs(self, exhausted: Callable[[], bool]) -> Iterator[int]:
+        """Numbers of the epochs still to do, from 0, until all steps are done, `exhausted` says so or a signal came.
+
+        exhausted: whether the rule of early stopping ends training.
+        """
+        self._exhausted = exhausted
+        while not (self.is_over or self.stopped):
+            self._begun, self._loss_sum, self._weight_sum = time.perf_counter(), 0.0, 0
+            yield self.epoch
+
+    @property
+    def is_over(self) -> bool:
+        """Whether an epoch has ended training, by the rule or as the one with the last step."""
+        entries = self.history.entries
+        return self._exhausted() or bool(entries and entries[-1]["step"] >= self.total_steps)
+
+    def minibatches(self) -> Iterator[Any]:
+        """Those of one epoch; the time until the next one is asked for is the step's."""
+        for batch in self._batches:
+            start = time.perf_counter()
+            yield batch
+            self.history.add_step(time.perf_counter() - start)
+            shown = self._progress.visible and self.step_count % _SHOWN_EVERY == 0
+            # reading a number may wait for the device
+            numbers = {"loss": "%.4f" % float(self._loss), "epoch": str(self.epoch + 1)} if shown else {}
+            self._progress.update(**numbers)
+            if self.stopped:
+                return
+            if self.step_count == self.total_steps:
+                return
+
+    def step(self, loss: Any, weight: int) -> None:
+        """Take the loss of a finished optimizer step, a number or a detached scalar tensor, for the epoch's mean."""
+        self._loss = loss
+        self._loss_sum, self._weight_sum = self._loss_sum + loss * weight, self._weight_sum + weight
+
+    def end_epoch(self, numbers: Dict[str, float], sentence: str) -> None:
+        """Log an epoch and write its checkpoint. numbers: of its validation, for history and curves."""
+        self.epoch += 1
+        loss = float(self._loss_sum) / self._weight_sum
+        numbers = dict({"loss": loss}, **numbers)
+        self.history.add_entry(self.step_count, **numbers)
+        self.log.curves(self.step_count, numbers)
+        seconds = time.perf_counter() - self._begun
+        self.log.info(
+            "epoch %d, step %d of %d: loss %.4f, %s, %.2f s", self.epoch, self.step_count, self.total_steps, loss,
+            sentence, seconds,
+        )  # fmt: skip
+        self.log.info("%s saved", self._checkpoints.save(self.epoch, self._content()))
+
+    def _request_stop(self, reason: str) -> None:
+        self.stopped = reason
+
+    def _content(self) -> Dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "history": self.history.state_dict(),
+            "stream": self._batches.state_dict(),
+            "run": self._state.state_dict(),
+        }
+
+    def _restore(self, content: Dict[str, Any]) -> None:
+        try:
+            self._state.load_state_dict(content["run"])
+            self._batches.load_state_dict(content["stream"])
+            self.history.load_state_dict(content["history"])
+            self.epoch = int(content["epoch"])
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise CheckpointError(
+                "the newest checkpoint does not fit this run (%s); start over with FORCE=1 or --force." % reason
+            ) from error

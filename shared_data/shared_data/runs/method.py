@@ -1,0 +1,143 @@
+"""A method as an estimator: `fit`, `predict`, `save` and `load`, and what its callers need to know beside them.
+
+`reproduce`, `audit`, `predict` and cross-validation call a `Method`; a method never calls them, and never evaluates
+itself. Data flow one way: request → configuration and scene → split → labels → fit → prediction → evaluation.
+"""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from shared_data.runs.history import History
+from shared_data.runs.model_file import ModelFile
+from shared_data.runs.request import Configuration
+from shared_data.scenes.loading import LoadedScene, SceneImage
+from shared_data.splits.draws import Split
+from shared_data.splits.labels import Labels, Truth, labels_of
+
+
+class Run:
+    """Where one training writes, and on which device it computes.
+
+    device: auto, cpu, cuda or cuda:N. shared: a folder for derived data that runs of the method have in common, such
+    as filtered scenes; below the run's own where none is given.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        device: str = "auto",
+        shared: Optional[Path] = None,
+        on_begin: Optional[Callable[[], None]] = None,
+    ) -> None:
+        self._folder, self.device = Path(folder), device
+        self.shared = Path(shared) if shared is not None else self._folder / "shared"
+        self._on_begin = on_begin
+
+    def begin(self) -> Path:
+        """The run's folder. To be called when all that can be wrong with the input has been found out: until here
+        nothing is written. Raises: RunDirectoryError where the folder cannot be written."""
+        if self._on_begin is not None:
+            self._on_begin()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
+
+
+class Report(NamedTuple):
+    """What a training tells beside what it learnt.
+
+    selection: for the record, `step` and `on`, and what a paper adds. selection_state: all that decides which step's
+    weights are used, JSON values; None where nothing does. last_weights: those after the last step, by name.
+    """
+
+    history: History
+    selection: Dict[str, Any]
+    selection_state: Optional[Dict[str, Any]]
+    last_weights: Dict[str, np.ndarray]
+
+
+class Further(NamedTuple):
+    """What a paper reports beside OA, AA and kappa. audit: facts that are no metrics: numbers, truth values, texts."""
+
+    metrics: Dict[str, float] = {}
+    audit: Dict[str, Any] = {}
+
+
+class Fitted(ABC):
+    """A trained method, of `fit` or `load`.
+
+    model: what predicting needs beside the weights. report: of the training; None of a loaded file.
+    SUFFIX: of the files that `save` writes.
+    """
+
+    SUFFIX: str
+    model: ModelFile
+    report: Optional[Report] = None
+
+    @abstractmethod
+    def predict(self, image: SceneImage, tile: int = 0) -> np.ndarray:
+        """(H, W) uint8 classes 1..K of every pixel, labelled or not, of this scene or of another with as many bands.
+
+        tile: side in pixels of the tiles to work in, where the method can; 0 is the whole scene at once.
+        """
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """Weights and all else that predicting needs, in one file. Raises: OSError where it cannot be written."""
+
+    @abstractmethod
+    def weights(self) -> Dict[str, np.ndarray]:
+        """The weights in use, by name, in no memory of the network's."""
+
+    def report_further(self, _image: SceneImage, _truth: Truth, _prediction: np.ndarray) -> Further:
+        """After training, on the opened truth: what the paper reports beside the shared metrics; may complete the
+        report's history."""
+        return Further()
+
+
+class Draw(NamedTuple):
+    """The pixels of a run. plan: what a method draws beside them, such as windows; only the method reads it."""
+
+    split: Split
+    plan: Any = None
+
+
+def _labels_of_split(draw: Draw, ground_truth: np.ndarray) -> Labels:
+    return labels_of(ground_truth, draw.split)
+
+
+class Method(NamedTuple):
+    """A paper, or a baseline.
+
+    resolve(request, labelled): the request's configuration and scene; whether a scene must have labels. Raises:
+        UnknownNameError, SettingsError, what `load_scene` raises.
+    scene_of(experiment): slug of an experiment's scene, or the name itself. Raises: UnknownNameError.
+    draw(loaded, configuration, seed): the pixels under the protocol. Raises: SplitError, SettingsError.
+    preprocess(image, labels, configuration, seed): the model without weights; what preprocessing learns is in its
+        arrays. labels: None for a scene without. Raises: SettingsError where it needs them, or sizes do not fit.
+    fit(image, labels, configuration, seed, run, steps): trains from the newest checkpoint in the run's folder; None
+        where a signal stopped it. steps: at most so many optimizer steps, whatever the configuration says.
+        Raises: SettingsError, DeviceError; OSError where something cannot be written.
+    load(path, device, bare): what `save` wrote; bare: gives the model of a file that holds weights alone, such as
+        official ones. Raises: CheckpointError, SettingsError.
+    inputs(model, image, pixels): (n, ...) what the network is given at flat pixel indices, surroundings left out.
+    sees(configuration, mask): (H, W) bool, the pixels for whose class the network is given some pixel of a mask.
+    environment(device): of `shared_data.runs.environment.describe`. Raises: DeviceError.
+    peak_gpu_mb(device): of this process so far; None on the CPU.
+    labels(draw, ground_truth): what training may see of a ground truth, the one of the scene or an altered one.
+    """
+
+    slug: str
+    resolve: Callable[..., Tuple[Configuration, LoadedScene]]
+    scene_of: Callable[[str], str]
+    draw: Callable[[LoadedScene, Configuration, int], Draw]
+    preprocess: Callable[[SceneImage, Optional[Labels], Configuration, int], ModelFile]
+    fit: Callable[..., Optional[Fitted]]
+    load: Callable[..., Fitted]
+    inputs: Callable[[ModelFile, SceneImage, np.ndarray], np.ndarray]
+    sees: Callable[[Configuration, np.ndarray], np.ndarray]
+    environment: Callable[[str], Dict[str, Any]]
+    peak_gpu_mb: Callable[[str], Optional[float]] = lambda _device: None
+    labels: Callable[[Draw, np.ndarray], Any] = _labels_of_split

@@ -1,0 +1,55 @@
+"""`predict`: a scene and a file of weights → the trained method → every pixel's class → maps."""
+
+from pathlib import Path
+from typing import Optional
+
+from shared_data.runs.method import Method
+from shared_data.runs.model_file import ModelFile, announce, check_bands
+from shared_data.runs.outputs import write_classified
+from shared_data.runs.request import Outcome, Request
+from shared_data.scenes.loading import LoadedScene, load_scene
+from shared_data.splits.draws import Split
+
+
+def predict(method: Method, request: Request, weights: Path) -> Outcome:
+    """Classify every pixel of a scene, labelled or not.
+
+    A model that a run has written brings its configuration, what preprocessing learnt, and its classes; protocol, seed
+    and overrides of the request do not count. Bare weights, such as a checkpoint of the release, take the request's,
+    and statistics of its scene.
+    Writes results/<paper>/<experiment>/predictions/<scene>-<name of the weights>-<hash>/.
+    Raises: CheckpointError where the file cannot be read or does not fit; what the method raises.
+    """
+    bare = _Bare(method, request)
+    fitted = method.load(weights, request.device, bare.model)
+    if bare.loaded is not None:
+        loaded, described = bare.loaded, None
+    else:
+        scene = method.scene_of(request.experiment)
+        loaded, described = load_scene(scene, request.data, request.unverified, labelled=False), fitted.model
+        check_bands(fitted.model, loaded.scene, weights)
+    announce(described, request, weights)
+    prediction = fitted.predict(loaded.image, request.tile)
+    return write_classified(method.slug, request, weights, prediction, loaded, described, bare.split)
+
+
+class _Bare:
+    """The model of a file that holds weights alone, from the request and its scene, loaded where it is asked for.
+
+    split: the request's, of a scene with labels.
+    """
+
+    def __init__(self, method: Method, request: Request) -> None:
+        self._method, self._request = method, request
+        self.loaded: Optional[LoadedScene] = None
+        self.split: Optional[Split] = None
+
+    def model(self) -> ModelFile:
+        """Raises: what `Method.resolve`, `draw` and `preprocess` raise."""
+        method, seed = self._method, self._request.seed
+        configuration, self.loaded = method.resolve(self._request, labelled=False)
+        labels = None
+        if self.loaded.is_labelled:
+            draw = method.draw(self.loaded, configuration, seed)
+            self.split, labels = draw.split, method.labels(draw, self.loaded.ground_truth)
+        return method.preprocess(self.loaded.image, labels, configuration, seed)

@@ -7,13 +7,14 @@ import subprocess
 import sys
 
 import pytest
+from toy_method import METHOD
 
 from shared_data.audit import Audit, Finding
 from shared_data.cli import paper as paper_cli
 from shared_data.cli.paper import STOPPED, Paper
 from shared_data.cli.shared import main
 from shared_data.records.record import write_record
-from shared_data.runs.request import Outcome
+from shared_data.runs.request import Outcome, run_directory_of
 
 
 def fails(capsys, code, *expected):
@@ -194,15 +195,16 @@ class Mistake(Exception):
 
 
 @pytest.fixture
-def paper(tmp_path, record):
+def paper(tmp_path, record, monkeypatch):
     """A paper whose runs give `record` with the requested seed, and the list of what it was asked for."""
     requests = []
 
-    def reproduce(request):
+    def reproduce(method, request):
+        assert method is METHOD
         requests.append(request)
         if request.device == "broken":
             raise Mistake("the device is broken")
-        directory = paper_cli.run_directory_of("ssdgl", request)
+        directory = run_directory_of("ssdgl", request)
         if request.iterations == 1:
             return Outcome(directory, None)
         directory.mkdir(parents=True)
@@ -210,26 +212,25 @@ def paper(tmp_path, record):
         write_record(directory / "run.json", answer)
         return Outcome(directory, answer)
 
-    def predict(request, weights):
-        requests.append(weights)
+    def predict(_method, request, weights):
+        requests.append((request, weights))
         return Outcome(request.out, None)
 
-    def audit(request, kept_record):
+    def audit(_method, request, kept_record):
         requests.append((request, kept_record))
         return Audit((Finding("labels", "clean", "nothing reached training"),))
 
+    for name, replacement in (("reproduce", reproduce), ("predict", predict), ("audit_run", audit)):
+        monkeypatch.setattr(paper_cli, name, replacement)
     (tmp_path / "README.md").write_text("<!-- table: protocols paper=ssdgl -->\n<!-- end table -->\n")
     return Paper(
-        slug="ssdgl",
         title="A paper.",
         experiments=lambda: ["pavia-v2021", "salinas"],
         describe=lambda name: "About %s.\nMore." % name,
         protocols=("paper", "released"),
         protocol_table=lambda: "| protocols |",
         readme=tmp_path / "README.md",
-        reproduce=reproduce,
-        predict=predict,
-        audit=audit,
+        method=METHOD,
         bench=lambda arguments: arguments.repeat,
         add_bench_options=lambda parser: parser.add_argument("--repeat", type=int),
         default_seed=2333,
@@ -255,13 +256,10 @@ def test_the_request_holds_what_was_asked_for(tmp_path, paper):
 
 
 def test_tiles_are_an_option_of_papers_that_know_them(capsys, paper):
-    asked = paper[1]
     words = ["predict", "salinas", "--weights", "w.pth"]
-    able = paper[0]._replace(
-        tiles=True, predict=lambda request, weights: asked.append(request) or Outcome(request.out, None)
-    )
+    able = paper[0]._replace(tiles=True)
     assert paper_cli.main(able, words) == 0 and paper_cli.main(able, words + ["--tile", "256"]) == 0
-    assert [request.tile for request in asked] == [0, 256]
+    assert [request.tile for request, _ in paper[1]] == [0, 256]
     for unable, given in ((able, "-16"), (able, "1.5"), (paper[0], "256")):
         with pytest.raises(SystemExit):
             paper_cli.main(unable, words + ["--tile", given])
@@ -324,7 +322,7 @@ def test_numbers_that_no_run_can_have(capsys, paper, words):
 def test_predict_list_bench_and_tables(capsys, tmp_path, paper):
     words = ["predict", "salinas", "--weights", "w.pth", "--out", str(tmp_path)]
     assert paper_cli.main(paper[0], words) == 0
-    assert [str(weights) for weights in paper[1]] == ["w.pth"]
+    assert [str(weights) for _, weights in paper[1]] == ["w.pth"]
     assert "written to %s" % tmp_path in capsys.readouterr().out
     assert paper_cli.main(paper[0], ["list"]) == 0
     assert capsys.readouterr().out.startswith("pavia-v2021\n    About pavia-v2021.\n    More.\nsalinas\n")

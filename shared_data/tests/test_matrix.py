@@ -9,13 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from toy_method import METHOD
 
 from shared_data.cli import paper as paper_cli
 from shared_data.errors import SettingsError
 from shared_data.records.record import write_record
 from shared_data.runs.directory import take_lock
-from shared_data.runs.reproduce import reproduce_once
-from shared_data.scenes.loading import load_scene
 from tools.matrix import ask as asking
 from tools.matrix import revision, run_one
 from tools.matrix.costs import SCALINGS, cost, usable_records
@@ -58,15 +57,11 @@ def test_papers_come_from_the_makefile_in_one_word():
 
 
 def test_a_paper_says_what_decides_its_results_on_the_way_a_run_takes(tmp_path, capsys):
-    def reproduce(request):
-        config = {"scene": "synthetic", "train": {"num_iters": request.iterations}}
-        loaded = load_scene(request.experiment)
-        return reproduce_once("ssdgl", request, config, config, loaded, lambda: pytest.fail("it ran"))
-
+    method = METHOD._replace(fit=lambda *_: pytest.fail("it ran"))
     paper = paper_cli.Paper(
-        slug="ssdgl", title="A paper", experiments=lambda: ["synthetic", "pavia"], describe=str, protocols=("paper",),
-        protocol_table=str, readme=tmp_path, reproduce=reproduce, predict=reproduce, audit=reproduce, bench=print,
-        add_bench_options=lambda parser: None, default_seed=7,
+        title="A paper", experiments=lambda: ["synthetic", "pavia"], describe=str, protocols=("paper",),
+        protocol_table=str, readme=tmp_path, method=method, bench=print, add_bench_options=lambda parser: None,
+        default_seed=7,
     )  # fmt: skip
     words = ["settings", "synthetic", "unheard-of", "pavia", "--iters", "3", "--data", str(tmp_path), "--out"]
     assert paper_cli.main(paper, words + [str(tmp_path / "results")]) == 0

@@ -8,9 +8,10 @@ import pytest
 from shared_data.errors import CheckpointError
 from shared_data.runs import model_file, npz_checkpoint
 from shared_data.runs.outputs import write_classified
-from shared_data.runs.request import Request
+from shared_data.runs.request import Configuration, Request
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import Split
+from shared_data.splits.labels import labels_of
 
 ARRAYS = {"mean": np.arange(64.0), "axes": np.eye(64, 3)}
 
@@ -25,11 +26,13 @@ def loaded():
 
 
 @pytest.fixture
-def model(loaded, tmp_path):
+def model(loaded):
     labelled = np.flatnonzero(loaded.ground_truth)
     split = Split(labelled[20:10:-1], labelled[:5], labelled[30:])
     config = {"scene": "synthetic", "train": {"lr": 0.1, "widths": [1, 2]}}
-    return model_file.describe_model("a2s2k", request_into(tmp_path), config, loaded, split, ARRAYS)
+    configuration = Configuration("synthetic", "paper", "synthetic", config, config, None, {})
+    labels = labels_of(loaded.ground_truth, split)
+    return model_file.describe_model("a2s2k", configuration, loaded.image, labels, ARRAYS)
 
 
 def same(one, other):

@@ -1,16 +1,14 @@
 """Which runs are modified, and which truncated: what differs from the packaged configuration, however changed."""
 
 import copy
+from functools import partial
 
-import numpy as np
 import pytest
+import toy_method
+from toy_method import METHOD
 
-from shared_data.runs.history import History
-from shared_data.runs.outputs import Results
-from shared_data.runs.reproduce import is_truncated, modifications, reproduce_once
+from shared_data.runs.reproduce import is_truncated, modifications, reproduce
 from shared_data.runs.request import Request
-from shared_data.scenes.loading import load_scene
-from shared_data.splits.draws import draw_per_class
 
 PACKAGED = {
     "scene": "synthetic",
@@ -78,31 +76,6 @@ def test_a_limit_of_iterations_that_is_packaged():
     assert not is_truncated({"grid": [1]}, {"grid": [1]})
 
 
-class Run:
-    """What `reproduce_once` asks of a run."""
-
-    def __init__(self, loaded, split):
-        self._loaded, self._split = loaded, split
-        self.last_weights = self.weights()
-
-    def train(self, folder):
-        return True
-
-    def weights(self):
-        return {"w": np.zeros(1)}
-
-    def environment(self):
-        return {"framework": "none", "framework_version": "0", "python": "3", "system": "Linux", "cpu": "one",
-                "cores": 1, "gpu": None}  # fmt: skip
-
-    def results(self):
-        truth = self._loaded.ground_truth
-        return Results(
-            self._split, np.maximum(truth, 1), History(), {}, {"step": 1, "on": "last"}, self.environment(),
-            {"train_s": 0.0, "step_s": 0.0, "evaluation_s": 0.0}, {"peak_rss_mb": 1.0, "peak_gpu_mb": None},
-        )  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "config, overrides, modified, truncated",
     [
@@ -111,9 +84,8 @@ class Run:
         (changed(train__lr=0.2), ("train.lr=0.2",), ["train.lr"], False),
     ],
 )
-def test_the_record_compares_configurations_not_requests(tmp_path, monkeypatch, config, overrides, modified, truncated):
-    loaded = load_scene("synthetic")
-    split = draw_per_class(loaded.ground_truth, [10] * loaded.scene.num_classes, seed=1)
+def test_the_record_compares_configurations_not_requests(tmp_path, config, overrides, modified, truncated):
     request = Request("synthetic", "paper", 1, None, False, "cpu", None, overrides, tmp_path, False)
-    record = reproduce_once("ssdgl", request, config, PACKAGED, loaded, lambda: Run(loaded, split)).record
+    method = METHOD._replace(resolve=partial(toy_method.resolve, settings=config, packaged=PACKAGED))
+    record = reproduce(method, request).record
     assert (record["modified"], record["truncated"]) == (modified, truncated)

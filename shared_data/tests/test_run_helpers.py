@@ -24,6 +24,7 @@ from shared_data.runs.request import Request, run_directory_of
 from shared_data.runs.signals import stop_on_signals
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import Split, load_split
+from shared_data.splits.labels import Truth
 
 # the scene as one image
 
@@ -208,7 +209,9 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     history = History()
     history.add_entry(10, loss=0.5)
     parts = {name: record[name] for name in ("decisions", "selection", "environment", "times", "memory")}
-    results = Results(split, prediction, history, extra_metrics={"aa_released": 0.5}, **parts)
+    openings = [{"by": "test", "reason": "final evaluation", "at": "2026-01-02T03:04:05Z", "while": "evaluation"}]
+    opened = Truth(truth, split.test)
+    results = Results(split, prediction, opened, openings, history, extra_metrics={"aa_released": 0.5}, **parts)
     with RunDirectory(run_directory_of("ssdgl", request), {}) as run:
         run.begin()
         finished = finish_run(run, "ssdgl", request, loaded, record["config"], results, WEIGHTS, ["b", "a"], True)
@@ -220,7 +223,7 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     assert finished["metrics"]["oa"] == pytest.approx(np.mean(truth.ravel()[split.test] == 1))
     assert finished["metrics"]["aa_released"] == 0.5
     assert (finished["scene"], finished["seed"], finished["modified"]) == ("tiny", 3, ["a", "b"])
-    assert finished["truncated"] is True
+    assert finished["truncated"] is True and finished["truth_opened"] == openings
     assert finished["split"]["test"]["size"] == split.test.size
     assert finished["data_verified"] and len(finished["data"]) == 2
     assert [(file["verified_by"], file["content_sha256"]) for file in finished["data"]] == [("file", None)] * 2

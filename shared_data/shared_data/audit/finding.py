@@ -1,6 +1,8 @@
 """What an audit says of one item: a verdict, the sentence that supports it, and its numbers."""
 
-from typing import Dict, NamedTuple, Union
+from typing import Dict, NamedTuple
+
+from shared_data.records.audit_file import Value
 
 ITEMS = ("labels", "selection", "preprocessing", "overlap", "split")
 
@@ -8,7 +10,6 @@ CLEAN, LEAKS, OVERLAPS, NONE, FLAWED = "clean", "leaks", "overlaps", "none", "fl
 FINISHED = "finished run"  # whose prediction gives the accuracies
 NOT_DETERMINISTIC, NOT_AUDITED = "not deterministic", "not audited"
 
-Value = Union[float, bool, str]
 
 
 class Finding(NamedTuple):

@@ -15,6 +15,7 @@ from shared_data.configuration.overrides import check_name
 from shared_data.errors import SceneNotFoundError, SharedDataError
 from shared_data.records.record import collect, find_records
 from shared_data.report.tables import report_tables
+from shared_data.runs.reproduce import reproduce
 from shared_data.runs.request import Request
 from shared_data.scenes.catalogue import get_scene, scenes
 from shared_data.scenes.loading import CONTENT, FILE, data_folders, load_scene, verify_scene
@@ -149,11 +150,11 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _reference(arguments: argparse.Namespace) -> int:
-    from shared_data.comparison.references import (  # scikit-learn: not needed, and not loaded, for other commands
-        METHODS,
-        reproduce,
-    )
+    from shared_data.comparison.baselines import METHODS  # scikit-learn: not loaded for other commands
 
+    chosen = arguments.method or list(METHODS)
+    for slug in chosen:
+        check_name("baseline", slug, METHODS)
     for seed in arguments.seeds or [arguments.seed]:
         request = Request(
             experiment=arguments.scene,
@@ -167,8 +168,8 @@ def _reference(arguments: argparse.Namespace) -> int:
             out=arguments.out,
             force=arguments.force,
         )
-        for method in arguments.method or METHODS:
-            outcome = reproduce(method, request)
+        for slug in chosen:
+            outcome = reproduce(METHODS[slug], request)
             if outcome.record is None:
                 print("stopped; the same command starts the run in %s over" % outcome.directory, file=sys.stderr)
                 return STOPPED

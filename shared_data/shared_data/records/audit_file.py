@@ -9,14 +9,15 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Union
 
-from shared_data.audit.finding import Value
 from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
 from shared_data.files.plain import read_text
 from shared_data.records.record import read_record, write_record
 from shared_data.scenes.loading import data_identities
+
+Value = Union[float, bool, str]  # of an entry
 
 _FILE, _RECORD, _PREFIX = "audit.json", "run.json", "audit_"
 _LARGEST = 10**6  # bytes; a real one has some thousand

@@ -79,10 +79,10 @@ class EpochLoop:
             self._opened = stack.pop_all()
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        if self.stopped and not self.is_over:
-            self.log.info("stopped after the current step: %s", self.stopped)
-        self._opened.__exit__(*error)
+    def __exit__(self, error: Any, *_: Any) -> None:
+        with self._opened:  # closes also where the disk is too full for a line
+            if self.stopped and not self.is_over and error is None:
+                self.log.info("stopped after the current step: %s", self.stopped)
 
     def epochs(self, exhausted: Callable[[], bool]) -> Iterator[int]:
         """Numbers of the epochs still to do, from 0, until all steps are done, `exhausted` says so or a signal came.

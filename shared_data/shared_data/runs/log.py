@@ -1,19 +1,19 @@
 """What a run tells while it trains: lines on the console and in log.txt, curves for TensorBoard.
 
-All is on its way to the disk when a call returns. What a full disk refuses ends the run there: the writer that comes
-with tensorboardX has a thread, which would die of it unnoticed and leave the run waiting for it.
+Everything is flushed when a call returns, and what a full disk refuses ends the run there. So tensorboardX's
+EventsWriter is used as it is: SummaryWriter puts a thread before it, which would die of a full disk unnoticed and leave
+the run waiting for it. SSDGL and RSSGL log through SimpleCV, which must not import this library.
 """
 
 import contextlib
 import logging
-import socket
 import sys
 import time
 from pathlib import Path
 from typing import Any, Dict
 
+from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event
-from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import scalar
 
 _FORMAT = logging.Formatter("%(asctime)s, %(message)s", "%Y-%m-%d %H:%M:%S")
@@ -22,25 +22,6 @@ _FORMAT = logging.Formatter("%(asctime)s, %(message)s", "%Y-%m-%d %H:%M:%S")
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         raise  # the error of the write, which logging would print and forget
-
-
-class EventFile:
-    """A TensorBoard event file, written where it is called."""
-
-    def __init__(self, folder: Path) -> None:
-        name = "events.out.tfevents.%010d.%s" % (time.time(), socket.gethostname())
-        self._records = RecordWriter(str(folder / name))
-        self._records.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
-
-    def add_scalars(self, step: int, values: Dict[str, float]) -> None:
-        """A point of every curve. Raises: OSError where it cannot be written."""
-        for name, value in values.items():
-            event = Event(wall_time=time.time(), step=step, summary=scalar(name, value))
-            self._records.write(event.SerializeToString())
-        self._records.flush()
-
-    def close(self) -> None:
-        self._records.close()
 
 
 class RunLog:
@@ -60,7 +41,7 @@ class RunLog:
                 handler.setFormatter(_FORMAT)
                 self._logger.addHandler(handler)
                 opened.callback(handler.close)
-            self._events = EventFile(folder / "checkpoints")
+            self._events = EventsWriter(str(folder / "checkpoints" / "events"))
             opened.callback(self._events.close)
             self._open = opened.pop_all()
 
@@ -78,4 +59,6 @@ class RunLog:
 
     def curves(self, step: int, values: Dict[str, float]) -> None:
         """A point of every curve."""
-        self._events.add_scalars(step, values)
+        for name, value in values.items():
+            self._events.write_event(Event(wall_time=time.time(), step=step, summary=scalar(name, value)))
+        self._events.flush()

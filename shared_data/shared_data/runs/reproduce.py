@@ -102,7 +102,9 @@ def _train_and_evaluate(
     fitted = method.fit(loaded.image, labels, configuration, request.seed, run)
     if fitted is None:
         return None
-    fitted.save(directory.path / "checkpoints" / ("selected" + fitted.SUFFIX))
+    checkpoints = directory.path / "checkpoints"
+    checkpoints.mkdir(exist_ok=True)
+    fitted.save(checkpoints / ("selected" + fitted.SUFFIX))
     results = _evaluate(method, request, configuration, loaded, draw.split, truth, fitted)
     results = results._replace(environment=surroundings)
     weights = {"last": weights_sha256(fitted.report.last_weights), "used": weights_sha256(fitted.weights())}

@@ -11,11 +11,12 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 from shared_data.audit import as_text as audit_as_text
 from shared_data.audit.run import audit_run
-from shared_data.cli.arguments import positive_number, seed_number, tile_side
+from shared_data.cli.arguments import positive_number, tile_side
 from shared_data.cli.console import print_text, run_command
+from shared_data.cli.run_options import add_options, request_of
 from shared_data.comparison.diff import as_text, compare
 from shared_data.comparison.published import load_published
-from shared_data.configuration.overrides import check_name, split_overrides
+from shared_data.configuration.overrides import check_name
 from shared_data.errors import SettingsError, SharedDataError
 from shared_data.report.tables import Table, report_tables
 from shared_data.runs.method import Method
@@ -56,16 +57,9 @@ class Paper(NamedTuple):
 def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
     parser.add_argument("experiment", help="configuration, usually a scene: %s" % ", ".join(paper.experiments()))
     parser.add_argument("--protocol", default="paper", help="%s (default: %%(default)s)" % ", ".join(paper.protocols))
-    parser.add_argument("--seed", type=seed_number, default=paper.default_seed, help="default: %(default)d")
-    parser.add_argument("--data", help="data folder(s), separated like PATH (default: HSI_DATA, shared_data/raw)")
-    parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="results folder (default: results)")
-    if paper.predata:
-        parser.add_argument("--predata", help="folder with the partitions the authors shipped; protocol released")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
-                        help="override a configuration key, for example train.num_iters=50; or several, with blanks "
-                        "between them")  # fmt: skip
+    predata = ("--predata",) if paper.predata else ()
+    names = ("--seed", "--data", "--unverified", "--device", "--out", *predata, "--set")
+    add_options(parser, *names, seed=paper.default_seed)
 
 
 def build_parser(paper: Paper) -> argparse.ArgumentParser:
@@ -76,11 +70,7 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
 
     training = commands.add_parser("reproduce", help="train, evaluate, write the record and the maps")
     _add_scene_options(training, paper)
-    training.add_argument("--seeds", type=seed_number, nargs="+", help="several runs, one after the other")
-    training.add_argument(
-        "--iters", type=positive_number, help="stop after this many iterations (marks the run as modified)"
-    )
-    training.add_argument("--force", action="store_true", help="forget what the run directory holds and start over")
+    add_options(training, "--seeds", "--iters", "--force")
     training.set_defaults(handler=_reproduce)
 
     prediction = commands.add_parser(
@@ -102,8 +92,8 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
 
     audit = commands.add_parser("audit", help="find out whether test labels or test spectra reach training")
     _add_scene_options(audit, paper)
-    audit.add_argument("--iters", type=positive_number, default=AUDITED_STEPS,
-                       help="steps of each training (default: %(default)d)")  # fmt: skip
+    steps = "steps of each training (default: %(default)d)"
+    audit.add_argument("--iters", type=positive_number, default=AUDITED_STEPS, help=steps)
     audit.add_argument("--record", type=Path, help="write the verdicts into this kept record, too; needs --protocol")
     # on a GPU two trainings from one seed may differ for no reason but its order of additions
     audit.set_defaults(handler=_audit, protocol=EVERY, device="cpu")
@@ -115,7 +105,7 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     settings = commands.add_parser("settings", help="print as JSON what decides the results of configurations")
     _add_scene_options(settings, paper)
     settings.add_argument("further", nargs="*", help="further configurations")
-    settings.add_argument("--iters", type=positive_number, help="as of reproduce")
+    add_options(settings, "--iters")
     settings.set_defaults(handler=_settings)
 
     listing = commands.add_parser("list", help="list the configurations")
@@ -132,20 +122,7 @@ def _request(arguments: argparse.Namespace, paper: Paper, seed: int, scenes_too:
     if not (scenes_too and arguments.experiment in catalogue.scenes()):
         check_name("configuration", arguments.experiment, paper.experiments())
     check_name("protocol", arguments.protocol, paper.protocols)
-    return Request(
-        experiment=arguments.experiment,
-        protocol=arguments.protocol,
-        seed=seed,
-        data=arguments.data,
-        unverified=arguments.unverified,
-        device=arguments.device,
-        iterations=getattr(arguments, "iters", None),
-        overrides=tuple(one for text in arguments.overrides for one in split_overrides(text)),
-        out=arguments.out,
-        force=getattr(arguments, "force", False),
-        tile=getattr(arguments, "tile", 0),
-        predata=getattr(arguments, "predata", None),
-    )
+    return request_of(arguments, arguments.experiment, arguments.protocol, seed)
 
 
 def print_metrics(record: Dict[str, Any]) -> None:

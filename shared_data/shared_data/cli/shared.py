@@ -8,6 +8,7 @@ from typing import List, Optional
 from shared_data.cli.arguments import seed_number, whole_number
 from shared_data.cli.console import print_text, run_command
 from shared_data.cli.paper import STOPPED, print_metrics
+from shared_data.cli.run_options import add_options, request_of
 from shared_data.comparison import diff as comparison
 from shared_data.comparison.methods import disjoint_table, pairs_table
 from shared_data.comparison.published import load_published
@@ -16,7 +17,6 @@ from shared_data.errors import SceneNotFoundError, SharedDataError
 from shared_data.records.record import collect, find_records
 from shared_data.report.tables import report_tables
 from shared_data.runs.reproduce import reproduce
-from shared_data.runs.request import Request
 from shared_data.scenes.catalogue import get_scene, scenes
 from shared_data.scenes.loading import CONTENT, FILE, data_folders, load_scene, verify_scene
 from shared_data.splits.disjoint import DisjointRule, draw_disjoint, manifest, write_manifest
@@ -122,8 +122,7 @@ def _report(arguments: argparse.Namespace) -> int:
         from shared_data.report import write_report
     except ImportError as error:  # the stacks of the papers' time lack jinja2
         raise SharedDataError("the report cannot be made here: %s; use 'make report'." % error) from error
-    for path in write_report(arguments.folders, arguments.out, arguments.data):
-        print(path)
+    print(write_report(arguments.folders, arguments.out, arguments.data))
     return 0
 
 
@@ -156,18 +155,7 @@ def _reference(arguments: argparse.Namespace) -> int:
     for slug in chosen:
         check_name("baseline", slug, METHODS)
     for seed in arguments.seeds or [arguments.seed]:
-        request = Request(
-            experiment=arguments.scene,
-            protocol="disjoint",
-            seed=seed,
-            data=arguments.data,
-            unverified=arguments.unverified,
-            device="cpu",
-            iterations=None,
-            overrides=(),
-            out=arguments.out,
-            force=arguments.force,
-        )
+        request = request_of(arguments, arguments.scene, "disjoint", seed)._replace(device="cpu")
         for slug in chosen:
             outcome = reproduce(METHODS[slug], request)
             if outcome.record is None:
@@ -240,12 +228,7 @@ def build_parser() -> argparse.ArgumentParser:
     reference = commands.add_parser("reference", help="run an SVM and the nearest neighbour under the disjoint split")
     reference.add_argument("scene", help="scene slug")
     reference.add_argument("--method", nargs="+", help="svm, 1nn (default: both)")
-    reference.add_argument("--seed", type=seed_number, default=1, help="default: 1")
-    reference.add_argument("--seeds", type=seed_number, nargs="+", help="several runs, one after the other")
-    reference.add_argument("--data", help="data folder(s), separated like PATH")
-    reference.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
-    reference.add_argument("--out", type=Path, default=Path("results"), help="results folder (default: results)")
-    reference.add_argument("--force", action="store_true", help="forget what the run directory holds and start over")
+    add_options(reference, "--seed", "--seeds", "--data", "--unverified", "--out", "--force", seed=1)
     reference.set_defaults(handler=_reference)
 
     record = commands.add_parser("record", help="keep a finished run's record")

@@ -1,0 +1,57 @@
+"""The options of a run: one place for the papers, the baselines and the matrix, whose commands take some of them."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Dict
+
+from shared_data.cli.arguments import positive_number, seed_number
+from shared_data.configuration.overrides import split_overrides
+from shared_data.runs.request import Request
+
+OPTIONS: Dict[str, Dict[str, Any]] = {
+    "--seed": {"type": seed_number, "help": "default: %(default)d"},
+    "--seeds": {"type": seed_number, "nargs": "+", "help": "several runs, one after the other"},
+    "--data": {"help": "data folder(s), separated like PATH (default: HSI_DATA, shared_data/raw)"},
+    "--unverified": {"action": "store_true", "help": "accept scene files that are not the catalogue's"},
+    "--device": {"default": "auto", "help": "auto, cpu, cuda or cuda:N (default: %(default)s)"},
+    "--out": {"type": Path, "default": Path("results"), "help": "results folder (default: results)"},
+    "--iters": {"type": positive_number, "help": "stop after this many iterations (marks the run as modified)"},
+    "--force": {"action": "store_true", "help": "forget what the run directory holds and start over"},
+    "--predata": {"help": "folder with the partitions the authors shipped; protocol released"},
+    "--set": {
+        "dest": "overrides",
+        "action": "append",
+        "default": [],
+        "metavar": "KEY=VALUE",
+        "help": "override a configuration key, for example train.num_iters=50; or several, with blanks between them",
+    },
+}
+
+
+def add_options(parser: argparse.ArgumentParser, *names: str, **defaults: Any) -> None:
+    """Give a command the options of these names. defaults: other ones than those of `OPTIONS`, by destination."""
+    for name in names:
+        settings = dict(OPTIONS[name])
+        destination = settings.get("dest", name.strip("-"))
+        if destination in defaults:
+            settings["default"] = defaults[destination]
+        parser.add_argument(name, **settings)
+
+
+def request_of(arguments: argparse.Namespace, experiment: str, protocol: str, seed: int) -> Request:
+    """The request of a command's options; those it does not have keep their defaults."""
+    given = vars(arguments)
+    return Request(
+        experiment=experiment,
+        protocol=protocol,
+        seed=seed,
+        data=given["data"],
+        unverified=given["unverified"],
+        device=given.get("device", "auto"),
+        iterations=given.get("iters"),
+        overrides=tuple(one for text in given.get("overrides", []) for one in split_overrides(text)),
+        out=given["out"],
+        force=given.get("force", False),
+        tile=given.get("tile", 0),
+        predata=given.get("predata"),
+    )

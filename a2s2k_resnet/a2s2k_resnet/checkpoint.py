@@ -4,6 +4,7 @@ import inspect
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
+import numpy as np
 import torch
 
 from a2s2k_resnet import restricted_pickle
@@ -12,6 +13,16 @@ from shared_data.files.atomic import atomic_path
 from shared_data.quoting import one_line
 from shared_data.runs.checkpoints import CheckpointFormat
 from shared_data.runs.model_file import ARRAYS, TRAINED, ModelFile, as_content, from_content, mismatch, unwrapped
+
+
+def copy_of(network: torch.nn.Module) -> Dict[str, torch.Tensor]:
+    """The network's state, on the CPU, detached from it."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+
+
+def as_arrays(network: torch.nn.Module) -> Dict[str, np.ndarray]:
+    """The same as numpy arrays."""
+    return {name: tensor.numpy() for name, tensor in copy_of(network).items()}
 
 
 def write(path: Path, content: Dict[str, Any]) -> None:

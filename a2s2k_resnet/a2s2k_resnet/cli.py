@@ -1,23 +1,21 @@
-"""python -m a2s2k_resnet: reproduce, predict, bench, list, tables."""
+"""python -m a2s2k_resnet: reproduce, predict, audit, bench, list, tables."""
 
 from typing import List, Optional
 
-from a2s2k_resnet import bench, classify, experiments, training
+from a2s2k_resnet import bench, experiments
 from a2s2k_resnet.decisions import PROTOCOLS, protocol_table
+from a2s2k_resnet.method import METHOD
 from shared_data.cli.paper import Paper
 from shared_data.cli.paper import main as run_paper
 
 PAPER = Paper(
-    slug=training.PAPER,
     title="A2S2K-ResNet (Roy et al., IEEE TGRS 2020) and its four baselines: reproduce, predict, bench.",
     experiments=experiments.names,
     describe=experiments.describe,
     protocols=tuple(PROTOCOLS),
     protocol_table=protocol_table,
     readme=experiments.CONFIGS.parent / "README.md",
-    reproduce=training.reproduce,
-    predict=classify.predict,
-    audit=training.audit,
+    method=METHOD,
     bench=bench.run,
     add_bench_options=bench.add_options,
     default_seed=1331,

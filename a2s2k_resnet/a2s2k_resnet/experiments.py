@@ -19,6 +19,7 @@ from shared_data.errors import SettingsError
 _HERE = Path(__file__).resolve().parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
 
+PAPER = "a2s2k"  # in commands, folders and records
 OWN = "a2s2k"  # the paper's model: the experiment without a suffix
 
 # ContextualNet's last convolution is as wide as the patch, and the release's weights are for 9×9; every other model

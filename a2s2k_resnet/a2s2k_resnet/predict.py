@@ -1,81 +1,95 @@
-"""`predict`: a scene, file of weights → network and fitted components → every pixel's class → maps."""
+"""A trained network and its components: every pixel's class, the saved file, and what the paper reports."""
 
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Callable, Dict, Optional
 
+import numpy as np
 import torch
+from sklearn.metrics import precision_score
 from torch import nn
 
-from a2s2k_resnet import checkpoint, experiments, preprocessing
+from a2s2k_resnet import checkpoint, experiments
 from a2s2k_resnet.decisions import PROTOCOLS, decide
 from a2s2k_resnet.device import select_device
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import predict_scene
-from a2s2k_resnet.training import PAPER, split_of
+from a2s2k_resnet.preprocessing import whitening_of
 from shared_data.configuration.schema import check_config
-from shared_data.errors import settings_of
-from shared_data.preprocessing.principal_components import Whitening
-from shared_data.runs.model_file import ModelFile, announce, check_bands, check_paper, check_protocol
-from shared_data.runs.outputs import write_classified
-from shared_data.runs.request import Outcome, Request
-from shared_data.scenes.loading import LoadedScene, load_scene
-from shared_data.splits.draws import Split
+from shared_data.errors import CheckpointError, settings_of
+from shared_data.runs.method import Fitted, Further, Report
+from shared_data.runs.model_file import ModelFile, check_paper, check_protocol
+from shared_data.scenes.loading import SceneImage
+from shared_data.splits.labels import Truth
 
 
-class _Prepared(NamedTuple):
-    """What turns a scene into a map. split: the request's, with bare weights on a scene with labels."""
+class FittedNetwork(Fitted):
+    """One of the five networks with its weights, on its device.
 
-    loaded: LoadedScene
-    side: int  # of a patch
-    whitening: Whitening
-    network: nn.Module
-    split: Optional[Split] = None
-
-
-def predict(request: Request, weights: Path) -> Outcome:
-    """Classify every pixel of a scene, labelled or not.
-
-    A model that a run has written brings its configuration, components and classes; protocol, seed and overrides of the
-    request do not count. Bare weights take the request's, and components fitted on its scene: the release's belong to
-    --protocol released.
-    Writes results/a2s2k/<experiment>/predictions/<scene>-<name of the weights>-<hash>/.
-    Raises: CheckpointError where the file cannot be read or does not fit; what `reproduce` raises.
+    Raises: ValueError where the components in `model` are missing or do not fit.
     """
-    state, model = checkpoint.read_model(weights)
-    device = select_device(request.device)
-    if model is None:
-        prepared, what = _of_request(request), "%s under --protocol %s" % (request.experiment, request.protocol)
+
+    SUFFIX = checkpoint.FORMAT.suffix
+
+    def __init__(self, network: nn.Module, model: ModelFile, report: Optional[Report] = None) -> None:
+        self.network, self.model, self.report = network, model, report
+        self._whitening = whitening_of(model)
+        self._device = next(network.parameters()).device
+
+    def predict(self, image: SceneImage, tile: int = 0) -> np.ndarray:
+        """(H, W) uint8 classes 1..K of every pixel; patches are gathered in batches, whatever `tile` says.
+
+        Raises: SettingsError for a scene smaller than a patch.
+        """
+        with settings_of(image.scene.slug):
+            components = self._whitening.apply(image.cube)
+            gatherer = PatchGatherer(components, self.model.config["patch"]["side"], self._device)
+        return predict_scene(self.network, gatherer)
+
+    def save(self, path: Path) -> None:
+        checkpoint.write_model(path, checkpoint.copy_of(self.network), self.model)
+
+    def weights(self) -> Dict[str, np.ndarray]:
+        return checkpoint.as_arrays(self.network)
+
+    def report_further(self, _image: SceneImage, truth: Truth, prediction: np.ndarray) -> Further:
+        """The release's AA on the test pixels, `aa_released`, where the protocol reports it.
+
+        It is the mean precision; a class never predicted counts as 0.
+        """
+        if decide(self.model.protocol).aa_beside_recall != "precision":
+            return Further()
+        found, classes = prediction.ravel()[truth.test], np.arange(1, self.model.num_classes + 1)
+        expected = truth.labels.ravel()[truth.test]
+        precision = precision_score(expected, found, labels=classes, average="macro", zero_division=0)
+        return Further(metrics={"aa_released": float(precision)})
+
+
+def load(path: Path, device: str = "auto", bare: Optional[Callable[[], ModelFile]] = None) -> FittedNetwork:
+    """What `FittedNetwork.save` has written.
+
+    bare: gives the model of a file that holds weights alone, such as the release's.
+    Raises: CheckpointError where the file cannot be read or does not fit; SettingsError; DeviceError; what `bare`
+    raises.
+    """
+    state, model = checkpoint.read_model(path)
+    chosen = select_device(device)
+    if model is not None:
+        check_paper(model, experiments.PAPER, path)
+        check_protocol(model, PROTOCOLS, path)
+        check_config(model.config, experiments.SCHEMA, str(path))
+        what = "its own description"
+    elif bare is not None:
+        model = bare()
+        what = "%s under --protocol %s" % (model.experiment, model.protocol)
     else:
-        prepared, what = _of_model(request, model, weights), "its own description"
-    checkpoint.load_weights(prepared.network, state, weights, "the network of " + what)
-    announce(model, request, weights)
-    if device.type == "cuda":
+        raise CheckpointError(
+            "%s holds weights alone, without configuration and components; give a file that a run has written, or the "
+            "model that these weights belong to." % path
+        )
+    if chosen.type == "cuda":
         torch.backends.cudnn.benchmark = True
-    with settings_of(str(weights)):
-        gatherer = PatchGatherer(prepared.whitening.apply(prepared.loaded.cube), prepared.side, device)
-    prediction = predict_scene(prepared.network.to(device), gatherer)
-    return write_classified(PAPER, request, weights, prediction, prepared.loaded, model, prepared.split)
-
-
-def _of_model(request: Request, model: ModelFile, weights: Path) -> _Prepared:
-    check_paper(model, PAPER, weights)
-    check_protocol(model, PROTOCOLS, weights)
-    check_config(model.config, experiments.SCHEMA, str(weights))
-    loaded = load_scene(experiments.scene_of(request.experiment), request.data, request.unverified, labelled=False)
-    check_bands(model, loaded.scene, weights)
-    with settings_of(str(weights)):
-        components = experiments.components_of(model.config, model.bands)
-        fitted = preprocessing.from_arrays(model.arrays, model.bands, components)
+    with settings_of(str(path)):
         network = experiments.network_of(model.config, model.protocol, model.bands, model.num_classes)
-    return _Prepared(loaded, model.config["patch"]["side"], fitted, network)
-
-
-def _of_request(request: Request) -> _Prepared:
-    config: Dict[str, Any] = experiments.load(request.experiment, request.overrides)
-    loaded = load_scene(config["scene"], request.data, request.unverified, labelled=False)
-    split = split_of(request, config, loaded) if loaded.is_labelled else None
-    train = None if split is None else split.train
-    with settings_of(request.experiment):
-        network = experiments.network_of(config, request.protocol, loaded.scene.bands, loaded.scene.num_classes)
-        fitted = preprocessing.fit(loaded.cube, config["preprocessing"], decide(request.protocol), request.seed, train)
-    return _Prepared(loaded, config["patch"]["side"], fitted, network, split)
+        fitted = FittedNetwork(network.to(chosen), model)
+    checkpoint.load_weights(network, state, path, "the network of " + what)
+    return fitted

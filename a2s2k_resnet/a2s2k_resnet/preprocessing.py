@@ -1,13 +1,18 @@
 """The principal components before the network: fitted in training, kept with the weights, applied to any scene."""
 
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Optional
 
 import numpy as np
 
+from a2s2k_resnet import experiments
 from a2s2k_resnet.decisions import Decisions
+from shared_data.errors import settings_of
 from shared_data.preprocessing import principal_components as whitening
 from shared_data.preprocessing.principal_components import Whitening
-from shared_data.runs.model_file import checked_array
+from shared_data.runs.model_file import ModelFile, checked_array, describe_model
+from shared_data.runs.request import Configuration
+from shared_data.scenes.loading import SceneImage
+from shared_data.splits.labels import Labels
 
 
 def fit(
@@ -30,11 +35,19 @@ def fit(
     return whitening.fit(cube, fitted, components, seed if randomised else None)
 
 
-def arrays_of(fitted: Whitening) -> Dict[str, np.ndarray]:
-    """What a saved model keeps of it: `mean` (B) and `axes` (B, C), float64."""
-    return {"mean": fitted.mean, "axes": fitted.axes}
+def preprocess(image: SceneImage, labels: Optional[Labels], configuration: Configuration, seed: int) -> ModelFile:
+    """The model of a scene without its weights; its arrays are `mean` (B) and `axes` (B, C), float64.
+
+    labels: None for a scene without. Raises: SettingsError as `fit` raises ValueError.
+    """
+    train = None if labels is None else labels.train_pixels
+    with settings_of(configuration.experiment):
+        fitted = fit(image.cube, configuration.settings["preprocessing"], configuration.decisions, seed, train)
+    arrays = {"mean": fitted.mean, "axes": fitted.axes}
+    return describe_model(experiments.PAPER, configuration, image, labels, arrays)
 
 
-def from_arrays(arrays: Mapping[str, np.ndarray], bands: int, components: int) -> Whitening:
-    """The inverse of `arrays_of`. components: C. Raises: ValueError for an array that is missing or does not fit."""
-    return Whitening(checked_array(arrays, "mean", (bands,)), checked_array(arrays, "axes", (bands, components)))
+def whitening_of(model: ModelFile) -> Whitening:
+    """What a model's arrays hold. Raises: ValueError for one that is missing or does not fit."""
+    shape = model.bands, experiments.components_of(model.config, model.bands)
+    return Whitening(checked_array(model.arrays, "mean", shape[:1]), checked_array(model.arrays, "axes", shape))

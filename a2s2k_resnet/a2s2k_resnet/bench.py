@@ -40,8 +40,8 @@ Action = Callable[[], None]
 
 
 def load_literal() -> ModuleType:
-    """tests/literal.py beside the package's folder, by path: it is no part of the package."""
-    path = Path(__file__).resolve().parent.parent / "tests" / "literal.py"
+    """tests/a2s2k_resnet_literal.py beside the package's folder, by path: it is no part of the package."""
+    path = Path(__file__).resolve().parent.parent / "tests" / "a2s2k_resnet_literal.py"
     specification = importlib.util.spec_from_file_location("a2s2k_literal", str(path))
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)

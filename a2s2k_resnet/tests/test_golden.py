@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import fill_by_rule, golden_patches, read_golden, read_outputs, without_dropout
-from literal import literal_network
+from a2s2k_resnet_helpers import fill_by_rule, golden_patches, read_golden, read_outputs, without_dropout
+from a2s2k_resnet_literal import literal_network
 
 from a2s2k_resnet.network import HAVE_KERNELS, MODELS, build_network
 

@@ -1,3 +1,7 @@
-"""Nothing is lost when a run is interrupted; the tests are shared by all papers."""
+"""Nothing is lost when a run is interrupted."""
 
-from contracts.interruption import *  # noqa: F403
+from contracts.interruption import Interruption
+
+
+class TestInterruption(Interruption):
+    """Signals in the middle of a run, and a run that has ended."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import official_ground_truth, read_golden
+from a2s2k_resnet_helpers import official_ground_truth, read_golden
 
 from a2s2k_resnet.sampling import draw_split, training_count
 from shared_data.errors import SplitError

@@ -9,10 +9,13 @@ from a2s2k_resnet import checkpoint, experiments
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import predict_scene
 from contracts.bad_input import fails
-from contracts.saved_models import *  # noqa: F403
-from contracts.saved_models import predicted, trained_on_plota, words_for
+from contracts.saved_models import SavedModels, predicted, trained_on_plota, words_for
 from shared_data.preprocessing import principal_components as whitening
 from shared_data.splits.draws import load_split
+
+
+class TestSavedModels(SavedModels):
+    """Predictions of a saved model, on the scene of training and on others."""
 
 
 def test_another_scene_is_given_the_components_of_training(paper, plots, tmp_path):

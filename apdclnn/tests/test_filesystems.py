@@ -1,3 +1,7 @@
-"""What becomes of a run on a full or read-only disk; the tests are shared by all papers."""
+"""What becomes of a run on a full or read-only disk."""
 
-from contracts.filesystems import *  # noqa: F403
+from contracts.filesystems import FileSystems
+
+
+class TestFileSystems(FileSystems):
+    """File systems that a run cannot write to."""

@@ -1,3 +1,7 @@
-"""Wrong input gives one clear sentence; the tests are shared by all papers."""
+"""Wrong input gives one clear sentence."""
 
-from contracts.bad_input import *  # noqa: F403
+from contracts.bad_input import BadInput
+
+
+class TestBadInput(BadInput):
+    """What is typed wrongly, missing, or not what it should be."""

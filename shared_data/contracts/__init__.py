@@ -1,8 +1,11 @@
-"""Tests every paper must pass. A paper's test module imports the test functions and says who it is:
+"""Tests every paper must pass. A module here holds a class of them, which a paper's test module makes its own:
 
-    from contracts.bad_input import *
+    from contracts.bad_input import BadInput
 
-with a fixture `paper` in its conftest.py that returns a `PaperUnderTest`.
+    class TestBadInput(BadInput):
+        "..."
+
+with a fixture `paper` in its conftest.py that returns a `PaperUnderTest`. Fixtures for all papers are in `plugin.py`.
 """
 
 from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple

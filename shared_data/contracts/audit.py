@@ -9,24 +9,27 @@ from shared_data.splits.draws import index_hash
 ITEMS = ("labels", "selection", "preprocessing", "overlap", "split")
 
 
-def test_the_audit_finds_what_the_protocols_say_and_a_run_keeps_it(paper, tmp_path, capsys):
-    words = ["synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
-    assert paper.main(["audit"] + words) == 0
-    out = capsys.readouterr().out
-    entries = {}
-    for protocol in paper.protocols.split(", "):
-        assert "%s synthetic, protocol %s, seed %d, 2 steps" % (paper.slug, protocol, paper.default_seed) in out
-        folder = tmp_path / paper.slug / "synthetic" / protocol / ("seed-%d" % paper.default_seed)
-        entries[protocol] = read_audit(folder)
-        assert entries[protocol]["audit_steps"] == 2 and "sha256" in entries[protocol]["audit_labels_evidence"]
-    found = {protocol: tuple(entries[protocol]["audit_" + item] for item in ITEMS) for protocol in entries}
-    assert found == {protocol: verdicts + ("clean",) for protocol, verdicts in paper.verdicts.items()}
+class Audit:
+    """Findings of an audit, and what a run keeps of them; for the fixture `paper`."""
 
-    common = common_split(load_scene("synthetic"), paper.default_seed)
-    for name, pixels in common._asdict().items():
-        assert entries["disjoint"]["audit_split_%s_sha256" % name] == index_hash(pixels)
+    def test_the_audit_finds_what_the_protocols_say_and_a_run_keeps_it(self, paper, tmp_path, capsys):
+        words = ["synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
+        assert paper.main(["audit"] + words) == 0
+        out = capsys.readouterr().out
+        entries = {}
+        for protocol in paper.protocols.split(", "):
+            assert "%s synthetic, protocol %s, seed %d, 2 steps" % (paper.slug, protocol, paper.default_seed) in out
+            folder = tmp_path / paper.slug / "synthetic" / protocol / ("seed-%d" % paper.default_seed)
+            entries[protocol] = read_audit(folder)
+            assert entries[protocol]["audit_steps"] == 2 and "sha256" in entries[protocol]["audit_labels_evidence"]
+        found = {protocol: tuple(entries[protocol]["audit_" + item] for item in ITEMS) for protocol in entries}
+        assert found == {protocol: verdicts + ("clean",) for protocol, verdicts in paper.verdicts.items()}
 
-    assert paper.main(["reproduce"] + words) == 0
-    record = read_record(tmp_path / paper.slug / "synthetic/paper" / ("seed-%d" % paper.default_seed) / "run.json")
-    assert {key: value for key, value in record["audit"].items() if key.startswith("audit_")} == entries["paper"]
-    assert record["weights"]["last"] == entries["paper"]["audit_labels_sha256"]
+        common = common_split(load_scene("synthetic"), paper.default_seed)
+        for name, pixels in common._asdict().items():
+            assert entries["disjoint"]["audit_split_%s_sha256" % name] == index_hash(pixels)
+
+        assert paper.main(["reproduce"] + words) == 0
+        record = read_record(tmp_path / paper.slug / "synthetic/paper" / ("seed-%d" % paper.default_seed) / "run.json")
+        assert {key: value for key, value in record["audit"].items() if key.startswith("audit_")} == entries["paper"]
+        assert record["weights"]["last"] == entries["paper"]["audit_labels_sha256"]

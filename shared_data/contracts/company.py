@@ -33,59 +33,8 @@ def refused(code, stderr, folder, pid):
         assert part in sentences[0], stderr
 
 
-def test_another_process_keeps_the_directory_until_it_is_killed(paper, tmp_path, capfd):
-    words = ["reproduce", "synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
-    folder = run_folder(paper, tmp_path)
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout.readline() == b"held\n"
-        refused(paper.main(words), capfd.readouterr().err, folder, holder.pid)
-        assert [path.name for path in folder.iterdir()] == [".lock"]
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
-    assert str(holder.pid) in (folder / ".lock").read_text()  # the file is there, its holder is not
-    half_written = folder / "checkpoints" / ".epoch-1.ab12cd_3.pth"
-    half_written.parent.mkdir()
-    half_written.write_bytes(b"PK")
-    with RunDirectory(folder, {}) as directory:
-        directory.begin()
-        assert not half_written.exists()
-    assert str(os.getpid()) in (folder / ".lock").read_text()
-
-
 def start(words, **options):
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, universal_newlines=True, **options)
-
-
-@LONG
-def test_two_processes_on_one_directory(paper, tmp_path):
-    """The second is refused at once, the first ends undisturbed; one that was killed is no hindrance."""
-    assert start(command(paper, tmp_path / "alone"), stderr=subprocess.DEVNULL).wait(timeout=600) == 0
-    out = tmp_path / "shared"
-    folder = run_folder(paper, out)
-    killed = start(command(paper, out), stderr=subprocess.DEVNULL)
-    wait_for(folder / "log.txt", killed)
-    killed.send_signal(signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL
-
-    lines = (folder / "log.txt").stat().st_size
-    first = start(command(paper, out), stderr=subprocess.DEVNULL)
-    while (folder / "log.txt").stat().st_size == lines and first.poll() is None:
-        time.sleep(0.01)
-    first.send_signal(signal.SIGSTOP)  # it shall not end while a busy machine loads the second
-    try:
-        for _ in range(2):
-            second = start(command(paper, out), stderr=subprocess.PIPE)
-            _, stderr = second.communicate(timeout=600)
-            refused(second.returncode, stderr, folder, first.pid)
-    finally:
-        first.send_signal(signal.SIGCONT)
-    assert first.wait(timeout=600) == 0
-    assert result_of(paper, out) == result_of(paper, tmp_path / "alone")
-    note("second process on a run directory", paper.slug, 2, "refused, named the first, which ended with the same bits")
-    note("directory of a killed process", paper.slug, 1, "taken over")
 
 
 def wait_for(path, process):
@@ -98,22 +47,75 @@ def short_run(paper, out, seed):
             "--seed", str(seed), *paper.short]  # fmt: skip
 
 
-@LONG
-def test_sixteen_seeds_at_once(paper, tmp_path):
-    """Every one ends with the record it has alone; two of them are compared."""
-    if paper.slug not in CHEAP:
-        pytest.skip("sixteen of these at once are too much for a test")
-    seeds = [paper.default_seed + number for number in range(AT_ONCE)]
-    compared = [paper._replace(default_seed=seed) for seed in (seeds[0], seeds[-1])]
-    for one in compared:
-        words = short_run(paper, tmp_path / "alone", one.default_seed)
-        assert start(words, stderr=subprocess.DEVNULL).wait(timeout=600) == 0
-    together = tmp_path / "together"
-    processes = [start(short_run(paper, together, seed), stderr=subprocess.PIPE) for seed in seeds]
-    for process in processes:
-        _, stderr = process.communicate(timeout=600)
-        assert process.returncode == 0 and "Traceback" not in stderr, stderr
-    for one in compared:
-        assert result_of(one, together) == result_of(one, tmp_path / "alone")
-    assert not [path for path in together.rglob(".*") if path.name != ".lock"]
-    note("seeds started at once", paper.slug, AT_ONCE, "all finished, two compared: same bits as alone")
+class Company:
+    """Other processes on the directory of a run, or beside it; for the fixture `paper`."""
+
+    def test_another_process_keeps_the_directory_until_it_is_killed(self, paper, tmp_path, capfd):
+        words = ["reproduce", "synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
+        folder = run_folder(paper, tmp_path)
+        holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE)
+        try:
+            assert holder.stdout.readline() == b"held\n"
+            refused(paper.main(words), capfd.readouterr().err, folder, holder.pid)
+            assert [path.name for path in folder.iterdir()] == [".lock"]
+        finally:
+            holder.kill()
+            holder.wait()
+            holder.stdout.close()
+        assert str(holder.pid) in (folder / ".lock").read_text()  # the file is there, its holder is not
+        half_written = folder / "checkpoints" / ".epoch-1.ab12cd_3.pth"
+        half_written.parent.mkdir()
+        half_written.write_bytes(b"PK")
+        with RunDirectory(folder, {}) as directory:
+            directory.begin()
+            assert not half_written.exists()
+        assert str(os.getpid()) in (folder / ".lock").read_text()
+
+    @LONG
+    def test_two_processes_on_one_directory(self, paper, tmp_path):
+        """The second is refused at once, the first ends undisturbed; one that was killed is no hindrance."""
+        assert start(command(paper, tmp_path / "alone"), stderr=subprocess.DEVNULL).wait(timeout=600) == 0
+        out = tmp_path / "shared"
+        folder = run_folder(paper, out)
+        killed = start(command(paper, out), stderr=subprocess.DEVNULL)
+        wait_for(folder / "log.txt", killed)
+        killed.send_signal(signal.SIGKILL)
+        assert killed.wait() == -signal.SIGKILL
+
+        lines = (folder / "log.txt").stat().st_size
+        first = start(command(paper, out), stderr=subprocess.DEVNULL)
+        while (folder / "log.txt").stat().st_size == lines and first.poll() is None:
+            time.sleep(0.01)
+        first.send_signal(signal.SIGSTOP)  # it shall not end while a busy machine loads the second
+        try:
+            for _ in range(2):
+                second = start(command(paper, out), stderr=subprocess.PIPE)
+                _, stderr = second.communicate(timeout=600)
+                refused(second.returncode, stderr, folder, first.pid)
+        finally:
+            first.send_signal(signal.SIGCONT)
+        assert first.wait(timeout=600) == 0
+        assert result_of(paper, out) == result_of(paper, tmp_path / "alone")
+        outcome = "refused, named the first, which ended with the same bits"
+        note("second process on a run directory", paper.slug, 2, outcome)
+        note("directory of a killed process", paper.slug, 1, "taken over")
+
+    @LONG
+    def test_sixteen_seeds_at_once(self, paper, tmp_path):
+        """Every one ends with the record it has alone; two of them are compared."""
+        if paper.slug not in CHEAP:
+            pytest.skip("sixteen of these at once are too much for a test")
+        seeds = [paper.default_seed + number for number in range(AT_ONCE)]
+        compared = [paper._replace(default_seed=seed) for seed in (seeds[0], seeds[-1])]
+        for one in compared:
+            words = short_run(paper, tmp_path / "alone", one.default_seed)
+            assert start(words, stderr=subprocess.DEVNULL).wait(timeout=600) == 0
+        together = tmp_path / "together"
+        processes = [start(short_run(paper, together, seed), stderr=subprocess.PIPE) for seed in seeds]
+        for process in processes:
+            _, stderr = process.communicate(timeout=600)
+            assert process.returncode == 0 and "Traceback" not in stderr, stderr
+        for one in compared:
+            assert result_of(one, together) == result_of(one, tmp_path / "alone")
+        assert not [path for path in together.rglob(".*") if path.name != ".lock"]
+        note("seeds started at once", paper.slug, AT_ONCE, "all finished, two compared: same bits as alone")

@@ -18,12 +18,16 @@ def run(paper, out, threads):
     return result_of(paper, out)
 
 
-@LONG
-def test_the_same_seed_twice_gives_the_same_weights_and_map(paper, tmp_path):
-    cores = usable_cores()
-    first, again = run(paper, tmp_path / "first", cores), run(paper, tmp_path / "again", cores)
-    assert first is not None and first == again
-    alone = run(paper, tmp_path / "alone", 1)
-    threads = "the same" if alone == first else "others"
-    outcome = "same weights (%s...) and map; with 1 instead of %d threads: %s" % (first[3]["used"][:12], cores, threads)
-    note("same seed twice", paper.slug, 2, outcome)
+class Determinism:
+    """The same run again; for the fixture `paper`."""
+
+    @LONG
+    def test_the_same_seed_twice_gives_the_same_weights_and_map(self, paper, tmp_path):
+        cores = usable_cores()
+        first, again = run(paper, tmp_path / "first", cores), run(paper, tmp_path / "again", cores)
+        assert first is not None and first == again
+        alone = run(paper, tmp_path / "alone", 1)
+        threads = "the same" if alone == first else "others"
+        told = "same weights (%s...) and map; with 1 instead of %d threads: %s"
+        outcome = told % (first[3]["used"][:12], cores, threads)
+        note("same seed twice", paper.slug, 2, outcome)

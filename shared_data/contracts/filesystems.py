@@ -147,30 +147,8 @@ def check_unfinished(paper, out, code, stderr, reason):
     check_files(out)
 
 
-# short tests: in this process, where the framework is loaded already
-
-
 def words_for(paper, out):
     return ["reproduce", "synthetic", "--device", "cpu", "--out", str(out), *paper.short]
-
-
-def test_a_full_disk_is_said_in_one_sentence_and_survived(paper, tmp_path, monkeypatch, capfd):
-    whole = tmp_path / "whole"
-    with monkeypatch.context() as patched:
-        renamed = noted_renames(patched)
-        assert paper.main(words_for(paper, whole)) == 0
-    check_renames(renamed, whole)
-    needed = sum(path.stat().st_size for path in run_folder(paper, whole).rglob("*") if path.is_file())
-    with memory_disk(tmp_path / "disk") as disk:
-        out = disk / "results"
-        for part in (0.0, 0.7):
-            fill(disk, int(part * needed))
-            capfd.readouterr()
-            code = paper.main(words_for(paper, out))
-            check_unfinished(paper, out, code, capfd.readouterr().err, NO_SPACE)
-            make_room(disk)
-        assert paper.main(words_for(paper, out)) == 0
-        assert result_of(paper, out) == result_of(paper, whole)
 
 
 def noted_renames(monkeypatch):
@@ -194,22 +172,7 @@ def check_renames(renamed, out):
     assert all(source == target for source, target in ours)
 
 
-def test_a_read_only_results_folder_is_said_in_one_sentence(paper, tmp_path, capfd):
-    with memory_disk(tmp_path / "disk") as disk:
-        for earlier in (disk / "new", disk / "begun"):
-            if earlier.name == "begun":
-                (run_folder(paper, earlier)).mkdir(parents=True)
-                (run_folder(paper, earlier) / "log.txt").write_text("earlier\n")
-        assert run_quietly("mount", "-o", "remount,ro", str(disk)) == (0, "")
-        before = sorted(str(path) for path in disk.rglob("*"))
-        for out in (disk / "new", disk / "begun"):
-            capfd.readouterr()
-            code = paper.main(words_for(paper, out))
-            check_refusal(code, capfd.readouterr().err, out, READ_ONLY)
-        assert sorted(str(path) for path in disk.rglob("*")) == before
-
-
-# long tests: in processes of their own
+# what runs in processes of their own need
 
 
 def size_of(folder):
@@ -226,17 +189,6 @@ def checkpoints(folder):
 
 
 _WHOLE = {}
-
-
-@pytest.fixture
-def whole(paper, tmp_path_factory):
-    """The results folder of an undisturbed run, made once."""
-    if paper.slug not in _WHOLE:
-        out = tmp_path_factory.mktemp("whole")
-        code, stderr = run(paper, out)
-        assert code == 0, stderr
-        _WHOLE[paper.slug] = out
-    return _WHOLE[paper.slug]
 
 
 def first_missing(paper, out, whole):
@@ -281,46 +233,6 @@ def forget_the_end(paper, out):
         path.unlink()
 
 
-@LONG
-def test_a_full_disk_at_every_write(paper, whole, tmp_path):
-    """One directory: disks of more and more space while it trains, then a disk that fills up between two files."""
-    stops, cases = Counter(), 0
-    errors_png = run_folder(paper, whole) / "errors.png"
-    last_checkpoint = "checkpoints/" + checkpoints(run_folder(paper, whole))[-1]
-    appearing = [(last_checkpoint, 0)] + [(name, 0) for name in LAST_FILES[:4]]
-    appearing.append(("map_full.png", size_of(errors_png)))
-    with memory_disk(tmp_path / "disk") as disk:
-        out = disk / "results"
-        for part in SIZES:
-            fill(disk, max(0, int(part * size_of(whole)) - size_of(out)))
-            code, stderr = run(paper, out)
-            check_unfinished(paper, out, code, stderr, NO_SPACE)
-            stops[first_missing(paper, out, whole)] += 1
-            cases += 1
-            make_room(disk)
-        for name, leave in appearing:
-            forget_the_end(paper, out)
-            code, stderr = run_until(paper, out, name, lambda leave=leave: fill(disk, leave))
-            cases += 1
-            if code:
-                check_unfinished(paper, out, code, stderr, NO_SPACE)
-                stops[first_missing(paper, out, whole)] += 1
-            else:  # the next file was there before the disk was full
-                stops["finished"] += 1
-            make_room(disk)
-        if not stops["run"]:
-            cases += leave_no_room_for_the_record(paper, out, whole, disk, stops)
-        forget_the_end(paper, out)
-        assert run(paper, out)[0] == 0
-        check_files(out)
-        assert result_of(paper, out) == result_of(paper, whole)
-    assert sum(stops[kind] for kind in ("map", "map_full", "errors", "split", "prediction")) >= 3 and stops["run"], (
-        stops
-    )
-    told = ", ".join("%s %d" % pair for pair in sorted(stops.items()))
-    note("disk full, resumed with room", paper.slug, cases, "one sentence, nothing half-written, same bits (%s)" % told)
-
-
 def leave_no_room_for_the_record(paper, out, whole, disk, stops):
     """A page more from run to run, until all files but the last fit; the number of runs."""
     kept = run_folder(paper, whole).glob("checkpoints/selected.*")
@@ -342,45 +254,6 @@ def disk_in_a_file(folder, image):
     with mounted(folder, "-t", "ext4", "-o", "loop", str(image)):
         yield folder
     run_quietly("e2fsck", "-p", str(image))
-
-
-@LONG
-def test_a_disk_that_becomes_read_only_while_training(paper, whole, tmp_path):
-    """As ext4 does after an error of the device. A plain `remount,ro` the kernel refuses while files are open."""
-    image = tmp_path / "image"
-    with open(str(image), "wb") as file:
-        file.truncate(64 << 20)
-    code, reason = run_quietly("mkfs.ext4", "-q", "-F", str(image))
-    if code:
-        pytest.skip("no ext4 file system can be made here: %s" % reason)
-    first = checkpoints(run_folder(paper, whole))[-2]
-
-    def give_up():
-        assert run_quietly("mount", "-o", "remount,abort", str(tmp_path / "disk")) == (0, "")
-
-    with disk_in_a_file(tmp_path / "disk", image) as disk:
-        out = disk / "results"
-        code, stderr = run_until(paper, out, "checkpoints/" + first, give_up, again=False)
-        check_refusal(code, stderr, out, READ_ONLY, "Input/output error")  # the second from a flush under way
-    with disk_in_a_file(tmp_path / "again", image) as disk:
-        (tmp_path / "disk").rmdir()
-        (tmp_path / "disk").symlink_to(disk)
-        assert not (run_folder(paper, out) / "run.json").exists() and checkpoints(run_folder(paper, out))
-        assert run(paper, out)[0] == 0
-        assert "resumed from" in (run_folder(paper, out) / "log.txt").read_text(encoding="utf-8")
-        check_files(out)
-        assert result_of(paper, out) == result_of(paper, whole)
-    note("disk becomes read-only, resumed", paper.slug, 1, "one sentence, same bits")
-
-
-@LONG
-def test_results_and_temporary_files_on_different_file_systems(paper, whole, tmp_path):
-    with memory_disk(tmp_path / "results") as results, memory_disk(tmp_path / "temporary") as temporary:
-        code, stderr = run(paper, results / "out", TMPDIR=str(temporary))
-        assert code == 0, stderr
-        assert result_of(paper, results / "out") == result_of(paper, whole)
-        assert not [path for path in temporary.rglob("*") if path.is_file()]
-    note("results on another file system than TMPDIR", paper.slug, 1, "same bits, nothing left in TMPDIR")
 
 
 # a clock that is a day behind, and goes back another hour after three seconds
@@ -409,27 +282,147 @@ time.strftime = lambda format, when=None: _strftime(format, time.localtime() if 
 """
 
 
-@LONG
-def test_a_clock_that_goes_back(paper, whole, tmp_path):
-    """Between two lives by a day, and within the second; what the first one wrote is of the future."""
-    out = tmp_path / "out"
-    assert run_and_kill(paper, out, signal.SIGKILL, checkpoints=3) == -9
-    folder, now = run_folder(paper, out), time.time()
-    found = checkpoints(folder)
-    for path in folder.rglob("*"):
-        os.utime(str(path), (now + DAY, now + DAY))
-    for age, name in enumerate(found):  # the older a checkpoint, the later its time
-        os.utime(str(folder / "checkpoints" / name), (now + (3 - age) * DAY, now + (3 - age) * DAY))
-    (tmp_path / "clock").mkdir()
-    (tmp_path / "clock" / "sitecustomize.py").write_text(CLOCK.format(day=DAY))
-    path = os.pathsep.join([str(tmp_path / "clock")] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    code, stderr = run(paper, out, PYTHONPATH=path.rstrip(os.pathsep))
-    assert code == 0, stderr
-    assert "resumed from %s" % found[-1] in (folder / "log.txt").read_text(encoding="utf-8")
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    assert record["finished_at"] < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-    assert all(seconds >= 0 for seconds in record["times"].values())
-    assert result_of(paper, out) == result_of(paper, whole)
-    note(
-        "clock back by a day, and within a run", paper.slug, 1, "newest checkpoint found, no negative times, same bits"
-    )
+class FileSystems:
+    """Runs on disks that fail them; for the fixture `paper`."""
+
+    @pytest.fixture
+    def whole(self, paper, tmp_path_factory):
+        """The results folder of an undisturbed run, made once."""
+        if paper.slug not in _WHOLE:
+            out = tmp_path_factory.mktemp("whole")
+            code, stderr = run(paper, out)
+            assert code == 0, stderr
+            _WHOLE[paper.slug] = out
+        return _WHOLE[paper.slug]
+
+    def test_a_full_disk_is_said_in_one_sentence_and_survived(self, paper, tmp_path, monkeypatch, capfd):
+        whole = tmp_path / "whole"
+        with monkeypatch.context() as patched:
+            renamed = noted_renames(patched)
+            assert paper.main(words_for(paper, whole)) == 0
+        check_renames(renamed, whole)
+        needed = sum(path.stat().st_size for path in run_folder(paper, whole).rglob("*") if path.is_file())
+        with memory_disk(tmp_path / "disk") as disk:
+            out = disk / "results"
+            for part in (0.0, 0.7):
+                fill(disk, int(part * needed))
+                capfd.readouterr()
+                code = paper.main(words_for(paper, out))
+                check_unfinished(paper, out, code, capfd.readouterr().err, NO_SPACE)
+                make_room(disk)
+            assert paper.main(words_for(paper, out)) == 0
+            assert result_of(paper, out) == result_of(paper, whole)
+
+    def test_a_read_only_results_folder_is_said_in_one_sentence(self, paper, tmp_path, capfd):
+        with memory_disk(tmp_path / "disk") as disk:
+            for earlier in (disk / "new", disk / "begun"):
+                if earlier.name == "begun":
+                    (run_folder(paper, earlier)).mkdir(parents=True)
+                    (run_folder(paper, earlier) / "log.txt").write_text("earlier\n")
+            assert run_quietly("mount", "-o", "remount,ro", str(disk)) == (0, "")
+            before = sorted(str(path) for path in disk.rglob("*"))
+            for out in (disk / "new", disk / "begun"):
+                capfd.readouterr()
+                code = paper.main(words_for(paper, out))
+                check_refusal(code, capfd.readouterr().err, out, READ_ONLY)
+            assert sorted(str(path) for path in disk.rglob("*")) == before
+
+    @LONG
+    def test_a_full_disk_at_every_write(self, paper, whole, tmp_path):
+        """One directory: disks of more and more space while it trains, then a disk that fills up between two files."""
+        stops, cases = Counter(), 0
+        errors_png = run_folder(paper, whole) / "errors.png"
+        last_checkpoint = "checkpoints/" + checkpoints(run_folder(paper, whole))[-1]
+        appearing = [(last_checkpoint, 0)] + [(name, 0) for name in LAST_FILES[:4]]
+        appearing.append(("map_full.png", size_of(errors_png)))
+        with memory_disk(tmp_path / "disk") as disk:
+            out = disk / "results"
+            for part in SIZES:
+                fill(disk, max(0, int(part * size_of(whole)) - size_of(out)))
+                code, stderr = run(paper, out)
+                check_unfinished(paper, out, code, stderr, NO_SPACE)
+                stops[first_missing(paper, out, whole)] += 1
+                cases += 1
+                make_room(disk)
+            for name, leave in appearing:
+                forget_the_end(paper, out)
+                code, stderr = run_until(paper, out, name, lambda leave=leave: fill(disk, leave))
+                cases += 1
+                if code:
+                    check_unfinished(paper, out, code, stderr, NO_SPACE)
+                    stops[first_missing(paper, out, whole)] += 1
+                else:  # the next file was there before the disk was full
+                    stops["finished"] += 1
+                make_room(disk)
+            if not stops["run"]:
+                cases += leave_no_room_for_the_record(paper, out, whole, disk, stops)
+            forget_the_end(paper, out)
+            assert run(paper, out)[0] == 0
+            check_files(out)
+            assert result_of(paper, out) == result_of(paper, whole)
+        last = ("map", "map_full", "errors", "split", "prediction")
+        assert sum(stops[kind] for kind in last) >= 3 and stops["run"], stops
+        told = ", ".join("%s %d" % pair for pair in sorted(stops.items()))
+        outcome = "one sentence, nothing half-written, same bits (%s)" % told
+        note("disk full, resumed with room", paper.slug, cases, outcome)
+
+    @LONG
+    def test_a_disk_that_becomes_read_only_while_training(self, paper, whole, tmp_path):
+        """As ext4 does after an error of the device. A plain `remount,ro` the kernel refuses while files are open."""
+        image = tmp_path / "image"
+        with open(str(image), "wb") as file:
+            file.truncate(64 << 20)
+        code, reason = run_quietly("mkfs.ext4", "-q", "-F", str(image))
+        if code:
+            pytest.skip("no ext4 file system can be made here: %s" % reason)
+        first = checkpoints(run_folder(paper, whole))[-2]
+
+        def give_up():
+            assert run_quietly("mount", "-o", "remount,abort", str(tmp_path / "disk")) == (0, "")
+
+        with disk_in_a_file(tmp_path / "disk", image) as disk:
+            out = disk / "results"
+            code, stderr = run_until(paper, out, "checkpoints/" + first, give_up, again=False)
+            check_refusal(code, stderr, out, READ_ONLY, "Input/output error")  # the second from a flush under way
+        with disk_in_a_file(tmp_path / "again", image) as disk:
+            (tmp_path / "disk").rmdir()
+            (tmp_path / "disk").symlink_to(disk)
+            assert not (run_folder(paper, out) / "run.json").exists() and checkpoints(run_folder(paper, out))
+            assert run(paper, out)[0] == 0
+            assert "resumed from" in (run_folder(paper, out) / "log.txt").read_text(encoding="utf-8")
+            check_files(out)
+            assert result_of(paper, out) == result_of(paper, whole)
+        note("disk becomes read-only, resumed", paper.slug, 1, "one sentence, same bits")
+
+    @LONG
+    def test_results_and_temporary_files_on_different_file_systems(self, paper, whole, tmp_path):
+        with memory_disk(tmp_path / "results") as results, memory_disk(tmp_path / "temporary") as temporary:
+            code, stderr = run(paper, results / "out", TMPDIR=str(temporary))
+            assert code == 0, stderr
+            assert result_of(paper, results / "out") == result_of(paper, whole)
+            assert not [path for path in temporary.rglob("*") if path.is_file()]
+        note("results on another file system than TMPDIR", paper.slug, 1, "same bits, nothing left in TMPDIR")
+
+    @LONG
+    def test_a_clock_that_goes_back(self, paper, whole, tmp_path):
+        """Between two lives by a day, and within the second; what the first one wrote is of the future."""
+        out = tmp_path / "out"
+        assert run_and_kill(paper, out, signal.SIGKILL, checkpoints=3) == -9
+        folder, now = run_folder(paper, out), time.time()
+        found = checkpoints(folder)
+        for path in folder.rglob("*"):
+            os.utime(str(path), (now + DAY, now + DAY))
+        for age, name in enumerate(found):  # the older a checkpoint, the later its time
+            os.utime(str(folder / "checkpoints" / name), (now + (3 - age) * DAY, now + (3 - age) * DAY))
+        (tmp_path / "clock").mkdir()
+        (tmp_path / "clock" / "sitecustomize.py").write_text(CLOCK.format(day=DAY))
+        path = os.pathsep.join([str(tmp_path / "clock")] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        code, stderr = run(paper, out, PYTHONPATH=path.rstrip(os.pathsep))
+        assert code == 0, stderr
+        assert "resumed from %s" % found[-1] in (folder / "log.txt").read_text(encoding="utf-8")
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        assert record["finished_at"] < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+        assert all(seconds >= 0 for seconds in record["times"].values())
+        assert result_of(paper, out) == result_of(paper, whole)
+        outcome = "newest checkpoint found, no negative times, same bits"
+        note("clock back by a day, and within a run", paper.slug, 1, outcome)

@@ -45,22 +45,6 @@ def run_and_kill(paper, out, number, checkpoints):
     return process.wait(timeout=60)
 
 
-def test_a_run_killed_and_stopped_ends_with_the_same_bits(paper, tmp_path):
-    subprocess.run(command(paper, tmp_path / "whole"), check=True, stdout=subprocess.DEVNULL)
-    interrupted = tmp_path / "interrupted"
-    unfinished = run_folder(paper, interrupted)
-    assert run_and_kill(paper, interrupted, signal.SIGKILL, checkpoints=2) == -9
-    assert not (unfinished / "run.json").exists()
-    # 143: stopped after a step. -15: training had just ended, and the map was being made
-    assert run_and_kill(paper, interrupted, signal.SIGTERM, checkpoints=1) in (143, -15)
-    assert not (unfinished / "run.json").exists()
-
-    subprocess.run(command(paper, interrupted), check=True, stdout=subprocess.DEVNULL)
-    whole = result_of(paper, tmp_path / "whole")
-    assert whole is not None and whole == result_of(paper, interrupted)
-    assert (unfinished / "log.txt").read_text(encoding="utf-8").count("resumed from") == 2
-
-
 def life(paper, out, number=None, seconds=float("inf")):
     """Start the run and send the signal so many seconds after it began to train; the exit code and those seconds."""
     log = run_folder(paper, out) / "log.txt"
@@ -92,35 +76,52 @@ def result_of(paper, out):
     )  # fmt: skip
 
 
-@LONG
-def test_killed_at_many_moments_a_run_ends_with_the_same_bits(paper, tmp_path):
-    """In a step, an evaluation, a checkpoint, a map or the record: moments are drawn over a third of a run's time."""
-    code, seconds = life(paper, tmp_path / "whole")
-    assert code == 0
-    whole = result_of(paper, tmp_path / "whole")
-    chance, ends, out = random.Random(paper.slug), Counter(), tmp_path / "0"
-    for moment in range(MOMENTS):
-        number = SIGNALS[moment % len(SIGNALS)]
-        code, _ = life(paper, out, number, chance.uniform(0, seconds / 3))
-        found = result_of(paper, out)
-        if found is None:
-            assert code in ENDS
-            ends[number.name] += 1
-        else:
-            # the end came before the signal, or between the record and the exit: the next run begins
-            assert found == whole
-            ends["finished"] += 1
-            out = tmp_path / str(moment + 1)
-    assert life(paper, out)[0] == 0 and result_of(paper, out) == whole
-    told = ", ".join("%s %d" % pair for pair in sorted(ends.items()))
-    note("signals at random moments, resumed", paper.slug, MOMENTS, "same metrics, weights and map (%s)" % told)
+class Interruption:
+    """Runs that are killed, stopped and repeated; for the fixture `paper`."""
 
+    def test_a_run_killed_and_stopped_ends_with_the_same_bits(self, paper, tmp_path):
+        subprocess.run(command(paper, tmp_path / "whole"), check=True, stdout=subprocess.DEVNULL)
+        interrupted = tmp_path / "interrupted"
+        unfinished = run_folder(paper, interrupted)
+        assert run_and_kill(paper, interrupted, signal.SIGKILL, checkpoints=2) == -9
+        assert not (unfinished / "run.json").exists()
+        # 143: stopped after a step. -15: training had just ended, and the map was being made
+        assert run_and_kill(paper, interrupted, signal.SIGTERM, checkpoints=1) in (143, -15)
+        assert not (unfinished / "run.json").exists()
 
-def test_a_finished_run_is_reported_and_not_run_again(paper, tmp_path, capsys):
-    words = ["reproduce", "synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
-    assert paper.main(words) == 0
-    record = run_folder(paper, tmp_path) / "run.json"
-    written = record.stat().st_mtime_ns
-    assert paper.main(words) == 0
-    assert record.stat().st_mtime_ns == written
-    assert "is finished already" in capsys.readouterr().out
+        subprocess.run(command(paper, interrupted), check=True, stdout=subprocess.DEVNULL)
+        whole = result_of(paper, tmp_path / "whole")
+        assert whole is not None and whole == result_of(paper, interrupted)
+        assert (unfinished / "log.txt").read_text(encoding="utf-8").count("resumed from") == 2
+
+    @LONG
+    def test_killed_at_many_moments_a_run_ends_with_the_same_bits(self, paper, tmp_path):
+        """In a step, an evaluation, a checkpoint, a map or the record: over a third of a run's time."""
+        code, seconds = life(paper, tmp_path / "whole")
+        assert code == 0
+        whole = result_of(paper, tmp_path / "whole")
+        chance, ends, out = random.Random(paper.slug), Counter(), tmp_path / "0"
+        for moment in range(MOMENTS):
+            number = SIGNALS[moment % len(SIGNALS)]
+            code, _ = life(paper, out, number, chance.uniform(0, seconds / 3))
+            found = result_of(paper, out)
+            if found is None:
+                assert code in ENDS
+                ends[number.name] += 1
+            else:
+                # the end came before the signal, or between the record and the exit: the next run begins
+                assert found == whole
+                ends["finished"] += 1
+                out = tmp_path / str(moment + 1)
+        assert life(paper, out)[0] == 0 and result_of(paper, out) == whole
+        told = ", ".join("%s %d" % pair for pair in sorted(ends.items()))
+        note("signals at random moments, resumed", paper.slug, MOMENTS, "same metrics, weights and map (%s)" % told)
+
+    def test_a_finished_run_is_reported_and_not_run_again(self, paper, tmp_path, capsys):
+        words = ["reproduce", "synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
+        assert paper.main(words) == 0
+        record = run_folder(paper, tmp_path) / "run.json"
+        written = record.stat().st_mtime_ns
+        assert paper.main(words) == 0
+        assert record.stat().st_mtime_ns == written
+        assert "is finished already" in capsys.readouterr().out

@@ -74,14 +74,6 @@ def hostile_contents(place):
     }  # fmt: skip
 
 
-@pytest.fixture
-def hostile(tmp_path):
-    """(contents by name, the place that must stay free) in a folder of their own."""
-    folder = tmp_path / "hostile"
-    folder.mkdir()
-    return hostile_contents(folder / "owned"), folder / "owned"
-
-
 def _kinds(contents):
     """What a test tries: a network may take seconds until it looks at its weights."""
     return sorted(contents) if FAULTS else _SHORT
@@ -95,44 +87,53 @@ def _refused(paper, capsys, words, named, place):
     assert sorted(path.name for path in place.parent.iterdir()) in ([], ["weights"])
 
 
-def test_no_file_of_weights_runs_code_or_is_half_believed(paper, hostile, tmp_path, capsys):
-    contents, place = hostile
-    path = place.parent / "weights"
-    words = ["predict", "synthetic", "--device", "cpu", "--out", str(tmp_path / "out"), "--weights", str(path)]
-    for override in paper.lean:
-        words += ["--set", override]
-    kinds = _kinds(contents)
-    for kind in kinds:
-        path.write_bytes(contents[kind])
-        _refused(paper, capsys, words, path, place)
-    assert not list((tmp_path / "out").rglob("prediction.npy"))
-    note("hostile files of weights", paper.slug, len(kinds), "one sentence; no code ran")
+class UntrustedFiles:
+    """Hostile files in place of weights and in a run's folder; for the fixture `paper`."""
 
+    @pytest.fixture
+    def hostile(self, tmp_path):
+        """(contents by name, the place that must stay free) in a folder of their own."""
+        folder = tmp_path / "hostile"
+        folder.mkdir()
+        return hostile_contents(folder / "owned"), folder / "owned"
 
-@pytest.fixture
-def finished(paper, tmp_path):
-    """(words of the command line, folder) of a short run that has ended."""
-    words = ["synthetic", "--protocol", "paper", "--device", "cpu", "--out", str(tmp_path / "out"), *paper.short]
-    assert paper.main(["reproduce"] + words) == 0
-    return words, tmp_path / "out" / paper.slug / "synthetic" / "paper" / ("seed-%d" % paper.default_seed)
+    @pytest.fixture
+    def finished(self, paper, tmp_path):
+        """(words of the command line, folder) of a short run that has ended."""
+        words = ["synthetic", "--protocol", "paper", "--device", "cpu", "--out", str(tmp_path / "out"), *paper.short]
+        assert paper.main(["reproduce"] + words) == 0
+        return words, tmp_path / "out" / paper.slug / "synthetic" / "paper" / ("seed-%d" % paper.default_seed)
 
-
-def test_no_run_is_resumed_or_audited_on_files_of_a_stranger(paper, hostile, finished, capsys):
-    contents, place = hostile
-    words, folder = finished
-    prediction = folder / "prediction.npy"
-    forged = b"\x93NUMPY\x01\x00" + b"v\0{'descr': '|u1', 'fortran_order': False, 'shape': (999999, 999999)}".ljust(120)
-    for content in (_array(np.array([Evil(place)], dtype=object)), forged, b""):
-        prediction.write_bytes(content)
-        _refused(paper, capsys, ["audit"] + words, prediction, place)
-
-    (folder / "run.json").unlink()
-    checkpoints = [path for path in folder.rglob("*") if path.suffix in _CHECKPOINTS and path.name != "split.npz"]
-    assert checkpoints
-    kinds = _kinds(contents)
-    for kind in kinds:
-        for path in checkpoints:
+    def test_no_file_of_weights_runs_code_or_is_half_believed(self, paper, hostile, tmp_path, capsys):
+        contents, place = hostile
+        path = place.parent / "weights"
+        words = ["predict", "synthetic", "--device", "cpu", "--out", str(tmp_path / "out"), "--weights", str(path)]
+        for override in paper.lean:
+            words += ["--set", override]
+        kinds = _kinds(contents)
+        for kind in kinds:
             path.write_bytes(contents[kind])
-        _refused(paper, capsys, ["reproduce"] + words, folder, place)
-    assert not (folder / "run.json").exists()
-    note("hostile files in a run's folder", paper.slug, 3 + len(kinds), "one sentence; no code ran")
+            _refused(paper, capsys, words, path, place)
+        assert not list((tmp_path / "out").rglob("prediction.npy"))
+        note("hostile files of weights", paper.slug, len(kinds), "one sentence; no code ran")
+
+    def test_no_run_is_resumed_or_audited_on_files_of_a_stranger(self, paper, hostile, finished, capsys):
+        contents, place = hostile
+        words, folder = finished
+        prediction = folder / "prediction.npy"
+        header = b"v\0{'descr': '|u1', 'fortran_order': False, 'shape': (999999, 999999)}"
+        forged = b"\x93NUMPY\x01\x00" + header.ljust(120)
+        for content in (_array(np.array([Evil(place)], dtype=object)), forged, b""):
+            prediction.write_bytes(content)
+            _refused(paper, capsys, ["audit"] + words, prediction, place)
+
+        (folder / "run.json").unlink()
+        checkpoints = [path for path in folder.rglob("*") if path.suffix in _CHECKPOINTS and path.name != "split.npz"]
+        assert checkpoints
+        kinds = _kinds(contents)
+        for kind in kinds:
+            for path in checkpoints:
+                path.write_bytes(contents[kind])
+            _refused(paper, capsys, ["reproduce"] + words, folder, place)
+        assert not (folder / "run.json").exists()
+        note("hostile files in a run's folder", paper.slug, 3 + len(kinds), "one sentence; no code ran")

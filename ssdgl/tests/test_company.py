@@ -1,3 +1,7 @@
-"""What becomes of a run that is not alone; the tests are shared by all papers."""
+"""What becomes of a run that is not alone."""
 
-from contracts.company import *  # noqa: F403
+from contracts.company import Company
+
+
+class TestCompany(Company):
+    """Other processes on the same directory, and at the same time."""

@@ -1,3 +1,7 @@
-"""What a saved model brings; the tests are shared by all papers."""
+"""What a saved model brings."""
 
-from contracts.saved_models import *  # noqa: F403
+from contracts.saved_models import SavedModels
+
+
+class TestSavedModels(SavedModels):
+    """Predictions of a saved model, on the scene of training and on others."""

@@ -1,3 +1,7 @@
-"""Untrusted files run no code and are refused in one sentence; the tests are shared by all papers."""
+"""Untrusted files run no code and are refused in one sentence."""
 
-from contracts.untrusted import *  # noqa: F403
+from contracts.untrusted import UntrustedFiles
+
+
+class TestUntrustedFiles(UntrustedFiles):
+    """Hostile weights and hostile files in the folder of a run."""

@@ -28,6 +28,7 @@ def audit_run(method: Method, request: Request, kept_record: Optional[Path] = No
     finished run, its prediction gives the accuracies; without one they are left out.
     Raises: SharedDataError; what the method raises.
     """
+    assert request.iterations is not None  # an audit never trains to the end
     folder = run_directory_of(method.slug, request)
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
         trials = _Trials(method, request, Path(scratch))
@@ -108,6 +109,7 @@ class _Trials:
         if fitted is None:
             raise SharedDataError("stopped; the audit wrote nothing, and the same command starts it over.")
         report = fitted.report
+        assert report is not None  # of a training there is one
         shown = [dict(entry) for entry in report.history.entries]
         return Trained(report.last_weights, report.selection_state, shown=shown)
 

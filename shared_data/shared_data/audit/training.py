@@ -42,7 +42,8 @@ def training_findings(
     permuted = permute_labels(ground_truth, hidden, seed)
     if permuted is None:
         reason = "the %d test pixels that neither train nor validate hold fewer than two classes to exchange"
-        return tuple(Finding(item, NOT_AUDITED, reason % hidden.size) for item in ("labels", "selection"))
+        sentence = reason % hidden.size
+        return Finding("labels", NOT_AUDITED, sentence), Finding("selection", NOT_AUDITED, sentence)
     count = int((permuted != ground_truth).sum())
     changed = "with the labels of %d of %d test pixels changed" % (count, hidden.size)
     others = np.unique(split.test).size - hidden.size

@@ -2,20 +2,21 @@
 
 import os
 import sys
-from typing import Callable, Tuple
+from typing import Callable, Tuple, Type
 
 from shared_data.errors import SharedDataError
 
 INTERRUPTED = 130  # exit code, as a shell gives it to what Ctrl-C ended
 
 
-def run_command(command: Callable[[], int], errors: Tuple[type, ...] = ()) -> int:
+def run_command(command: Callable[[], int], errors: Tuple[Type[Exception], ...] = ()) -> int:
     """The command's exit code; a SharedDataError, or one of `errors`, is printed as one sentence and gives 1."""
+    meant_for_users: Tuple[Type[Exception], ...] = (SharedDataError, *errors)
     try:
         code = command()
         sys.stdout.flush()  # a reader that has gone away is noticed here, not when the interpreter ends
         return code
-    except (SharedDataError,) + errors as error:
+    except meant_for_users as error:
         print("error: %s" % error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

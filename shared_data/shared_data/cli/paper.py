@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 
 from shared_data.audit import as_text as audit_as_text
 from shared_data.audit.run import audit_run
@@ -43,7 +43,7 @@ class Paper(NamedTuple):
     bench: Callable[[argparse.Namespace], int]
     add_bench_options: Callable[[argparse.ArgumentParser], None]
     default_seed: int
-    errors: Tuple[type, ...] = ()  # further exceptions whose message is meant for the user
+    errors: Tuple[Type[Exception], ...] = ()  # further exceptions whose message is meant for the user
     own_tables: Dict[str, Table] = {}  # further kinds of tables of the README
     tiles: bool = False  # whether `predict` can work tile by tile
     predata: bool = False  # whether the authors shipped partitions, which a user may have
@@ -167,7 +167,7 @@ def _audit(paper: Paper, arguments: argparse.Namespace) -> int:
         arguments.protocol = protocol
         request = _request(arguments, paper, arguments.seed)
         print("%s %s, protocol %s, seed %d, %d steps"
-              % (paper.slug, request.experiment, protocol, request.seed, request.iterations), flush=True)  # fmt: skip
+              % (paper.slug, request.experiment, protocol, request.seed, arguments.iters), flush=True)  # fmt: skip
         found = audit_run(paper.method, request, arguments.record)
         print_text(audit_as_text(found) + "\n")
     return 0
@@ -181,6 +181,7 @@ def _settings(paper: Paper, arguments: argparse.Namespace) -> int:
         "settings": {},
         "errors": {},
     }
+    meant_for_users: Tuple[Type[Exception], ...] = (SharedDataError, *paper.errors)
     for name in [arguments.experiment] + arguments.further:
         if name not in told["experiments"]:
             continue
@@ -188,7 +189,7 @@ def _settings(paper: Paper, arguments: argparse.Namespace) -> int:
         request = _request(arguments, paper, arguments.seed)._replace(settings_alone=True)
         try:
             told["settings"][name] = reproduce(paper.method, request).settings
-        except (SharedDataError,) + paper.errors as error:
+        except meant_for_users as error:
             told["errors"][name] = str(error)
     print(json.dumps(told))
     return 0

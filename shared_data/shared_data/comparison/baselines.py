@@ -10,7 +10,7 @@ import time
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import sklearn
@@ -198,7 +198,8 @@ def fit_svm(
     run.begin()
     train, val = (inputs(model, image, pixels) for pixels in (labels.train_pixels, labels.val_pixels))
     train_classes, val_classes = labels.train.ravel()[labels.train_pixels], labels.val.ravel()[labels.val_pixels]
-    history, reasons, best, kept = History(), [], -1.0, 0  # kept: the candidate's number, from 1
+    reasons: List[str] = []
+    history, best, kept = History(), -1.0, 0  # kept: the candidate's number, from 1
     with stop_on_signals(reasons.append):
         for step, candidate in enumerate(grid, start=1):
             begun = time.perf_counter()
@@ -232,7 +233,7 @@ def load(slug: str, path: Path, _device: str = "cpu", _bare: Any = None) -> Fitt
     if model is None:
         raise CheckpointError("%s does not say what it is a model of; give a file that a run has written." % path)
     check_paper(model, slug, path)
-    stored = content.get("weights")
+    stored: Any = content.get("weights")
     try:
         spectra = checked_array(stored, "spectra", (None, model.bands))
         classes = checked_array(stored, "classes", (len(spectra),))

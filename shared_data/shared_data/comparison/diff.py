@@ -20,7 +20,7 @@ from collections import OrderedDict
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from shared_data.comparison.published import ANSWERING, METRICS, PublishedNumber, PublishedResult
-from shared_data.evaluation.statistics import FEWEST, confidence_interval, mean_and_std, welch_interval
+from shared_data.evaluation.statistics import confidence_interval, mean_and_std, welch_interval
 
 MARGIN = 0.01  # one point: within it a difference does not matter
 LEVEL = 0.9  # of the interval; two one-sided tests at 5 % each
@@ -135,13 +135,14 @@ def _compared_row(key: Tuple[str, str, str], metric: str, records: List[Record],
     values = [record["metrics"][number.metric] for record in records]
     (mean, std), n = mean_and_std(values), len(values)
     row = row._replace(reproduced=mean, std=std, n=n, delta=mean - number.value)
-    if n < FEWEST:
+    interval = confidence_interval(values, LEVEL)
+    if interval is None:
         return row._replace(verdict=FEW_RUNS[n])
     spread = number.std is not None and result.n > 1
     low, high = (
         welch_interval(mean, std, n, number.value, number.std, result.n, LEVEL)
         if spread
-        else (end - number.value for end in confidence_interval(values, LEVEL))
+        else (end - number.value for end in interval)
     )
     return row._replace(interval=(float(low), float(high)), published_spread=spread, verdict=verdict(low, high))
 
@@ -154,7 +155,7 @@ def _rows(key: Tuple[str, str, str], records: List[Record], result: Optional[Pub
         number = result.numbers.get(metric) if result else None
         if number is None or number.definition:
             rows.append(_plain_row(key, metric, records, NO_NUMBER))
-        if number is not None:
+        if result is not None and number is not None:
             rows.append(_compared_row(key, metric, records, result))
     return rows
 
@@ -168,7 +169,8 @@ def compare(records: Iterable[Record], published: List[PublishedResult]) -> List
     for key, members in groups.items():
         results = [result for result in published if (result.paper, result.experiment) == key[:2]]
         if key[2] in ANSWERING:
-            for result in results or [None]:
+            beside: Sequence[Optional[PublishedResult]] = results or [None]
+            for result in beside:
                 rows += _rows(key, members, result)
         else:
             given = {metric for result in results for metric in result.numbers}

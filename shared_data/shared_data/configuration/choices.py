@@ -1,6 +1,6 @@
 """Tables of named choices: what a paper's protocols decide."""
 
-from typing import Any, Dict, Iterable, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 
 def choice_table(heads: Sequence[str], rows: Iterable[Tuple[Sequence[str], Dict[str, Any]]]) -> str:
@@ -8,7 +8,7 @@ def choice_table(heads: Sequence[str], rows: Iterable[Tuple[Sequence[str], Dict[
 
     Every row has as many labels as there are heads, and the same choices in the same order.
     """
-    lines = []
+    lines: List[str] = []
     for labels, choices in rows:
         if not lines:
             names = list(heads) + list(choices)

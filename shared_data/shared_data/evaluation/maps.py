@@ -202,7 +202,7 @@ def _legend(figure: Figure, keys: List[_Key], width: Optional[int]) -> Legend:
             handleheight=1.0,
             labelspacing=0.45,
         )
-        if columns == 1 or _extent(legend)[0] <= width:
+        if width is None or columns == 1 or _extent(legend)[0] <= width:
             break
         legend.remove()
     return legend
@@ -234,6 +234,7 @@ def _extent(artist: Any) -> Tuple[int, int]:
 
 
 def _write(path: Any, figure: Figure) -> None:
+    assert isinstance(figure.canvas, FigureCanvasAgg)  # as _compose makes it, for any backend
     with atomic_path(path) as temporary:
         # matplotlib would add its version; the picture's bytes shall depend on what is drawn alone
         figure.canvas.print_png(temporary, metadata={"Software": None})

@@ -26,6 +26,7 @@ def confidence_interval(values: Sequence[float], level: float = 0.95) -> Optiona
     if len(values) < FEWEST:
         return None
     mean, std = mean_and_std(values)
+    assert std is not None  # of several values
     half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * std / math.sqrt(len(values))
     return mean - half, mean + half
 

@@ -4,7 +4,7 @@ With all components kept this is a rotation and a scaling (whitening): no inform
 mean, the axes and the scale is the caller's choice: the whole scene, as in the release, or the training pixels alone.
 """
 
-from typing import Iterator, Optional, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -102,7 +102,7 @@ def _by_chunks(cube: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """
     height, width, bands = cube.shape
     mean = sum(spectra.sum(axis=0) for _, spectra in _chunks(cube)) / (height * width)
-    triangle = np.empty((0, bands))
+    triangle: Any = np.empty((0, bands))  # the types of numpy expect a pair of qr in every mode
     for _, spectra in _chunks(cube):
         triangle = np.linalg.qr(np.concatenate([triangle, spectra - mean]), mode="r")
     return mean, triangle

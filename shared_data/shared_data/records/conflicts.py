@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from shared_data.errors import RecordError, UnknownNameError
 from shared_data.quoting import one_line
@@ -120,7 +120,7 @@ def misplaced(path: Path, record: Dict[str, Any]) -> Optional[Conflict]:
     seed = _SEED.match(run.name)
     if not seed:
         return None
-    said = [("seed", int(seed.group(1)))]
+    said: List[Tuple[str, Any]] = [("seed", int(seed.group(1)))]
     paper, experiment, protocol = ([""] * 3 + list(run.absolute().parts[:-1]))[-3:]
     if paper in _PAPERS and protocol in _PROTOCOLS:
         said += [("protocol", protocol), ("experiment", experiment), ("paper", paper)]

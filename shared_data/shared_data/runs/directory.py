@@ -85,16 +85,18 @@ class RunDirectory:
         self._lock: Optional[Any] = None
 
     def __enter__(self) -> "RunDirectory":
-        self._lock = take_lock(self.path)
+        lock = take_lock(self.path)
         try:
             if not self.force:
                 self._check_settings()
         except BaseException:
-            self._lock.close()
+            lock.close()
             raise
+        self._lock = lock
         return self
 
     def __exit__(self, *_: Any) -> None:
+        assert self._lock is not None  # taken on entering
         self._lock.close()  # closing releases the lock
 
     def begin(self, circumstances: Optional[Dict[str, Any]] = None) -> None:

@@ -24,7 +24,8 @@ def write(path: Path, content: Dict[str, Any]) -> None:
     arrays: List[np.ndarray] = []
     plain = json.dumps(_without_arrays(content, arrays))
     with atomic_path(path) as temporary, open(str(temporary), "wb") as file:
-        np.savez(file, **{_PLAIN: np.array(plain)}, **{"a%d" % i: array for i, array in enumerate(arrays)})
+        named: Dict[str, Any] = {"a%d" % i: array for i, array in enumerate(arrays)}
+        np.savez(file, **{_PLAIN: np.array(plain), **named})
 
 
 def read(path: Path) -> Dict[str, Any]:

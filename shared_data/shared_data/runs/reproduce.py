@@ -102,6 +102,7 @@ def _train_and_evaluate(
     fitted = method.fit(loaded.image, labels, configuration, request.seed, run)
     if fitted is None:
         return None
+    assert fitted.report is not None  # of a training there is one
     checkpoints = directory.path / "checkpoints"
     checkpoints.mkdir(exist_ok=True)
     fitted.save(checkpoints / ("selected" + fitted.SUFFIX))
@@ -128,6 +129,7 @@ def _evaluate(
     start = time.perf_counter()
     prediction = fitted.predict(loaded.image)
     evaluation_s = time.perf_counter() - start
+    assert fitted.report is not None  # of a training there is one
     history = fitted.report.history
     truth.training_is_over()
     opened = truth.open(__name__, "final evaluation")

@@ -2,13 +2,13 @@
 
 import contextlib
 import signal
-from typing import Callable, Iterator
+from typing import Any, Callable, Dict, Iterator
 
 
 @contextlib.contextmanager
 def stop_on_signals(request_stop: Callable[[str], None]) -> Iterator[None]:
     """Within the block the first SIGINT or SIGTERM calls request_stop(reason); a second one acts as usual."""
-    previous = {}
+    previous: Dict[signal.Signals, Any] = {}
 
     def handle(number: int, _frame: object) -> None:
         request_stop("received %s" % signal.Signals(number).name)

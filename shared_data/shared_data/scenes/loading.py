@@ -131,6 +131,7 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False, la
         # the ground truth is small: reading it first finds most mistakes before the cube is in memory
         ground_truth = read_array(scene.ground_truth, evidence[1], size)
         ground_truth = _checked_labels(ground_truth, scene, evidence[1].path, labelled)
+    assert scene.cube is not None  # the catalogue demands it of a measured scene
     cube = read_array(scene.cube, evidence[0], size + (scene.bands,))
     _check_finite(cube, evidence[0].path)
     return LoadedScene(scene, cube, ground_truth, evidence, all(file.verified for file in evidence))
@@ -213,7 +214,8 @@ def candidates(file: SceneFile, folders: Iterable[Path]) -> Iterator[FileEvidenc
 
 def _examine(file: SceneFile, path: Path) -> FileEvidence:
     sha256 = file_sha256(path)
-    verified_by, content = (FILE, None) if sha256 == file.sha256 else (None, None)
+    verified_by = FILE if sha256 == file.sha256 else None
+    content: Optional[str] = None
     if not verified_by and file.content:
         content = file_content_sha256(file, path)
         verified_by = CONTENT if content == file.content.sha256 else None
@@ -225,6 +227,7 @@ def file_content_sha256(file: SceneFile, path: Union[str, Path]) -> Optional[str
 
     None where the file cannot be read as an array of that shape, or the dtype cannot hold its values.
     """
+    assert file.content is not None
     try:
         return content_sha256(_stored_array(file, path, file.content.shape), file.content.dtype)
     except SceneFormatError:
@@ -236,7 +239,8 @@ def read_array(file: SceneFile, found: FileEvidence, shape: Tuple[int, ...]) -> 
     array = _stored_array(file, found.path, shape, any_order=not file.is_mapped)
     if file.is_mapped:
         return array
-    dtype = np.dtype(file.content.dtype) if found.verified_by == CONTENT else array.dtype.newbyteorder("=")
+    content = file.content if found.verified_by == CONTENT else None
+    dtype = np.dtype(content.dtype) if content else array.dtype.newbyteorder("=")
     if is_mapped(array):
         return np.array(array, dtype, order="F")
     return array.astype(dtype, order="F", copy=False)
@@ -247,6 +251,7 @@ def _stored_array(
 ) -> np.ndarray:
     if str(path).endswith(MAPPED_SUFFIX):
         return open_mapped(path, shape, any_order)
+    assert file.key is not None  # the catalogue demands it of a .mat file
     return read_mat(path, file.key, shape)
 
 

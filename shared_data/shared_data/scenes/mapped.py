@@ -38,16 +38,16 @@ def open_mapped(path: Any, expected_shape: Tuple[int, ...], any_order: bool = Fa
     path = Path(path)
     try:
         with open(str(path), "rb") as file:
-            dtype, offset, order = _checked_header(path, file, tuple(expected_shape), any_order)
-        return np.memmap(str(path), dtype, "r", offset, tuple(expected_shape), order)
+            dtype, offset, by_columns = _checked_header(path, file, tuple(expected_shape), any_order)
+        return np.memmap(str(path), dtype, "r", offset, tuple(expected_shape), "F" if by_columns else "C")
     except OSError as error:
         raise SceneFormatError(f"{path}: the file cannot be read ({error.strerror or error}).") from error
 
 
 def _checked_header(
     path: Path, file: BinaryIO, expected_shape: Tuple[int, ...], any_order: bool
-) -> Tuple[np.dtype, int, str]:
-    """The dtype, the position of the first number, and the order: "C" or "F"."""
+) -> Tuple[np.dtype, int, bool]:
+    """The dtype, the position of the first number, and whether the order is column-major."""
     start = io.BytesIO(file.read(_HEADER_BYTES))
     shape, by_columns, dtype = _parsed_header(path, start)
     if dtype.kind not in "iuf":
@@ -66,13 +66,13 @@ def _checked_header(
         raise SceneFormatError(
             f"{path}: the file is cut short; expected at least {expected} bytes, found {found}; fetch it again."
         )
-    return dtype, start.tell(), "F" if by_columns else "C"
+    return dtype, start.tell(), by_columns
 
 
 def _parsed_header(path: Path, start: io.BytesIO) -> Tuple[Tuple[int, ...], bool, np.dtype]:
     content = start.getvalue()
     if not content.startswith(_MAGIC):
-        found = "an empty file" if not content else f"one that starts with {content[:16]}"
+        found = "an empty file" if not content else f"one that starts with {content[:16]!r}"
         found = "a web page (HTML)" if looks_like_html(content) else found
         raise SceneFormatError(f"{path}: expected a numpy file (.npy), found {found}; remove it and fetch it again.")
     try:

@@ -84,7 +84,7 @@ class _ArrayHeader(NamedTuple):
 
 def _read_headers(path: Path) -> Dict[str, _ArrayHeader]:
     """The headers of all arrays in a file by name; of arrays with the same name the first, as scipy reads it."""
-    headers = {}
+    headers: Dict[str, _ArrayHeader] = {}
     with open(str(path), "rb") as file:
         start = file.read(1024)
         _check_start(path, start)
@@ -110,7 +110,8 @@ def _check_start(path: Path, start: bytes) -> None:
     # a zero among the first four bytes would make scipy read the file as one of level 4, whatever else it says
     if start[_FILE_HEADER_BYTES - 4 : _FILE_HEADER_BYTES] not in _BYTE_ORDERS or 0 in start[:4]:
         raise SceneFormatError(
-            f"{path}: expected a MATLAB level 5 file (saved with -v6 or -v7), found one that starts with {start[:16]}."
+            f"{path}: expected a MATLAB level 5 file (saved with -v6 or -v7), "
+            f"found one that starts with {start[:16]!r}."
         )
 
 

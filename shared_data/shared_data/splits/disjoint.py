@@ -10,7 +10,7 @@ evenly.
 import json
 import math
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 from scipy.ndimage import maximum_filter
@@ -60,11 +60,8 @@ def draw_disjoint(
         name = " (%s)" % class_names[label - 1] if class_names else ""
         raise SplitError("class %d%s has no labelled pixel; the split needs every class." % (label, name))
     random = np.random.RandomState(seed)
-    best: Optional[_Attempt] = None
-    for _ in range(ATTEMPTS):
-        attempt = _Attempt(ground_truth, counts, rule, random)
-        if best is None or attempt.merit > best.merit:
-            best = attempt
+    attempts = (_Attempt(ground_truth, counts, rule, random) for _ in range(ATTEMPTS))
+    best = max(attempts, key=lambda attempt: attempt.merit)  # of equal ones the first
     if not best.split.test.size:
         raise SplitError(
             "no pixel lies further than %d from all training pixels; choose a smaller distance or train on fewer."
@@ -120,7 +117,7 @@ class _Attempt:
         scarce: leave at least half of a class's free pixels, whatever is wanted.
         """
         number = int(self._blocks.max()) + 1
-        held = np.zeros((number, len(wanted) + 1), int)
+        held: np.ndarray = np.zeros((number, len(wanted) + 1), int)
         np.add.at(held, (self._blocks[free], self._truth[free]), 1)
         held = held[:, 1:]
         if scarce:
@@ -155,8 +152,8 @@ def near(pixels: np.ndarray, distance: int) -> np.ndarray:
     return maximum_filter(pixels.astype(np.uint8), size=2 * distance + 1, mode="constant").astype(bool)
 
 
-def least_distance(train: np.ndarray, test: np.ndarray, width: int) -> int:
-    """The smallest distance, in rows or in columns, of flat test indices to flat training indices."""
+def least_distance(train: np.ndarray, test: np.ndarray, width: int) -> float:
+    """The smallest distance, in rows or in columns, of flat test indices to flat training indices; inf without any."""
     rows, columns = np.divmod(train, width)
     least = math.inf
     for start in range(0, len(test), 1024):  # a table of all pairs would take memory

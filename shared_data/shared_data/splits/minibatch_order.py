@@ -31,7 +31,8 @@ class MinibatchOrder:
 
     def state_dict(self) -> Dict[str, Any]:
         """Positions still to come in this epoch and the generator's state, as plain lists and numbers."""
-        name, keys, position, has_gauss, cached = self._random.get_state()
+        legacy: Any = self._random.get_state()
+        name, keys, position, has_gauss, cached = legacy
         return {"order": list(self._order), "generator": [name, keys.tolist(), position, has_gauss, cached]}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:

@@ -134,6 +134,7 @@ class CheckPoint:
     def _candidates(self) -> List[str]:
         """File names to try: the one the info file names, then the older ones; all where there is no info file."""
         info = self._folder / self.INFO_FILE
+        limit: float
         try:
             last = json.loads(info.read_text(encoding="utf-8"))["last"]
             first, limit = [str(last["name"])], int(last["step"]) - 1

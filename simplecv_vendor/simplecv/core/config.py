@@ -63,9 +63,10 @@ class AttrDict(dict):
             *path, last = dotted.split(".")
             section = self
             for part in path:
-                section = dict.get(section, part)
-                if not isinstance(section, AttrDict):
+                below = dict.get(section, part)
+                if not isinstance(below, AttrDict):
                     raise ConfigError(f"Override '{dotted}': the configuration has no section '{part}'.")
+                section = below
             section[last] = _literal(dotted, text)
 
     def __setitem__(self, key: Any, value: Any) -> None:

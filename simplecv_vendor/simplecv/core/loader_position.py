@@ -9,7 +9,7 @@ let the index sampler run through the finished epochs (some samplers draw from a
 states, start the epoch, and skip the batches that were used.
 """
 
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Optional
 
 from torch.utils.data import IterableDataset
 
@@ -26,7 +26,7 @@ class LoaderPosition:
         self.loader = loader
         self.epoch = 0
         self.consumed = 0
-        self._iterator: Optional[Any] = None
+        self._iterator: Optional[Iterator[Any]] = None
         self._start: Optional[Dict[str, Any]] = None
         self._surplus: List[Any] = []
         self.length = _length(loader)
@@ -50,9 +50,8 @@ class LoaderPosition:
 
     def _next(self) -> Any:
         """One batch, or _END. Where the loader tells its length, the epoch is finished with its last batch."""
-        if self._iterator is None:
-            self._begin()
-        batch = self._surplus.pop() if self._surplus else next(self._iterator, _END)
+        iterator = self._begin() if self._iterator is None else self._iterator
+        batch = self._surplus.pop() if self._surplus else next(iterator, _END)
         if batch is _END:
             if self.consumed == 0:
                 raise LoaderError(
@@ -62,7 +61,7 @@ class LoaderPosition:
             return _END
         self.consumed += 1
         if self.consumed == self.length:
-            following = next(self._iterator, _END)
+            following = next(iterator, _END)
             if following is _END:
                 self._finish()
             else:  # the loader's length is wrong: only its end tells
@@ -70,11 +69,12 @@ class LoaderPosition:
                 self._surplus.append(following)
         return batch
 
-    def _begin(self) -> None:
+    def _begin(self) -> Iterator[Any]:
         _announce_epoch(self.loader, self.epoch)
         if not self._stateful:
             self._start = {"random": get_random_state(), "generators": _generator_states(self.loader)}
         self._iterator = iter(self.loader)
+        return self._iterator
 
     def _finish(self) -> None:
         self.epoch += 1
@@ -115,13 +115,14 @@ class LoaderPosition:
                 pass
         if not self.consumed:
             return
+        assert start is not None  # stored at the begin of every epoch that is not over
         set_random_state(start["random"])
         _restore_generators(self.loader, start["generators"])
         _announce_epoch(self.loader, self.epoch)
         self._start = start
-        self._iterator = iter(self.loader)
+        self._iterator = iterator = iter(self.loader)
         for _ in range(self.consumed):
-            if next(self._iterator, _END) is _END:
+            if next(iterator, _END) is _END:
                 raise LoaderError(
                     f"The checkpoint was taken after batch {self.consumed} of an epoch, but the data loader has fewer "
                     "batches now: resume with the data and batch size of the interrupted run."
@@ -145,7 +146,7 @@ def _indices(loader: Any) -> Iterable[Any]:
 
 def _announce_epoch(loader: Any, epoch: int) -> None:
     """Distributed samplers shuffle by the number of the epoch, which they must be told."""
-    sampler = getattr(loader, "sampler", None)
+    sampler: Any = getattr(loader, "sampler", None)
     if hasattr(sampler, "set_epoch"):
         sampler.set_epoch(epoch)
 

@@ -15,7 +15,8 @@ State = Dict[str, Any]
 def get_random_state() -> State:
     """Python's, numpy's and torch's global generators; those of all CUDA devices once CUDA is in use."""
     version, words, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    legacy: Any = np.random.get_state()
+    name, keys, position, has_gauss, cached = legacy
     state = {
         "python": {"version": version, "words": torch.tensor(words, dtype=torch.int64), "gauss": gauss},
         "numpy": {

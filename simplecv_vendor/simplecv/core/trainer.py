@@ -104,7 +104,7 @@ class Launcher:
     def backward(self, total_loss: torch.Tensor, optimizer: torch.optim.Optimizer, **kwargs: Any) -> None:
         total_loss.backward()
 
-    def _evaluate_fn(self, data_loader: Any, config: Dict[str, Any]) -> None:
+    def _evaluate_fn(self, data_loader: Any, config: Optional[Dict[str, Any]]) -> None:
         self.logger.warning("no evaluation: call launcher.override_evaluate(fn) with a function that evaluates")
 
     def evaluate(self, data_loader: Any, config: Optional[Dict[str, Any]] = None) -> None:
@@ -327,10 +327,12 @@ def _total_steps(settings: TrainSettings, position: LoaderPosition) -> Optional[
         return settings.num_iters
     if position.length is None:
         return None
+    assert settings.num_epochs is not None  # one of the two is given
     return settings.num_epochs * -(-position.length // settings.forward_times)
 
 
 def _finished(settings: TrainSettings, step: int, epoch: int) -> bool:
     if settings.num_iters is not None:
         return step >= settings.num_iters
+    assert settings.num_epochs is not None  # one of the two is given
     return epoch >= settings.num_epochs

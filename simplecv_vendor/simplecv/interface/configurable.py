@@ -29,7 +29,7 @@ class ConfigurableMixin:
         raise NotImplementedError(f"{type(self).__name__} must define set_default_config (or set_defalut_config).")
 
 
-def _unknown(given: Dict[str, Any], defaults: AttrDict) -> List[str]:
+def _unknown(given: Dict[str, Any], defaults: Dict[str, Any]) -> List[str]:
     """Dotted keys of `given` that `defaults` lacks; an empty dict as default accepts anything below it."""
     names: List[str] = []
     for key, value in dict.items(given):

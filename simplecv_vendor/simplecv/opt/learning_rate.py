@@ -72,6 +72,7 @@ class MultiStepLearningRate(ScheduledLearningRate):
 
     def lr_at(self, global_step: int) -> float:
         if self.warmup_step and global_step <= self.warmup_step:
+            assert self.warmup_init_lr is not None  # given with warmup_step, or neither is
             return self.warmup_init_lr + (self.base_lr - self.warmup_init_lr) * global_step / self.warmup_step
         return self.base_lr * self.gamma ** sum(global_step > step for step in self.steps)
 

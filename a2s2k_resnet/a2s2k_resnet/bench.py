@@ -13,7 +13,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Callable, Dict, Union
+from typing import Callable, Dict, Mapping, Type, Union
 
 import numpy as np
 import torch
@@ -43,6 +43,7 @@ def load_literal() -> ModuleType:
     """tests/a2s2k_resnet_literal.py beside the package's folder, by path: it is no part of the package."""
     path = Path(__file__).resolve().parent.parent / "tests" / "a2s2k_resnet_literal.py"
     specification = importlib.util.spec_from_file_location("a2s2k_literal", str(path))
+    assert specification is not None and specification.loader is not None  # there is one for every .py file
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
@@ -86,7 +87,7 @@ class Literal:
         self.network.train()
 
 
-SIDES = {"literal": Literal, "ours": Ours}
+SIDES: Dict[str, Union[Type[Literal], Type[Ours]]] = {"literal": Literal, "ours": Ours}
 
 
 def random_scene() -> np.ndarray:
@@ -123,7 +124,7 @@ def minibatch(size: int) -> Tensor:
     return torch.randperm(LABELLED, generator=torch.Generator().manual_seed(1))[:size]
 
 
-def _medians(actions: Dict[str, Action], repeats: int, device: torch.device) -> Dict[str, float]:
+def _medians(actions: Mapping[str, Action], repeats: int, device: torch.device) -> Dict[str, float]:
     timed = {name: partial(seconds, action, partial(wait_for, device)) for name, action in actions.items()}
     return medians(timed, repeats)[0]
 
@@ -162,7 +163,7 @@ def run(arguments: argparse.Namespace) -> int:
     steps = _medians({name: training_step(subject) for name, subject in subjects.items()}, arguments.repeats, device)
     pixels = minibatch(EVALUATED)
     evaluations = _medians(
-        {name: lambda subject=subject: subject.evaluate(pixels) for name, subject in subjects.items()},
+        {name: partial(subject.evaluate, pixels) for name, subject in subjects.items()},
         arguments.repeats,
         device,
     )

@@ -7,7 +7,7 @@ import pytest
 from a2s2k_resnet import experiments
 from a2s2k_resnet.experiments import SCHEMA
 from a2s2k_resnet.network import MODELS
-from a2s2k_resnet.training import OPTIMIZERS
+from a2s2k_resnet.train import OPTIMIZERS
 from contracts.config_values import check_schema, property_of, refused
 
 WRONG = [

@@ -1,14 +1,15 @@
 """A memory-mapped scene trains and predicts as the same scene in memory."""
 
-from unittest import mock
-
 import numpy as np
 import pytest
 import torch
+from a2s2k_resnet_helpers import given
 
-from a2s2k_resnet import training
+from a2s2k_resnet.method import METHOD
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import pixel_logits, predict_pixels
+from a2s2k_resnet.preprocessing import whitening_of
+from a2s2k_resnet.validation import Validation
 from contracts.scale import mapped_copy
 from shared_data.scenes.loading import load_scene
 from shared_data.scenes.mapped import is_mapped
@@ -28,26 +29,41 @@ def test_patches_are_those_of_the_scene_on_the_device(tmp_path, side):
         mapped(torch.tensor([99]))
 
 
-def trained(request, loaded):
-    """A run after three steps."""
-    with mock.patch.object(training, "load_scene", return_value=loaded):
-        run = training.prepare(request, *training.resolve(request))
-    run.begin_epoch()
-    for _, batch in zip(range(3), run.stream):
-        run.train_on(batch)
-    return run
-
-
 @pytest.mark.parametrize("protocol, tolerance", [("paper", 0), ("released", 1e-3)])
 def test_training_and_prediction(request_for, tmp_path, protocol, tolerance):
     """Fitted on training pixels all bits are the same; of the whole scene the decomposition goes by chunks."""
     request, loaded = request_for(protocol=protocol), load_scene("synthetic")
-    held = trained(request, loaded._replace(cube=np.ascontiguousarray(loaded.cube)))
-    mapped = trained(request, mapped_copy(loaded, tmp_path))
-    assert is_mapped(mapped.loaded.cube) and mapped.gatherer(torch.tensor([5])).shape == (1, 7, 7, 7)
-    found, expected = (pixel_logits(run.network, run.gatherer, torch.from_numpy(PIXELS)) for run in (mapped, held))
+    held = given(request, loaded._replace(cube=np.ascontiguousarray(loaded.cube)))
+    mapped = given(request, mapped_copy(loaded, tmp_path))
+    assert is_mapped(mapped.loaded.cube)
+    on_mapped, on_held = mapped.fit(tmp_path / "mapped", 3), held.fit(tmp_path / "held", 3)
+    gatherers = [
+        PatchGatherer(whitening_of(fitted.model).apply(one.loaded.cube), 7)
+        for fitted, one in ((on_mapped, mapped), (on_held, held))
+    ]
+    assert gatherers[0](torch.tensor([5])).shape == (1, 7, 7, 7)
+    networks = on_mapped.network, on_held.network
+    found, expected = (
+        pixel_logits(network, gatherer, torch.from_numpy(PIXELS)) for network, gatherer in zip(networks, gatherers)
+    )
     np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=0, atol=tolerance)
-    classes, wanted = (predict_pixels(run.network, run.gatherer, PIXELS) for run in (mapped, held))
+    classes, wanted = (predict_pixels(network, gatherer, PIXELS) for network, gatherer in zip(networks, gatherers))
     assert np.array_equal(classes, expected.argmax(dim=1).numpy() + 1) and np.array_equal(classes, wanted)
-    assert np.allclose(mapped.inputs(PIXELS), held.inputs(PIXELS), rtol=0, atol=1e-5)
-    assert mapped.validation(mapped.network).accuracy == held.validation(held.network).accuracy
+    seen, wanted = (
+        METHOD.inputs(fitted.model, one.loaded.image, PIXELS) for fitted, one in ((on_mapped, mapped), (on_held, held))
+    )
+    assert np.allclose(seen, wanted, rtol=0, atol=1e-5)
+    validated = [
+        Validation(gatherer, held.labels.val, held.labels.val_pixels, 16, 1331)(network)
+        for network, gatherer in zip(networks, gatherers)
+    ]
+    assert validated[0].accuracy == validated[1].accuracy
+
+
+def test_the_map_of_a_mapped_scene(request_for, tmp_path):
+    loaded = load_scene("synthetic")
+    fitted = given(request_for(), loaded).fit(tmp_path / "run", 1)
+    part = loaded._replace(cube=loaded.cube[:40, :30])
+    mapped = mapped_copy(part, tmp_path)
+    assert is_mapped(mapped.cube)
+    assert np.array_equal(fitted.predict(mapped.image), fitted.predict(part.image))

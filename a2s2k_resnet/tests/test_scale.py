@@ -4,8 +4,10 @@ from unittest import mock
 
 import numpy as np
 
-from a2s2k_resnet import training
+from a2s2k_resnet import experiments, method
+from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import predict_pixels
+from a2s2k_resnet.preprocessing import preprocess, whitening_of
 from contracts import scale
 from contracts.marks import LONG
 
@@ -13,9 +15,13 @@ from contracts.marks import LONG
 def evaluate(loaded, out, pixels):
     """Components fitted on the whole scene, as the release does, take more than those of the training pixels."""
     request = scale.request("indianpines", out, "released")
-    with mock.patch.object(training, "load_scene", return_value=loaded):
-        run = training.prepare(request, *training.resolve(request))
-    predict_pixels(run.network, run.gatherer, np.arange(pixels))
+    with mock.patch.object(method, "load_scene", return_value=loaded):
+        configuration, _ = method.resolve(request)
+    labels = method.METHOD.labels(method.draw(loaded, configuration, request.seed), loaded.ground_truth)
+    model = preprocess(loaded.image, labels, configuration, request.seed)
+    network = experiments.network_of(model.config, model.protocol, model.bands, model.num_classes)
+    gatherer = PatchGatherer(whitening_of(model).apply(loaded.cube), model.config["patch"]["side"])
+    predict_pixels(network, gatherer, np.arange(pixels))
 
 
 @LONG

@@ -66,7 +66,7 @@ def page(tmp_path: Path, record: Dict[str, Any]) -> Path:
     record["history"] = [{"step": step, "loss": 100.0 / step**3, "test_oa": step / 40} for step in range(1, 31)]
     (tmp_path / "records").mkdir()
     write_record(tmp_path / "records" / "seed-1.json", record)
-    return write_report([tmp_path / "records"], tmp_path / "out")[0]
+    return write_report([tmp_path / "records"], tmp_path / "out")
 
 
 def browse(page: Path, *flags: str) -> Tuple[str, List[str]]:

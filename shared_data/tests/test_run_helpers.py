@@ -18,6 +18,7 @@ from shared_data.records.record import read_record
 from shared_data.runs import allocator, environment
 from shared_data.runs.directory import RunDirectory
 from shared_data.runs.history import History
+from shared_data.runs.log import RunLog
 from shared_data.runs.outputs import Results, finish_run, write_prediction
 from shared_data.runs.progress import TrainingProgress
 from shared_data.runs.request import Request, run_directory_of
@@ -122,6 +123,40 @@ def test_progress_is_drawn_on_terminals_alone(monkeypatch, capsys, terminal):
         progress.update(loss="0.5")
     shown = capsys.readouterr().err
     assert ("5/10" in shown and "loss=0.5" in shown) if terminal else shown == ""
+
+
+# the log
+
+
+def test_lines_and_curves_are_in_the_files_when_a_call_returns(tmp_path, capsys):
+    (tmp_path / "checkpoints").mkdir()
+    with RunLog(tmp_path, quiet=True) as log:
+        log.info("epoch %d", 3)
+        log.warning("a loss of %s", "nan")
+        log.curves(7, {"loss": 0.5, "validation_oa": 0.25})
+        (events,) = (tmp_path / "checkpoints").glob("events.out.tfevents*")
+        content = events.read_bytes()
+        assert b"loss" in content and b"validation_oa" in content
+        lines = (tmp_path / "log.txt").read_text().splitlines()
+        assert [line.split(", ", 1)[1] for line in lines] == ["epoch 3", "a loss of nan"]
+    shown = capsys.readouterr().err
+    assert "a loss of nan" in shown and "epoch" not in shown
+
+
+def test_a_line_that_the_disk_refuses_is_an_error(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    log = RunLog(tmp_path, quiet=True)
+    with pytest.raises(OSError, match="No space left"):
+        log.info("a line")
+
+
+def test_a_curve_that_the_disk_refuses_is_an_error(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    log = RunLog(tmp_path, quiet=True)
+    log._events._py_recordio_writer._writer = open("/dev/full", "wb")
+    with pytest.raises(OSError, match="No space left"):
+        log.curves(1, {"loss": 0.5})
 
 
 # environment

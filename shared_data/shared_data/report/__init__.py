@@ -1,8 +1,8 @@
 """One static page about every run, for a referee: what was published, what came out, and what exactly produced it.
 
-`write_report` leaves the same facts three times: report.html (one file, no network), report.md and report.json. Facts
-are collected as plain data first (`content`), pictures are drawn apart from them (`pictures`, `charts`), and the
-templates only lay out. Needs jinja2, so nothing else in `shared_data` imports this package when it is loaded.
+`write_report` writes report.html: one file, which needs no network. Facts are collected as plain data first
+(`content`), pictures are drawn apart from them (`pictures`, `charts`), and the template only lays out. The page needs
+jinja2, which the stacks of the papers' time lack.
 """
 
 from pathlib import Path
@@ -12,16 +12,14 @@ from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
 from shared_data.records.conflicts import Conflict
 from shared_data.records.record import find_record_files
-from shared_data.report.content import as_json, collect
-from shared_data.report.html import render_html
-from shared_data.report.markdown import render_markdown
+from shared_data.report.content import collect
 from shared_data.report.run_maps import load_maps
 from shared_data.report.truth import Truths
 from shared_data.scenes.loading import DataFolders
 
 
-def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> List[Path]:
-    """Write report.html, report.md and report.json; return their paths.
+def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> Path:
+    """Write report.html into a folder and return its path.
 
     folders: with results, kept records, or both; where two hold the same run, the first wins, and a section names the
         runs of which they hold different results.
@@ -29,8 +27,11 @@ def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> 
     data: folders with ground truths, as `scene.data_folders` takes them. What cannot be drawn without one is left out,
         and a sentence says so.
 
-    Raises: RecordError where there is no record, one cannot be read, or `out` cannot be written.
+    Raises: RecordError where there is no record, one cannot be read, or `out` cannot be written; ImportError without
+        jinja2.
     """
+    from shared_data.report.html import render_html  # here, for the tables of this package do without jinja2
+
     conflicts: List[Conflict] = []
     sources = list(find_record_files(*folders, on_conflict=conflicts.append))
     if not sources:
@@ -40,19 +41,13 @@ def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> 
         )
     truths = Truths(data)
     maps = [load_maps(path, record, truths) for path, record in sources]
-    content = collect(sources, maps, conflicts)
-    texts = {
-        "report.html": render_html(content, maps),
-        "report.md": render_markdown(content),
-        "report.json": as_json(content),
-    }
-    out = Path(out)
+    page = render_html(collect(sources, maps, conflicts), maps)
+    path = Path(out) / "report.html"
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            write_text(out / name, text)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, page)
     except OSError as error:
         raise RecordError(
             "%s: the report cannot be written there: %s; choose another folder." % (out, error.strerror or error)
         ) from error
-    return [out / name for name in texts]
+    return path

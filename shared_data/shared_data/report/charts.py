@@ -1,114 +1,124 @@
-"""Curves as geometry: where lines, ticks and labels of a chart lie, in the units of an SVG viewBox.
+"""A run's history as charts: curves of one unit stand on one chart, which matplotlib draws as SVG.
 
-The template draws them. Losses that span orders of magnitude get a logarithmic axis; a long history is thinned.
+The legend is left to the page: no text of a record, which may hold anything, reaches matplotlib or the SVG.
 """
 
-import math
-from typing import Any, Dict, List, Tuple
+import base64
+import io
+from typing import Any, Dict, List
 
-WIDTH, HEIGHT = 480, 250
-LEFT, RIGHT, TOP, BOTTOM = 66, 24, 12, 46
-MOST_POINTS = 300  # of one line: more than the chart is wide enough to show
-PATTERNS = 6  # dash patterns and colours that the style sheet knows
+import matplotlib
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from shared_data.report.wording import plain
+
+# kind of a chart: its title and the label of its axis
+KINDS = {
+    "losses": ("Losses", "loss"),
+    "accuracies": ("Accuracies", "accuracy, %"),
+    "rates": ("Learning rate", "learning rate"),
+    "others": ("Other values", "value"),
+}
+# of the first curve, the second, ...; the names of the styles are CSS's too
+COLOURS = ("#1f5788", "#b04a1c", "#4f6b1e", "#7b3f86", "#59626c", "#8a6d00")
+STYLES = ("solid", "dashed", "dotted")
+
+_INK, _FAINT, _GRID = "#1c2127", "#59626c", "#d5d9dd"
+_WIDTH, _HEIGHT = 5.0, 2.6  # inches, of 96 CSS pixels
+_LARGEST = 1e30  # no loss is larger; differences of two values stay finite
 _LOG_SPAN = 50  # a ratio of largest to smallest from which on a linear axis would hide the small values
 
 
-def chart(curve: Dict[str, Any], selected: int) -> Dict[str, Any]:
-    """Geometry of one chart of `curves.curves`.
+def curves(history: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Charts as {kind, title, unit, series: [{name, steps, values}]}; what is no number is left out.
 
-    selected: the step whose weights were kept; marked by a vertical line where it lies within the chart.
+    Accuracies are in percent. Charts without a series are left out, so the list may be empty.
     """
-    scale = 100 if curve["kind"] == "accuracies" else 1
-    values = [scale * value for line in curve["series"] for value in line["values"]]
+    series: Dict[str, Dict[str, Any]] = {}
+    for entry in sorted((entry for entry in history if _is_number(entry["step"])), key=lambda entry: entry["step"]):
+        for name, value in entry.items():
+            if name != "step" and _is_number(value):
+                line = series.setdefault(name, {"name": name, "steps": [], "values": []})
+                line["steps"].append(entry["step"])
+                line["values"].append(value)
+    charts = []
+    for kind, (title, unit) in KINDS.items():
+        members = [series[name] for name in sorted(series) if _kind(series[name]) == kind]
+        if kind == "accuracies":
+            members = [dict(line, values=[100 * value for value in line["values"]]) for line in members]
+        if members:
+            charts.append({"kind": kind, "title": title, "unit": unit, "series": members})
+    return charts
+
+
+def chart(curve: Dict[str, Any], selected: int, run_title: str) -> Dict[str, Any]:
+    """One chart of `curves` as the page shows it: {title, alt, src, width, height, legend, selected}.
+
+    selected: the step whose weights were kept; marked by a vertical line, and given in the result, where it lies within
+        the curves, else None there. legend: [{name, colour, style}].
+    """
     steps = [step for line in curve["series"] for step in line["steps"]]
-    logarithmic = curve["kind"] == "losses" and min(values) > 0 and max(values) / min(values) >= _LOG_SPAN
-    across = _Axis(steps, LEFT, WIDTH - RIGHT)
-    up = (_LogAxis if logarithmic else _Axis)(values, HEIGHT - BOTTOM, TOP)
-    lines = []
-    for number, line in enumerate(curve["series"]):
-        points = _thinned(list(zip(line["steps"], line["values"])))
-        lines.append(
-            {
-                "name": line["name"],
-                "pattern": number % PATTERNS,
-                "points": [(_place(across.at(step)), _place(up.at(scale * value))) for step, value in points],
-                "first": scale * line["values"][0],
-                "last": scale * line["values"][-1],
-            }
-        )
+    shown = selected if min(steps) <= selected <= max(steps) else None
+    ends = ["%s from %s to %s" % (line["name"], plain(line["values"][0]), plain(line["values"][-1]))
+            for line in curve["series"]]  # fmt: skip
     return {
         "title": curve["title"],
-        "unit": curve["unit"] + (" (logarithmic)" if logarithmic else ""),
-        "width": WIDTH,
-        "height": HEIGHT,
-        "left": LEFT,
-        "right": WIDTH - RIGHT,
-        "top": TOP,
-        "bottom": HEIGHT - BOTTOM,
-        "x_ticks": [(_place(across.at(tick)), _label(tick)) for tick in across.ticks()],
-        "y_ticks": [(_place(up.at(tick)), _label(tick)) for tick in up.ticks()],
-        "lines": lines,
-        "selected": _place(across.at(selected)) if across.low <= selected <= across.high else None,
-        "selected_step": selected,
-        "thinned": max(len(line["values"]) for line in curve["series"]) > MOST_POINTS,
+        "alt": "%s of %s, by step: %s." % (curve["title"], run_title, "; ".join(ends)),
+        "src": "data:image/svg+xml;base64," + base64.b64encode(draw(curve, shown)).decode("ascii"),
+        "width": round(96 * _WIDTH),
+        "height": round(96 * _HEIGHT),
+        "legend": [dict(_look(number), name=line["name"]) for number, line in enumerate(curve["series"])],
+        "selected": shown,
     }
 
 
-class _Axis:
-    """Maps values linearly to positions; its ends are round numbers, `low` and `high`, with ticks between them."""
-
-    def __init__(self, values: List[float], start: float, end: float):
-        low, high = min(values), max(values)
-        if low == high:
-            room = abs(low) / 2 or 1
-            low, high = low - room, high + room
-        self._step = _round_step((high - low) / 5)
-        self.low = math.floor(low / self._step) * self._step
-        self.high = math.ceil(high / self._step) * self._step
-        self._start, self._end = start, end
-
-    def at(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return self._start + share * (self._end - self._start)
-
-    def ticks(self) -> List[float]:
-        first, last = round(self.low / self._step), round(self.high / self._step)
-        return [number * self._step for number in range(first, last + 1)]
-
-
-class _LogAxis(_Axis):
-    """The same by the logarithm of positive values; its ends and ticks are powers of ten."""
-
-    def __init__(self, values: List[float], start: float, end: float):
-        self._step = 1.0
-        self.low, self.high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-        self._start, self._end = start, end
-
-    def at(self, value: float) -> float:
-        return super().at(math.log10(value))
-
-    def ticks(self) -> List[float]:
-        every = math.ceil((self.high - self.low) / 6)
-        return [10.0**power for power in range(self.low, self.high + 1, every)]
+def draw(curve: Dict[str, Any], selected: Any) -> bytes:
+    """The chart as an SVG document. The same curves give the same bytes under the same version of matplotlib."""
+    # names inside the SVG are hashed with a salt, which would be drawn at random
+    with matplotlib.rc_context({"svg.hashsalt": "hsi", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(_WIDTH, _HEIGHT))
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot(1, 1, 1)
+        for number, line in enumerate(curve["series"]):
+            look, single = _look(number), len(line["values"]) == 1
+            axes.plot(line["steps"], line["values"], color=look["colour"], linestyle=look["style"], linewidth=1.3,
+                      marker="o" if single else "", markersize=4)  # fmt: skip
+        if selected is not None:
+            axes.axvline(selected, color=_INK, linewidth=0.8, linestyle="dotted")
+        if _is_logarithmic(curve):
+            axes.set_yscale("log")
+            axes.minorticks_off()
+        axes.set_xlabel("step", color=_INK)
+        axes.set_ylabel(curve["unit"] + (" (logarithmic)" if _is_logarithmic(curve) else ""), color=_INK)
+        axes.tick_params(colors=_FAINT, labelsize=8)
+        axes.grid(True, axis="y", color=_GRID, linewidth=0.6)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side == "bottom")
+            spine.set_color(_FAINT)
+        figure.tight_layout()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
 
 
-def _round_step(least: float) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that is not below `least`."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+def _is_logarithmic(curve: Dict[str, Any]) -> bool:
+    values = [value for line in curve["series"] for value in line["values"]]
+    return curve["kind"] == "losses" and min(values) > 0 and max(values) / min(values) >= _LOG_SPAN
 
 
-def _thinned(points: List[Tuple[float, float]]) -> List[Tuple[float, float]]:
-    """Evenly chosen points, the last among them."""
-    every = math.ceil(len(points) / MOST_POINTS)
-    return points[:-1:every] + points[-1:]
+def _look(number: int) -> Dict[str, str]:
+    return {"colour": COLOURS[number % len(COLOURS)], "style": STYLES[number % len(STYLES)]}
 
 
-def _place(position: float) -> float:
-    return round(position, 1)
+def _kind(line: Dict[str, Any]) -> str:
+    name = line["name"].lower()
+    if "loss" in name:
+        return "losses"
+    if name == "lr" or "learning_rate" in name:
+        return "rates"
+    return "accuracies" if all(0 <= value <= 1 for value in line["values"]) else "others"
 
 
-def _label(value: float) -> str:
-    if value == int(value) and abs(value) < 1e6:
-        return "{:,}".format(int(value))
-    return "%.4g" % value
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST

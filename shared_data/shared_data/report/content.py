@@ -1,6 +1,5 @@
-"""The report's facts as plain data: what report.json holds, and what both templates lay out."""
+"""The report's facts as plain data, which the template lays out."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
@@ -63,16 +62,11 @@ def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Confl
     }
 
 
-def as_json(content: Dict[str, Any]) -> str:
-    """The facts as a JSON document."""
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def results_table(records: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """Published against reproduced: {header, rows: [{run, cells, numbers}], notes}.
+    """Published against reproduced: {header, rows: [{run, cells}], notes}.
 
-    `cells` are the texts under the header, `numbers` the same row unrounded; `run` is the anchor of the first of its
-    runs, None without one. Columns are the comparison's own, however many it has.
+    `cells` are the texts under the header; `run` is the anchor of the first of the row's runs, None without one.
+    Columns are the comparison's own, however many it has.
     """
     anchors: Dict[Tuple[str, str, str], str] = {}
     for record in records:
@@ -81,7 +75,7 @@ def results_table(records: List[Dict[str, Any]]) -> Dict[str, Any]:
     rows, compared = [], diff.compare(records, load_published())
     for row in compared:
         run = anchors.get((row.paper, row.experiment, row.protocol))
-        rows.append({"run": run, "cells": list(diff.cells(row)), "numbers": row._asdict()})
+        rows.append({"run": run, "cells": list(diff.cells(row))})
     return {"header": list(diff.HEADER), "rows": rows, "notes": diff.notes(compared)}
 
 

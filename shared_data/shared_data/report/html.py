@@ -37,7 +37,7 @@ def render_html(content: Dict[str, Any], maps: Sequence[RunMaps]) -> str:
         drawings=[
             {
                 "pictures": pictures(run, found),
-                "charts": [chart(curve, run["selection"]["step"]) for curve in run["curves"]],
+                "charts": [chart(curve, run["selection"]["step"], run["title"]) for curve in run["curves"]],
             }
             for run, found in zip(content["runs"], maps)
         ],

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared_data.comparison.diff import doubts
 from shared_data.report import run_maps
-from shared_data.report.curves import curves
+from shared_data.report.charts import curves
 from shared_data.report.run_maps import RunMaps
 from shared_data.scenes.catalogue import Scene
 
@@ -32,13 +32,10 @@ def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, An
         "path": path.as_posix(),
         "paper": record["paper"],
         "experiment": record["experiment"],
-        "scene": record["scene"],
         "scene_title": maps.scene.title if maps.scene else record["scene"],
         "protocol": record["protocol"],
         "seed": record["seed"],
         "doubts": list(doubts([record])),
-        "modified": record["modified"],
-        "data_verified": record["data_verified"],
         "metrics": {name: record["metrics"][name] for name in ("oa", "aa", "kappa")},
         "evaluations": _evaluations(record["metrics"]),
         "selection": record["selection"],
@@ -95,26 +92,21 @@ def _classes(record: Dict[str, Any], scene: Optional[Scene]) -> List[Dict[str, A
 
 
 def _map_facts(record: Dict[str, Any], maps: RunMaps) -> Dict[str, Any]:
-    """What the pictures show, counted; `agrees`: whether the pictures give the record's overall accuracy."""
-    facts: Dict[str, Any] = {"shown": maps.prediction is not None, "remarks": list(maps.remarks)}
+    """What the pictures show, counted; a remark where they do not give the record's overall accuracy."""
+    facts: Dict[str, Any] = {"remarks": list(maps.remarks)}
     outcome = maps.outcome()
     if outcome is None:
         return facts
     counts = np.bincount(outcome.ravel(), minlength=4)
     right, wrong = int(counts[run_maps.RIGHT]), int(counts[run_maps.WRONG])
-    facts.update(
-        right=right,
-        wrong=wrong,
-        not_tested=int(counts[run_maps.NOT_TESTED]),
-        accuracy=right / (right + wrong) if right + wrong else None,
-        split_known=maps.sets is not None,
-    )
-    if facts["split_known"] and facts["accuracy"] is not None:
-        facts["agrees"] = bool(abs(facts["accuracy"] - record["metrics"]["oa"]) < 1e-6)
-        if not facts["agrees"]:
+    not_tested, split_known = int(counts[run_maps.NOT_TESTED]), maps.sets is not None
+    facts.update(right=right, wrong=wrong, not_tested=not_tested, split_known=split_known)
+    if split_known and right + wrong:
+        accuracy = right / (right + wrong)
+        if abs(accuracy - record["metrics"]["oa"]) >= 1e-6:
             facts["remarks"].append(
                 "The pictures give an overall accuracy of %.2f %%, the record says %.2f %%."
-                % (100 * facts["accuracy"], 100 * record["metrics"]["oa"])
+                % (100 * accuracy, 100 * record["metrics"]["oa"])
             )
     return facts
 

@@ -1,4 +1,4 @@
-"""Numbers and other values as text, the same in both templates."""
+"""Numbers and other values as text."""
 
 import json
 from typing import Any, Dict, Optional, Tuple

@@ -1,1 +1,1 @@
-"""The matrix of runs: papers, configurations, protocols and seeds; what it costs, and how long workers need for it."""
+"""The matrix of runs: papers, configurations, protocols and seeds; which there are, what each needs, and Snakemake."""

@@ -58,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def make_plan(arguments: argparse.Namespace, options: Options) -> List[Planned]:
-    """Ask the papers, look at the directories, estimate. Prints which combinations do not exist."""
+    """Ask the papers, look at the directories and at the records. Prints which combinations do not exist."""
     papers = {paper.slug: paper for paper in map(paper_source, arguments.papers)}
     runner = Runner(arguments.runner, arguments.variant, arguments.interpreter, arguments.image)
     names = list(dict.fromkeys(arguments.scenes + arguments.experiments))
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     lock = None if arguments.dry else engine.take_matrix(options.out)
     plan, redo = make_plan(arguments, options), arguments.stale == "redo"
     print_text(as_table(plan, redo))
-    print_text(totals(plan, redo, arguments.jobs))
+    print_text(totals(plan, redo))
     sys.stdout.flush()
     chosen = [planned for planned in plan if runs(planned, redo)]
     if not chosen:

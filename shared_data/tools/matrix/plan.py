@@ -5,9 +5,8 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence
 
-from tools.matrix.costs import UNKNOWN_RUNTIME, Cost
+from tools.matrix.costs import Cost
 from tools.matrix.jobs import Job
-from tools.matrix.simulate import makespan
 from tools.matrix.states import MISSING, RUNNING, STALE, STATES, UNFINISHED, State
 
 WORK = ".matrix"  # in the results folder: plans, logs, Snakemake's own files
@@ -30,15 +29,15 @@ def runs(planned: Planned, redo_stale: bool) -> bool:
 
 
 def as_table(plan: Sequence[Planned], redo_stale: bool) -> str:
-    """A line for each job: state, minutes, resources and where the estimate comes from; reasons below it."""
-    rows = [("run", "state", "minutes", "needs", "estimate")]
+    """A line for each job: state, minutes as measured and from how many records, resources; reasons below it."""
+    rows = [("run", "state", "minutes", "records", "needs")]
     for planned in plan:
         cost = planned.cost
         needs = "%d CPU%s, %.1f GB" % (cost.cores, ", %d GPU" % cost.gpus if cost.gpus else "", cost.memory_mb / 1000)
         minutes = "?" if cost.minutes is None else "%.1f" % cost.minutes
         if not runs(planned, redo_stale):
             minutes = "-"
-        rows.append((planned.job.name, planned.state.name, minutes, needs, cost.origin))
+        rows.append((planned.job.name, planned.state.name, minutes, str(cost.records), needs))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row, planned in zip(rows, [None] + list(plan)):
@@ -48,23 +47,14 @@ def as_table(plan: Sequence[Planned], redo_stale: bool) -> str:
     return "\n".join(lines)
 
 
-def totals(plan: Sequence[Planned], redo_stale: bool, workers: int) -> str:
-    """How many runs there are in each state, and the estimated hours of those that will run."""
+def totals(plan: Sequence[Planned], redo_stale: bool) -> str:
+    """How many runs there are in each state, and what becomes of stale ones."""
     counts = ["%d %s" % (sum(planned.state.name == name for planned in plan), name) for name in STATES]
     lines = ["%d runs: %s" % (len(plan), ", ".join(counts))]
     stale = sum(planned.state.name == STALE for planned in plan)
     if stale:
         fate = "are started over (STALE=redo)" if redo_stale else "are kept as they are; STALE=redo starts them over"
         lines.append("%d stale runs %s" % (stale, fate))
-    chosen = [planned.cost.minutes for planned in plan if runs(planned, redo_stale)]
-    minutes = [one for one in chosen if one is not None]
-    unknown = len(chosen) - len(minutes)
-    lines.append(
-        "estimated: %.1f hours of work, %.1f hours with %d at once%s"
-        % (sum(minutes) / 60, makespan(minutes, workers) / 60, workers,
-           "; %d runs of unknown duration are not counted (%d minutes are asked for)" % (unknown, UNKNOWN_RUNTIME)
-           if unknown else "")
-    )  # fmt: skip
     return "\n".join(lines)
 
 

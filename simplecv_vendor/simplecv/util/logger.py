@@ -1,4 +1,8 @@
-"""Log lines on the console and in a file, and curves for TensorBoard."""
+"""Log lines on the console and in a file, and curves for TensorBoard.
+
+Events are flushed where they are written, so what a full disk refuses is an error there: tensorboardX's SummaryWriter
+puts a thread before its EventsWriter, which would die of a full disk unnoticed and leave the training waiting for it.
+"""
 
 import contextlib
 import logging
@@ -9,8 +13,8 @@ from typing import Any, Dict, Optional
 
 import numpy as np
 from tensorboardX import summary
-
-from simplecv.util.event_file import EventFile
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
 
 # edges of a histogram's bins, each a tenth further from zero than the last, as TensorBoard's own
 _EDGES = 1e-12 * 1.1 ** np.arange(775)
@@ -52,13 +56,13 @@ class Logger:
         # a logger of its own, not one shared by name: two runs in one process must not write into each other's file
         self._logger = logging.Logger(name, level)
         self._logger.addHandler(_console())
-        self._events: Optional[EventFile] = None
+        self._events: Optional[EventsWriter] = None
         if model_dir is not None:
             Path(model_dir).mkdir(parents=True, exist_ok=True)
             file_name = time.strftime("%Y-%m-%d-%H-%M-%S") + ".log"
             self.add_file(Path(model_dir) / file_name)
             if use_tensorboard:
-                self._events = EventFile(model_dir)
+                self._events = EventsWriter(str(Path(model_dir) / "events"))
 
     def add_file(self, path: Any) -> None:
         """Append all later lines to this file too, until `close`."""
@@ -109,8 +113,8 @@ class Logger:
 
     def scalar(self, name: str, value: float, step: int) -> None:
         """A point of a TensorBoard curve."""
-        if self._events is not None and not self._logger.disabled:
-            self._events.add(summary.scalar(name, value), step)
+        if self._writes_events():
+            self._write_event(summary.scalar(name, value), step)
 
     def summary_weights(self, module: Any, step: int) -> None:
         """Histograms of all parameters."""
@@ -124,9 +128,16 @@ class Logger:
                 self._histogram(f"grads/{name}", parameter.grad, step)
 
     def _histogram(self, name: str, tensor: Any, step: int) -> None:
-        if self._events is not None and not self._logger.disabled:
+        if self._writes_events():
             values = tensor.detach().float().cpu().numpy()
-            self._events.add(summary.histogram(name, values, _BUCKETS), step)
+            self._write_event(summary.histogram(name, values, _BUCKETS), step)
+
+    def _writes_events(self) -> bool:
+        return self._events is not None and not self._logger.disabled
+
+    def _write_event(self, content: Any, step: int) -> None:
+        self._events.write_event(Event(wall_time=time.time(), step=step, summary=content))
+        self._events.flush()
 
     def close(self) -> None:
         """Close the files; later lines go to the console alone."""

@@ -13,7 +13,7 @@ Source: reconstruction choice R8; directions and kernel as in the 3-D Gabor filt
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union, overload
 
 import cv2
 import numpy as np
@@ -169,8 +169,9 @@ def filter_space(
         part = _difference(_filtered(plane, rows_re, columns_re), _filtered(plane, rows_im, columns_im))
         real[index] = part.reshape(-1)[pixels]
         if imaginary is not None:
-            part = _sum(_filtered(plane, rows_re, columns_im), _filtered(plane, rows_im, columns_re))
-            imaginary[index] = part.reshape(-1)[pixels]
+            mixed = _sum(_filtered(plane, rows_re, columns_im), _filtered(plane, rows_im, columns_re))
+            assert mixed is not None  # one of the two kernels has an imaginary part
+            imaginary[index] = mixed.reshape(-1)[pixels]
 
     in_threads(band, range(len(planes)))
     return real, imaginary
@@ -213,6 +214,16 @@ def _parts(kernel: np.ndarray) -> Complex:
     return np.ascontiguousarray(flipped.real, np.float32), imaginary
 
 
+@overload
+def _filtered(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray: ...
+
+
+@overload
+def _filtered(
+    image: Optional[np.ndarray], rows: Optional[np.ndarray], columns: Optional[np.ndarray]
+) -> Optional[np.ndarray]: ...
+
+
 def _filtered(
     image: Optional[np.ndarray], rows: Optional[np.ndarray], columns: Optional[np.ndarray]
 ) -> Optional[np.ndarray]:
@@ -229,6 +240,14 @@ def _filtered(
 def _difference(first: np.ndarray, second: Optional[np.ndarray]) -> np.ndarray:
     """first − second, in the memory of the first."""
     return first if second is None else np.subtract(first, second, out=first)
+
+
+@overload
+def _sum(first: np.ndarray, second: Optional[np.ndarray]) -> np.ndarray: ...
+
+
+@overload
+def _sum(first: Optional[np.ndarray], second: Optional[np.ndarray]) -> Optional[np.ndarray]: ...
 
 
 def _sum(first: Optional[np.ndarray], second: Optional[np.ndarray]) -> Optional[np.ndarray]:

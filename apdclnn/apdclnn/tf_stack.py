@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import warnings
+from typing import Any
 
 # has to be set before TensorFlow is imported; what goes wrong is raised
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,7 +29,8 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         tf.logging.set_verbosity(tf.logging.ERROR)
         tf.disable_v2_behavior()
         nest.is_sequence = getattr(nest, "is_sequence", nest.is_nested)
-        PIL.Image.ANTIALIAS = getattr(PIL.Image, "ANTIALIAS", PIL.Image.LANCZOS)
+        pillow: Any = PIL.Image
+        pillow.ANTIALIAS = getattr(pillow, "ANTIALIAS", pillow.LANCZOS)
     import tflearn
 
 tf.logging.set_verbosity(tf.logging.ERROR)

@@ -39,27 +39,27 @@ class Worker:
         pipe = subprocess.PIPE
         # TensorFlow 2 sets this when it is imported, and TensorFlow 1 would take it as an order to be like 2
         environ = {name: value for name, value in os.environ.items() if name != "TF2_BEHAVIOR"}
-        self._process = subprocess.Popen(
-            words, stdin=pipe, stdout=pipe, stderr=pipe, universal_newlines=True, env=environ
-        )
-        self._python = python
+        process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, universal_newlines=True, env=environ)
+        assert process.stdin and process.stdout and process.stderr  # all three are pipes
+        self._process, self._python = process, python
+        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
         self.stack = self._answer()["stack"]
 
     def ask(self, what: str) -> float:
         """Seconds (or megabytes, for `memory`) of one of the worker's actions."""
-        self._process.stdin.write(what + "\n")
-        self._process.stdin.flush()
+        self._stdin.write(what + "\n")
+        self._stdin.flush()
         return float(self._answer())
 
     def _answer(self) -> Any:
-        line = self._process.stdout.readline()
+        line = self._stdout.readline()
         if not line:
-            reason = self._process.stderr.read().strip().splitlines()[-1:]
+            reason = self._stderr.read().strip().splitlines()[-1:]
             raise SettingsError("the benchmark in %s failed: %s." % (self._python, " ".join(reason)))
         return json.loads(line)
 
     def end(self) -> None:
-        self._process.stdin.close()
+        self._stdin.close()
         self._process.wait()
 
 

@@ -240,6 +240,7 @@ def find_partition(
         if best is None or _distance(partition, rule) < _distance(best, rule):
             best = partition
     if nearest:
+        assert best is not None  # of at least one draw
         return best._replace(draws=most_draws)
     (train_low, val_low), (train_high, val_high) = np.min(seen, axis=0), np.max(seen, axis=0)
     raise SplitError(

@@ -103,7 +103,8 @@ class EncoderDecoder(CVModule):
         """
         for operation, stages in _DESCRIBED:
             check_described(type(self), operation, stages)
-        x, laterals, level = scene, [], []
+        laterals: List[Map] = []
+        x, level = scene, []
         for operation in self.feature_ops:
             level.append(operation)
             if isinstance(operation, nn.Identity):

@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Mapping, Tuple
 
 
 def seconds(action: Callable[[], object], wait: Callable[[], None] = lambda: None) -> float:
@@ -16,7 +16,7 @@ def seconds(action: Callable[[], object], wait: Callable[[], None] = lambda: Non
 
 
 def medians(
-    sides: Dict[str, Callable[[], float]], repeats: int, minutes: float = math.inf
+    sides: Mapping[str, Callable[[], float]], repeats: int, minutes: float = math.inf
 ) -> Tuple[Dict[str, float], int]:
     """Median seconds of each side, and the number of turns: at most `repeats`, fewer when the minutes are over.
 

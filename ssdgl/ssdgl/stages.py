@@ -128,6 +128,7 @@ def _convolution(convolution: nn.Conv2d) -> Stages:
 
 def _group_norm(norm: nn.GroupNorm) -> Stages:
     whole = yield STATISTICS
+    assert whole is not None  # the answer to STATISTICS
     means = whole.mean.view(norm.num_groups, -1)
     mean = means.mean(dim=1, keepdim=True)
     # the spread within the channels and that of their means

@@ -126,14 +126,15 @@ class Method(NamedTuple):
     sees(configuration, mask): (H, W) bool, the pixels for whose class the network is given some pixel of a mask.
     environment(device): of `shared_data.runs.environment.describe`. Raises: DeviceError.
     peak_gpu_mb(device): of this process so far; None on the CPU.
-    labels(draw, ground_truth): what training may see of a ground truth, the one of the scene or an altered one.
+    labels(draw, ground_truth): what training may see of a ground truth, the one of the scene or an altered one:
+        `Labels`, or a class of the method's own with the same fields.
     """
 
     slug: str
     resolve: Callable[..., Tuple[Configuration, LoadedScene]]
     scene_of: Callable[[str], str]
     draw: Callable[[LoadedScene, Configuration, int], Draw]
-    preprocess: Callable[[SceneImage, Optional[Labels], Configuration, int], ModelFile]
+    preprocess: Callable[[SceneImage, Any, Configuration, int], ModelFile]
     fit: Callable[..., Optional[Fitted]]
     load: Callable[..., Fitted]
     inputs: Callable[[ModelFile, SceneImage, np.ndarray], np.ndarray]

@@ -20,7 +20,6 @@ from shared_data.quoting import one_line
 from shared_data.runs.request import Configuration, Request
 from shared_data.scenes.catalogue import Scene
 from shared_data.scenes.loading import SceneImage, file_sha256
-from shared_data.splits.labels import Labels
 
 FORMAT_VERSION = 1  # to be raised where an older reader would misunderstand a file
 DESCRIPTION, ARRAYS, TRAINED = "description", "arrays", "trained"  # items of a file's content
@@ -61,10 +60,13 @@ def describe_model(
     paper: str,
     configuration: Configuration,
     image: SceneImage,
-    labels: Optional[Labels],
+    labels: Any,
     arrays: Mapping[str, np.ndarray],
 ) -> ModelFile:
-    """The model of a run. labels: None for a scene without. arrays: of the fitted preprocessing."""
+    """The model of a run.
+
+    labels: hold `train_pixels` and `val_pixels`; None for a scene without. arrays: of the fitted preprocessing.
+    """
     scene = image.scene
     pixels = np.empty(0, np.int64) if labels is None else np.concatenate([labels.train_pixels, labels.val_pixels])
     return ModelFile(

@@ -22,7 +22,8 @@ class MinibatchOrder:
         """Mini-batches of an epoch."""
         return math.ceil(self._count / self._batch)
 
-    def __iter__(self) -> Iterator[List[int]]:
+    def __iter__(self) -> Iterator[Any]:
+        """The mini-batches still to come in this epoch: lists of positions, or what a subclass finds there."""
         if not self._order:
             self._order = self._random.permutation(self._count).tolist()
         while self._order:

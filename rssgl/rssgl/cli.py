@@ -1,10 +1,11 @@
-"""python -m rssgl: reproduce, predict, bench, list, tables."""
+"""python -m rssgl: reproduce, predict, audit, bench, list, tables."""
 
 from typing import List, Optional
 
-from rssgl import classify, config, train
+from rssgl import config
 from rssgl.bench import SUBJECT
 from rssgl.decisions import PROTOCOLS, protocol_table
+from rssgl.method import METHOD
 from rssgl.selection_table import selection_table
 from shared_data.cli.paper import Paper
 from shared_data.cli.paper import main as run_paper
@@ -12,16 +13,13 @@ from shared_data.configuration.overrides import describe, experiment_names
 from simplecv.errors import SimpleCVError
 
 PAPER = Paper(
-    slug="rssgl",
     title="RSSGL (Wang et al., IEEE TGRS 2022): reproduce, predict, bench.",
     experiments=lambda: experiment_names(config.CONFIGS),
     describe=lambda name: describe(config.CONFIGS, name),
     protocols=tuple(PROTOCOLS),
     protocol_table=protocol_table,
     readme=config.CONFIGS.parent / "README.md",
-    reproduce=train.reproduce,
-    predict=classify.predict,
-    audit=train.audit,
+    method=METHOD,
     bench=SUBJECT.run,
     add_bench_options=SUBJECT.add_options,
     default_seed=1,

@@ -3,15 +3,17 @@
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
+from rssgl.decisions import as_dict, decide
 from shared_data.configuration.overrides import experiment_names, load_config
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
 from shared_data.runs.model_file import ModelFile
-from shared_data.runs.request import Request
+from shared_data.runs.request import Configuration, Request
 from shared_data.scenes.catalogue import get_scene
 from shared_data.scenes.loading import LoadedScene, load_scene
 from simplecv.core.config import AttrDict
 
+PAPER = "rssgl"  # slug
 _HERE = Path(__file__).resolve().parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
 SCHEMA = load_schema(Path(__file__).with_name("config.schema.json"))
@@ -26,35 +28,37 @@ def check(config: Dict[str, Any], file: str) -> None:
     get_scene(config["scene"])
 
 
-def resolve(request: Request, labelled: bool = True) -> Tuple[AttrDict, LoadedScene]:
+def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, LoadedScene]:
     """The scene, and the configuration with the request's overrides and what the scene adds to it.
 
     labelled: whether a scene without labels is an error.
-    Raises: UnknownNameError for an unknown experiment, key or name; SettingsError for a value that no configuration
-    may have; SceneNotFoundError.
+    Raises: UnknownNameError for an unknown experiment, protocol, key or name; SettingsError for a value that no
+    configuration may have; SceneNotFoundError.
     """
-    settings = load_config(CONFIGS, request.experiment, request.overrides)
+    settings, packaged = (load_config(CONFIGS, request.experiment, changes) for changes in (request.overrides, ()))
     check(settings, request.experiment + ".toml")
-    config = AttrDict.from_dict(settings)
+    decisions = decide(request.protocol)
     if request.iterations is not None:
-        config["train"]["num_iters"] = request.iterations
-    loaded = load_scene(config.scene, request.data, request.unverified, labelled)
-    _add_sizes(config, loaded)
-    return config, loaded
+        settings["train"]["num_iters"] = request.iterations
+    loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
+    for each in (settings, packaged):
+        each["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
+    configuration = Configuration(
+        experiment=request.experiment,
+        protocol=request.protocol,
+        scene=loaded.scene.slug,
+        settings=settings,
+        packaged=packaged,
+        decisions=decisions,
+        described=as_dict(decisions),
+        discloses=decisions.selected_on == "test",
+    )
+    return configuration, loaded
 
 
-def packaged(request: Request, loaded: LoadedScene) -> Dict[str, Any]:
-    """The configuration of a request without its changes."""
-    config = load_config(CONFIGS, request.experiment)
-    _add_sizes(config, loaded)
-    return config
-
-
-def load_scene_of(request: Request) -> LoadedScene:
-    """The scene of an experiment, or of that name, for a prediction; it may have no labels."""
-    name = request.experiment
-    slug = load_config(CONFIGS, name)["scene"] if name in experiment_names(CONFIGS) else name
-    return load_scene(slug, request.data, request.unverified, labelled=False)
+def scene_of(experiment: str) -> str:
+    """The slug of a configuration's scene, or the name itself. Raises: what `load_config` raises."""
+    return load_config(CONFIGS, experiment)["scene"] if experiment in experiment_names(CONFIGS) else experiment
 
 
 def restored(model: ModelFile, file: str) -> AttrDict:
@@ -69,7 +73,3 @@ def restored(model: ModelFile, file: str) -> AttrDict:
         raise SettingsError("%s: the sizes of its network are not those of its description." % file)
     check_config(plain, SCHEMA, file)
     return AttrDict.from_dict(model.config)
-
-
-def _add_sizes(config: Dict[str, Any], loaded: LoadedScene) -> None:
-    config["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)

@@ -26,8 +26,8 @@ from shared_data.errors import SettingsError
 from shared_data.scenes.mapped import temporary_array
 
 from .encoder_decoder import EncoderDecoder
-from .prediction import evaluating
 from .stages import Execution, Local, Moments, Stages
+from .torch_run import evaluating
 
 TOGETHER = 4  # pixels that the operations of one pass may reach together; one alone may reach further
 _CHANNELS_AT_ONCE = 16  # converted to float64, or copied between a file and memory

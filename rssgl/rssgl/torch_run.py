@@ -1,16 +1,25 @@
 # The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
-"""What a run asks of PyTorch and its device: seeds, weights as arrays, times, memory, numbers to show."""
+"""What a run asks of PyTorch, its device and SimpleCV's launcher: seeds, weights, times, memory, numbers to show."""
 
+import contextlib
+import logging
 import random
 import time
-from typing import Any, Dict, Optional
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional
 
 import numpy as np
 import torch
 from torch import nn
 
 from shared_data.runs import environment
-from simplecv.util.device import device_name
+from shared_data.runs.history import History
+from shared_data.runs.progress import TrainingProgress
+from shared_data.runs.signals import stop_on_signals
+from simplecv.core.trainer import Launcher
+from simplecv.util.device import device_name, select_device
+
+_SHOWN_EVERY = 5  # steps between two numbers beside the progress bar
 
 
 def seed_everything(seed: int) -> None:
@@ -27,12 +36,15 @@ def prepare_device(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
 
 
-def seconds_until_idle(device: torch.device) -> float:
-    """Seconds until a GPU has done what it was given; a step's time is not known before."""
-    start = time.perf_counter()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+@contextlib.contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Within the block the network is in evaluation mode."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 def weights_of(network: nn.Module) -> Dict[str, np.ndarray]:
@@ -40,30 +52,92 @@ def weights_of(network: nn.Module) -> Dict[str, np.ndarray]:
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
 
 
-def environment_of(device: torch.device) -> Dict[str, Any]:
-    """What the run computes with and on, as the record holds it."""
-    return environment.describe("PyTorch", torch.__version__, str(device), device_name(device), torch.get_num_threads())
+def environment_of(device: str) -> Dict[str, Any]:
+    """What a run computes with and on, as the record holds it. device: auto, cpu, cuda or cuda:N."""
+    chosen = select_device(device)
+    return environment.describe("PyTorch", torch.__version__, str(chosen), device_name(chosen), torch.get_num_threads())
 
 
-def peak_memory_of(device: torch.device) -> Dict[str, Optional[float]]:
-    """Peaks of the process and, on a GPU, of the device, in 10^6 bytes."""
-    gpu = torch.cuda.max_memory_allocated(device) / 1e6 if device.type == "cuda" else None
-    return {"peak_rss_mb": environment.peak_memory_mb(), "peak_gpu_mb": gpu}
+def peak_gpu_mb(device: str) -> Optional[float]:
+    """Peak memory of the device, in 10^6 bytes; None of a CPU."""
+    chosen = select_device(device)
+    return torch.cuda.max_memory_allocated(chosen) / 1e6 if chosen.type == "cuda" else None
 
 
-def shown(info: Dict[str, Any]) -> Dict[str, str]:
-    """A step's numbers beside the progress bar. info: of the launcher's step callback."""
+class Steps:
+    """What the launcher tells after every step: seconds for the history, and numbers for the next epoch's entry."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.history = History()
+
+    def add(self, info: Dict[str, Any]) -> None:
+        """info: of the launcher's step callback."""
+        self._latest = info
+        self.history.add_step(info["seconds"] + _seconds_until_idle(self._device))
+
+    @property
+    def count(self) -> int:
+        """Steps done, those before a resumption among them."""
+        return len(self.history.seconds)
+
+    def numbers(self) -> Dict[str, float]:
+        """Of the latest step: loss, learning rate, accuracy on the sampled pixels."""
+        return {
+            "loss": float(self._latest["losses"]["total_loss"]),
+            "lr": self._latest["lr"],
+            "sampled_train_accuracy": float(self._latest["metrics"]["sampled_accuracy"]),
+        }
+
+
+def _seconds_until_idle(device: torch.device) -> float:
+    """Seconds until a GPU has done what it was given; a step's time is not known before."""
+    start = time.perf_counter()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def launched(
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: Any,
+    steps: Steps,
+    total_steps: int,
+    **further: Any,
+) -> Iterator[Launcher]:
+    """A launcher that has resumed from the newest checkpoint in the run's folder.
+
+    Within the block it logs, shows its progress, adds every step to `steps`, and stops on a signal. further: what its
+    checkpoints hold beside the history, with state_dict() and load_state_dict(state).
+    """
+    launcher = Launcher(str(folder / "checkpoints"), model, optimizer, schedule)
+    with contextlib.closing(launcher):  # a log file left open would tell of a full disk when Python ends
+        launcher.logger.add_file(folder / "log.txt")
+        launcher.checkpoint.register("history", steps.history)
+        for name, state in further.items():
+            launcher.checkpoint.register(name, state)
+        launcher.init()
+        with TrainingProgress(total_steps, launcher.checkpoint.global_step) as progress:
+            if progress.visible:
+                launcher.logger.console_level(logging.WARNING)
+
+            def after_step(_launcher: Launcher, info: Dict[str, Any]) -> None:
+                steps.add(info)
+                # reading a number waits for the device
+                progress.update(**(_shown(info) if progress.visible and info["step"] % _SHOWN_EVERY == 0 else {}))
+
+            launcher.add_step_callback(after_step)
+            with stop_on_signals(launcher.request_stop):
+                yield launcher
+
+
+def _shown(info: Dict[str, Any]) -> Dict[str, str]:
+    """A step's numbers beside the progress bar."""
     return {
         "loss": "%.4f" % float(info["losses"]["total_loss"]),
         "lr": "%.2e" % info["lr"],
         "train_acc": "%.1f%%" % (100 * float(info["metrics"]["sampled_accuracy"])),
-    }
-
-
-def numbers_of(info: Dict[str, Any]) -> Dict[str, float]:
-    """A step's numbers for an epoch's entry of the history."""
-    return {
-        "loss": float(info["losses"]["total_loss"]),
-        "lr": info["lr"],
-        "sampled_train_accuracy": float(info["metrics"]["sampled_accuracy"]),
     }

@@ -1,31 +1,16 @@
 """Fixtures of the RSSGL tests: who the paper is, and its golden networks."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from rssgl_helpers import GOLDEN, LEAN, NETWORKS
 
-pytest.register_assert_rewrite("contracts")
-
-from contracts import PaperUnderTest  # noqa: E402
-from contracts.full_scene_golden import fill_by_rule  # noqa: E402
-from contracts.golden import read_golden  # noqa: E402
-from rssgl import config  # noqa: E402
-from rssgl import train as train_module  # noqa: E402
-from rssgl.cli import main  # noqa: E402
-from rssgl.network import RSSGL  # noqa: E402
-
-GOLDEN = Path(__file__).parent / "golden"
-
-# golden file: kernel, λ, scene and split whose training counts give the class weights
-NETWORKS = {
-    "rssgl_ip": ([3, 3, 3], 0.0009, "indian_pines", "percent_0.05_seed2333"),
-    "rssgl_pu": ([3, 5, 5], 0.005, "pavia_university", "percent_0.01_seed2333"),
-}
-
-
-# pointwise kernels: the life of a run does not depend on them, and the tests take a third of the time
-LEAN = "model.params.kernel=[1, 1, 1]"
+from contracts import PaperUnderTest
+from contracts.full_scene_golden import fill_by_rule
+from contracts.golden import read_golden
+from rssgl import config
+from rssgl.cli import main
+from rssgl.method import METHOD
+from rssgl.network import RSSGL
 
 
 @pytest.fixture
@@ -52,8 +37,8 @@ def paper():
 
 
 @pytest.fixture
-def train():
-    return train_module
+def method():
+    return METHOD
 
 
 @pytest.fixture(params=sorted(NETWORKS))

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import GOLDEN
+from rssgl_helpers import GOLDEN
 
 from contracts.golden import read_golden
 from rssgl.split import draw_release_split, hold_out

@@ -4,54 +4,52 @@ import numpy as np
 import pytest
 import torch
 
-from contracts.full_scene_runs import build, request_for, weights_after_training
+from contracts.full_scene_runs import FINAL, minibatches, openings, prepare, request_for, trained
 from shared_data.evaluation.metrics import evaluate
+from shared_data.runs.reproduce import reproduce
 
 # learns within a few epochs of two steps, and stops soon
 QUICK = ("minibatch.images=2", "selection.patience=2")
 
 
-def selected(run, folder):
-    """Weights of the last iterate and of the selection, both flat, and the selected step."""
-    last = weights_after_training(run, folder)
-    run.extra_metrics()
-    return last, torch.cat([p.detach().flatten() for p in run.model.parameters()]), run.best.step
+def flat(weights):
+    return np.concatenate([array.ravel() for array in weights.values()])
 
 
 @pytest.mark.parametrize("protocol, reaches", [("paper", False), ("released", True)])
-def test_whether_test_labels_reach_the_selection(paper, train, tmp_path, protocol, reaches):
+def test_whether_test_labels_reach_the_selection(paper, method, tmp_path, protocol, reaches):
     """Give the test pixels the labels that the first evaluation predicts.
 
     No step's weights change, since the loss is masked; but under `released` the first evaluation is now the best.
     """
     request = request_for(paper, tmp_path, protocol, iterations=8, overrides=("minibatch.images=2",))
-    true = build(train, request)
-    last, kept, step = selected(true, tmp_path / "true")
-    labels = true.loaded.ground_truth.copy()
-    labels.ravel()[true.split.test] = np.load(str(tmp_path / "true/evaluations/step-2.npy")).ravel()[true.split.test]
-    again = build(train, request, true.loaded._replace(ground_truth=labels))
-    other_last, other_kept, other_step = selected(again, tmp_path / "other")
-    assert torch.equal(last, other_last) and step > 2
+    prepared, true = prepare(method, request), trained(method, request, tmp_path / "true")
+    labels, test = prepared.loaded.ground_truth.copy(), prepared.draw.split.test
+    labels.ravel()[test] = np.load(str(tmp_path / "true/evaluations/step-2.npy")).ravel()[test]
+    again = trained(method, request, tmp_path / "other", labels)
+    step, other_step = (fitted.report.selection["step"] for fitted in (true, again))
+    assert np.array_equal(*(flat(fitted.report.last_weights) for fitted in (true, again))) and step > 2
     assert other_step == (2 if reaches else step)
-    assert torch.equal(kept, other_kept) is not reaches
+    assert np.array_equal(*(flat(fitted.weights()) for fitted in (true, again))) is not reaches
 
 
 @pytest.mark.parametrize("protocol", ["paper", "released"])
-def test_the_record_tells_of_the_selected_and_of_the_last_weights(paper, train, tmp_path, protocol):
-    run = build(train, request_for(paper, tmp_path, protocol))
-    outcome = train.reproduce(request_for(paper, tmp_path, protocol))
+def test_the_record_tells_of_the_selected_and_of_the_last_weights(paper, method, tmp_path, protocol):
+    prepared = prepare(method, request_for(paper, tmp_path, protocol))
+    split = prepared.draw.split
+    outcome = reproduce(method, request_for(paper, tmp_path, protocol))
     record, judges = outcome.record, {"paper": "validation", "released": "test"}[protocol]
     history = {entry["step"]: entry for entry in record["history"]}
     values = {step: entry[judges + "_oa"] for step, entry in history.items()}
     step = record["selection"]["step"]
     assert values[step] == max(values.values())
     assert all(value < values[step] for earlier, value in values.items() if earlier < step)
-    pixels = {"paper": run.split.val, "released": run.split.test}[protocol]
+    pixels = {"paper": split.val, "released": split.test}[protocol]
     assert record["selection"]["on"] == "overall accuracy of %d %s pixels" % (pixels.size, judges)
     assert record["selection"]["last_step"] == 8
 
     # every number again, from the files
-    truth, test = run.loaded.ground_truth.ravel(), run.split.test
+    truth, test = prepared.loaded.ground_truth.ravel(), split.test
     for name, at in (("prediction.npy", step), ("evaluations/step-8.npy", 8)):
         prediction = np.load(str(outcome.directory / name)).ravel()[test]
         numbers = evaluate(truth[test], prediction, 9)
@@ -59,10 +57,13 @@ def test_the_record_tells_of_the_selected_and_of_the_last_weights(paper, train, 
         assert [record["metrics"][m + suffix] for m in ("oa", "aa", "kappa")] == [numbers.oa, numbers.aa, numbers.kappa]
         assert history[at]["test_oa"] == pytest.approx(numbers.oa)
 
+    selecting = ("rssgl.train", "early stopping and the choice of weights, as in the release", "training")
+    assert openings(record) == {"paper": [FINAL], "released": [selecting, FINAL]}[protocol]
 
-def test_training_stops_when_nothing_gets_better(paper, train, tmp_path):
+
+def test_training_stops_when_nothing_gets_better(paper, method, tmp_path):
     request = request_for(paper, tmp_path, iterations=40, overrides=(*QUICK, "learning_rate.params.base_lr=1e-30"))
-    record = train.reproduce(request).record
+    record = reproduce(method, request).record
     assert record["selection"]["step"] == 2 and record["selection"]["last_step"] == 6
     assert [entry["step"] for entry in record["history"]] == [2, 4, 6]
     assert "no better validation_oa in 2 evaluations" in (
@@ -70,33 +71,37 @@ def test_training_stops_when_nothing_gets_better(paper, train, tmp_path):
     )
 
 
-def test_a_run_that_stopped_early_and_lost_its_record_does_not_train_on(paper, train, tmp_path):
+def test_a_run_that_stopped_early_and_lost_its_record_does_not_train_on(paper, method, tmp_path):
     request = request_for(paper, tmp_path, iterations=40, overrides=(*QUICK, "learning_rate.params.base_lr=1e-30"))
-    outcome = train.reproduce(request)
+    outcome = reproduce(method, request)
     (outcome.directory / "run.json").unlink()
-    again = train.reproduce(request).record
+    again = reproduce(method, request).record
     assert (again["metrics"], again["history"]) == (outcome.record["metrics"], outcome.record["history"])
 
 
-def test_patience_zero_never_stops_early(paper, train, tmp_path):
+def test_patience_zero_never_stops_early(paper, method, tmp_path):
     overrides = ("minibatch.images=2", "selection.patience=0", "learning_rate.params.base_lr=1e-30")
-    record = train.reproduce(request_for(paper, tmp_path, iterations=12, overrides=overrides)).record
+    record = reproduce(method, request_for(paper, tmp_path, iterations=12, overrides=overrides)).record
     assert record["selection"]["last_step"] == 12
 
 
-def test_a_last_step_inside_an_epoch_is_evaluated_too(paper, train, tmp_path):
-    record = train.reproduce(request_for(paper, tmp_path, iterations=6)).record
+def test_a_last_step_inside_an_epoch_is_evaluated_too(paper, method, tmp_path):
+    record = reproduce(method, request_for(paper, tmp_path, iterations=6)).record
     assert [entry["step"] for entry in record["history"]] == [4, 6]
 
 
-def test_the_split_does_not_change_with_the_seed_but_the_mini_batches_do(paper, train, tmp_path):
-    first, other = build(train, request_for(paper, tmp_path)), build(train, request_for(paper, tmp_path, seed=7))
-    assert np.array_equal(first.split.train, other.split.train)
-    assert not torch.equal(next(iter(first.stream))[2], next(iter(other.stream))[2])
+def test_the_split_does_not_change_with_the_seed_but_the_mini_batches_do(paper, method, tmp_path, monkeypatch):
+    seen = minibatches(paper, monkeypatch)
+    requests = [request_for(paper, tmp_path, seed=seed) for seed in (2333, 7)]
+    for request in requests:
+        trained(method, request, tmp_path / str(request.seed), steps=1)
+    first, other = (prepare(method, request).draw.split for request in requests)
+    assert np.array_equal(first.train, other.train)
+    assert not torch.equal(*(w for (_, _, w), _ in seen))
 
 
 @pytest.mark.parametrize("regulariser", ["improved triplet", "sphere", "none"])
-def test_other_losses_train(paper, train, tmp_path, regulariser):
+def test_other_losses_train(paper, method, tmp_path, regulariser):
     overrides = ("minibatch.images=2", "loss.regulariser='%s'" % regulariser, "split.minimum=6")
-    record = train.reproduce(request_for(paper, tmp_path, "released", iterations=2, overrides=overrides)).record
+    record = reproduce(method, request_for(paper, tmp_path, "released", iterations=2, overrides=overrides)).record
     assert record["config"]["loss"]["regulariser"] == regulariser

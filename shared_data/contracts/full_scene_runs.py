@@ -1,6 +1,6 @@
 """One run of SSDGL or RSSGL as a whole: what it leaves, what reaches training, which weights it takes.
 
-Needs the fixtures `paper`, a `contracts.PaperUnderTest`, and `train`, the paper's module of that name.
+Needs the fixtures `paper`, a `contracts.PaperUnderTest`, and `method`, the paper's `Method`.
 """
 
 import errno
@@ -8,20 +8,31 @@ import importlib
 import json
 import os
 import signal
+import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
 
-from shared_data.errors import RunDirectoryError
+from shared_data.errors import CheckpointError, RunDirectoryError, SealedError
 from shared_data.records.record import read_record
+from shared_data.runs import predict as predicting
 from shared_data.runs.history import History
-from shared_data.runs.request import Request
-from shared_data.scenes.loading import load_scene
+from shared_data.runs.method import Draw, Fitted, Run
+from shared_data.runs.predict import predict
+from shared_data.runs.reproduce import reproduce
+from shared_data.runs.request import Configuration, Request
+from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.draws import load_split
+from shared_data.splits.labels import SealedTruth
+from simplecv.core.config import AttrDict
+from simplecv.core.parallel import SingleDevice
+from simplecv.module.model_builder import make_model
 
 SHORT = ("minibatch.images=4",)  # epochs of four steps, so that a short run has several checkpoints
+FINAL = ("shared_data.runs.reproduce", "final evaluation", "evaluation")  # the one opening of an honest record
 
 
 def request_for(paper, tmp_path, protocol="paper", iterations=8, overrides=SHORT, seed=2333) -> Request:
@@ -31,20 +42,70 @@ def request_for(paper, tmp_path, protocol="paper", iterations=8, overrides=SHORT
     )
 
 
-def build(train, request, loaded=None):
-    """The run of a request; `loaded` with other labels than the scene keeps the true scene's split."""
-    return train.prepare(request, loaded)
+class Prepared(NamedTuple):
+    """A request resolved, and its pixels drawn."""
+
+    configuration: Configuration
+    loaded: LoadedScene
+    draw: Draw
 
 
-def weights_after_training(run, folder) -> torch.Tensor:
-    folder.mkdir()
-    assert run.train(folder)
-    return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
+def prepare(method, request) -> Prepared:
+    configuration, loaded = method.resolve(request)
+    return Prepared(configuration, loaded, method.draw(loaded, configuration, request.seed))
 
 
-def test_a_run_leaves_a_valid_record_and_all_files(paper, train, tmp_path):
+def labels_for(method, prepared, ground_truth=None, disclosed=None):
+    """What training may see. ground_truth: other labels than the scene's, on the same pixels.
+
+    disclosed: whether test labels are in it; None for what the protocol says.
+    """
+    truth = prepared.loaded.ground_truth if ground_truth is None else ground_truth
+    labels = method.labels(prepared.draw, truth)
+    if prepared.configuration.discloses if disclosed is None else disclosed:
+        labels = labels._replace(truth=SealedTruth(truth, prepared.draw.split))
+    return labels
+
+
+def trained(method, request, folder, ground_truth=None, steps=None) -> Fitted:
+    """Train alone, without a record."""
+    prepared = prepare(method, request)
+    labels = labels_for(method, prepared, ground_truth)
+    run = Run(folder, request.device)
+    return method.fit(prepared.loaded.image, labels, prepared.configuration, request.seed, run, steps)
+
+
+def untrained(method, request) -> Fitted:
+    """The request's network with the weights that it is made with."""
+    prepared = prepare(method, request)
+    labels = labels_for(method, prepared)
+    model = method.preprocess(prepared.loaded.image, labels, prepared.configuration, request.seed)
+    network = make_model(AttrDict.from_dict(prepared.configuration.settings)["model"], strict=True)
+    return sys.modules[method.load.__module__].TrainedNetwork(network, model)
+
+
+def openings(record):
+    """Who opened the labels, why, and when in the run."""
+    return [(entry["by"], entry["reason"], entry["while"]) for entry in record["truth_opened"]]
+
+
+def minibatches(paper, patched):
+    """A list that takes (x, y, w) and the outputs of every forward pass of training from now on."""
+    seen, trainable = [], importlib.import_module(paper.package + ".train").Trainable
+    forward = trainable.forward
+
+    def recorded(self, *batch):
+        outputs = forward(self, *batch)
+        seen.append((batch, outputs))
+        return outputs
+
+    patched.setattr(trainable, "forward", recorded)
+    return seen
+
+
+def test_a_run_leaves_a_valid_record_and_all_files(paper, method, tmp_path):
     same = ("scene=synthetic",)  # an override that changes nothing
-    outcome = train.reproduce(request_for(paper, tmp_path, overrides=SHORT + same))
+    outcome = reproduce(method, request_for(paper, tmp_path, overrides=SHORT + same))
     folder = tmp_path / paper.slug / "synthetic" / "paper" / "seed-2333"
     assert outcome.directory == folder
     record = read_record(folder / "run.json")
@@ -68,7 +129,7 @@ def test_a_run_leaves_a_valid_record_and_all_files(paper, train, tmp_path):
     assert list((folder / "checkpoints").glob("events.out.tfevents*"))
 
 
-def test_a_full_disk_is_one_sentence_and_the_run_resumes(paper, train, tmp_path, monkeypatch):
+def test_a_full_disk_is_one_sentence_and_the_run_resumes(paper, method, tmp_path, monkeypatch):
     def full(*_arguments, **_options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -76,26 +137,26 @@ def test_a_full_disk_is_one_sentence_and_the_run_resumes(paper, train, tmp_path,
     with monkeypatch.context() as broken:
         broken.setattr(torch, "save", full)
         with pytest.raises(RunDirectoryError, match="seed-2333 cannot be written: No space left on device"):
-            train.reproduce(request)
-    assert train.reproduce(request).record["status"] == "finished"
+            reproduce(method, request)
+    assert reproduce(method, request).record["status"] == "finished"
 
 
-def test_same_seed_same_metrics(paper, train, tmp_path):
-    first = train.reproduce(request_for(paper, tmp_path / "a", iterations=4)).record
-    again = train.reproduce(request_for(paper, tmp_path / "b", iterations=4)).record
+def test_same_seed_same_metrics(paper, method, tmp_path):
+    first = reproduce(method, request_for(paper, tmp_path / "a", iterations=4)).record
+    again = reproduce(method, request_for(paper, tmp_path / "b", iterations=4)).record
     assert first["metrics"] == again["metrics"] and first["split"] == again["split"]
     assert first["history"] == again["history"]
 
 
-def test_official_checkpoints_are_classified(paper, train, tmp_path):
+def test_official_checkpoints_are_classified(paper, method, tmp_path):
     """A file as the release writes it: model, opt, global_step, names with the prefix of DataParallel."""
     request = request_for(paper, tmp_path)
-    run = build(train, request)
-    path = tmp_path / "model-600.pth"
-    torch.save({"model": run.model.state_dict(), "opt": run.optimizer.state_dict(), "global_step": 600}, str(path))
-    assert all(name.startswith("module.") for name in run.model.state_dict())
-    outcome = classify(paper, request, path)
-    assert np.array_equal(np.load(str(outcome.directory / "prediction.npy")), run.predict())
+    fitted, path = untrained(method, request), tmp_path / "model-600.pth"
+    wrapped = SingleDevice(fitted.network)
+    optimizer = torch.optim.SGD(wrapped.parameters(), lr=0.1, momentum=0.9)
+    torch.save({"model": wrapped.state_dict(), "opt": optimizer.state_dict(), "global_step": 600}, str(path))
+    assert all(name.startswith("module.") for name in wrapped.state_dict())
+    assert np.array_equal(classified(method, request, path), fitted.predict(load_scene("synthetic").image))
 
 
 @pytest.mark.parametrize("wrap", [
@@ -103,63 +164,104 @@ def test_official_checkpoints_are_classified(paper, train, tmp_path):
     lambda weights: {"module." + name: tensor for name, tensor in weights.items()},
     lambda weights: {"state_dict": {"module." + name: tensor for name, tensor in weights.items()}, "epoch": 3},
 ])  # fmt: skip
-def test_bare_weights_in_any_wrapping_are_classified(paper, train, tmp_path, wrap):
+def test_bare_weights_in_any_wrapping_are_classified(paper, method, tmp_path, wrap):
     request = request_for(paper, tmp_path)
-    run = build(train, request)
-    torch.save(wrap(run.model.module.state_dict()), str(tmp_path / "dp.pth"))
-    outcome = classify(paper, request, tmp_path / "dp.pth")
-    assert np.array_equal(np.load(str(outcome.directory / "prediction.npy")), run.predict())
+    fitted = untrained(method, request)
+    torch.save(wrap(fitted.network.state_dict()), str(tmp_path / "dp.pth"))
+    expected = fitted.predict(load_scene("synthetic").image)
+    assert np.array_equal(classified(method, request, tmp_path / "dp.pth"), expected)
 
 
-def classify(paper, request, weights):
-    return importlib.import_module(paper.package + ".classify").predict(request, weights)
+def test_bare_weights_alone_are_no_model(paper, method, tmp_path):
+    fitted = untrained(method, request_for(paper, tmp_path))
+    torch.save(fitted.network.state_dict(), str(tmp_path / "bare.pth"))
+    with pytest.raises(CheckpointError, match=r"bare\.pth holds weights alone; classify with `predict`"):
+        method.load(tmp_path / "bare.pth", "cpu")
 
 
-def test_a_saved_model_predicts_what_its_run_predicted_whatever_the_request(paper, train, tmp_path):
-    outcome = train.reproduce(request_for(paper, tmp_path, "disjoint"))
+def classified(method, request, weights):
+    """(H, W) classes that `predict` writes."""
+    return np.load(str(predict(method, request, weights).directory / "prediction.npy"))
+
+
+def test_a_saved_model_predicts_what_its_run_predicted_whatever_the_request(paper, method, tmp_path):
+    outcome = reproduce(method, request_for(paper, tmp_path, "disjoint"))
     other = request_for(paper, tmp_path, "released", overrides=(), seed=5)._replace(overrides=())
-    again = classify(paper, other, outcome.directory / "checkpoints" / "selected.pth")
-    stored = [np.load(str(folder / "prediction.npy")) for folder in (outcome.directory, again.directory)]
-    assert np.array_equal(*stored) and len(np.unique(stored[0])) > 1
+    again = classified(method, other, outcome.directory / "checkpoints" / "selected.pth")
+    stored = np.load(str(outcome.directory / "prediction.npy"))
+    assert np.array_equal(stored, again) and len(np.unique(stored)) > 1
+
+
+def test_fitted_saved_and_loaded_is_the_same(paper, method, tmp_path):
+    fitted = trained(method, request_for(paper, tmp_path), tmp_path / "run", steps=5)
+    assert len(fitted.report.history.seconds) == 5
+    fitted.save(tmp_path / "saved.pth")
+    loaded = method.load(tmp_path / "saved.pth", "cpu")
+    image = load_scene("synthetic").image
+    expected = fitted.predict(image)
+    assert np.array_equal(loaded.predict(image), expected) and expected.dtype == np.uint8
+    assert loaded.report is None and loaded.model.config == fitted.model.config
+    assert np.array_equal(loaded.model.trained, fitted.model.trained)
+    ours, theirs = fitted.weights(), loaded.weights()
+    assert list(ours) == list(theirs) and all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
 @pytest.mark.parametrize("labels", [True, False])
-def test_another_scene_is_standardised_as_the_scene_of_training(paper, train, tmp_path, monkeypatch, labels):
+def test_another_scene_is_standardised_as_the_scene_of_training(paper, method, tmp_path, monkeypatch, labels):
     request = request_for(paper, tmp_path, "disjoint")
-    run = build(train, request)
-    (tmp_path / "run").mkdir()
-    assert run.train(tmp_path / "run")
+    fitted = trained(method, request, tmp_path / "run")
+    fitted.save(tmp_path / "selected.pth")
     true = load_scene("synthetic")
     brighter = true._replace(cube=true.cube * 1.5 + 100)
     if not labels:
         brighter = brighter._replace(ground_truth=np.zeros_like(true.ground_truth))
-    config = importlib.import_module(paper.package + ".config")
-    monkeypatch.setattr(config, "load_scene", lambda *_arguments, **_options: brighter)
-    outcome = classify(paper, request, tmp_path / "run" / "checkpoints" / "selected.pth")
-    spectra = true.cube.reshape(-1, true.cube.shape[2])[run.split.train].astype(np.float64)
+    monkeypatch.setattr(predicting, "load_scene", lambda *_arguments, **_options: brighter)
+    outcome = predict(method, request, tmp_path / "selected.pth")
+    train = prepare(method, request).draw.split.train
+    spectra = true.cube.reshape(-1, true.cube.shape[2])[train].astype(np.float64)
     expected = (brighter.cube - spectra.mean(axis=0)) / spectra.std(axis=0)
-    run.x[0, :, : expected.shape[0], : expected.shape[1]] = torch.from_numpy(expected.transpose(2, 0, 1))
-    if hasattr(run, "best"):
-        run.best.restore()
-    assert (np.load(str(outcome.directory / "prediction.npy")) == run.predict()).mean() > 0.999  # rounding
+    height, width = expected.shape[:2]
+    x = torch.zeros(1, expected.shape[2], -(-height // 16) * 16, -(-width // 16) * 16)
+    x[0, :, :height, :width] = torch.from_numpy(expected.transpose(2, 0, 1))
+    with torch.no_grad():
+        classes = fitted.network.eval()(x)[0].argmax(dim=0)[:height, :width].numpy() + 1
+    assert (np.load(str(outcome.directory / "prediction.npy")) == classes).mean() > 0.999  # rounding
     assert (outcome.directory / "errors.png").exists() is labels
 
 
-def test_under_paper_the_loss_sees_labels_of_training_pixels_alone(paper, train, tmp_path):
-    run = build(train, request_for(paper, tmp_path))
-    _, y, w = next(iter(run.stream))
-    assert int((y > 0).sum()) == run.split.train.size
+def test_under_paper_the_loss_sees_labels_of_training_pixels_alone(paper, method, tmp_path, monkeypatch):
+    request = request_for(paper, tmp_path)
+    seen = minibatches(paper, monkeypatch)
+    trained(method, request, tmp_path / "run", steps=1)
+    ((_, y, w), _), train = seen[0], prepare(method, request).draw.split.train
+    assert int((y > 0).sum()) == train.size
     assert bool((y[w > 0] > 0).all())
 
 
-def test_a_run_resumed_with_another_number_of_threads_names_both(paper, train, tmp_path, monkeypatch):
+@pytest.mark.parametrize("protocol", ["paper", "disjoint"])
+def test_labels_are_opened_once_and_after_training(paper, method, tmp_path, protocol):
+    record = reproduce(method, request_for(paper, tmp_path, protocol, iterations=2)).record
+    assert openings(record) == [FINAL]
+
+
+def test_the_released_method_without_disclosed_labels_stops_before_anything_is_written(paper, method, tmp_path):
+    request = request_for(paper, tmp_path, "released")
+    prepared = prepare(method, request)
+    assert prepared.configuration.discloses
+    labels = labels_for(method, prepared, disclosed=False)
+    with pytest.raises(SealedError, match=r"%s\.train asks for test labels" % paper.package):
+        method.fit(prepared.loaded.image, labels, prepared.configuration, 1, Run(tmp_path / "run", "cpu"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_resumed_with_another_number_of_threads_names_both(paper, method, tmp_path, monkeypatch):
     request = request_for(paper, tmp_path)
     known = torch.get_num_threads()
     with monkeypatch.context() as patched:
         patched.setattr(torch, "get_num_threads", lambda: known + 5)
         stop_after(patched, 4)
-        assert train.reproduce(request).record is None
-    record = train.reproduce(request).record
+        assert reproduce(method, request).record is None
+    record = reproduce(method, request).record
     assert record["environment"]["threads"] == known and record["environment"]["device"] == "cpu"
     assert [before["environment"]["threads"] for before in record["resumed_from"]] == [known + 5]
     assert set(record["revision"]) == {"version", "git", "dirty"}
@@ -177,8 +279,8 @@ def stop_after(patched, steps):
     patched.setattr(History, "add_step", step_and_signal)
 
 
-def test_the_settings_file_names_what_decides_the_result(paper, train, tmp_path):
-    train.reproduce(request_for(paper, tmp_path, iterations=2))
+def test_the_settings_file_names_what_decides_the_result(paper, method, tmp_path):
+    reproduce(method, request_for(paper, tmp_path, iterations=2))
     settings = json.loads((tmp_path / paper.slug / "synthetic/paper/seed-2333/settings.json").read_text())
     assert settings["config"]["train"]["num_iters"] == 2
     assert settings["protocol"] == "paper" and settings["seed"] == 2333

@@ -1,4 +1,4 @@
-"""A network in tiles is the network on the whole scene. Needs the fixtures `golden`, `paper` and `train`."""
+"""A network in tiles is the network on the whole scene. Needs the fixtures `golden`, `paper` and `method`."""
 
 import importlib
 from typing import Any, List, Tuple
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from contracts.full_scene_runs import build, fails, predict_words, request_for
+from contracts.full_scene_runs import fails, predict_words, request_for, untrained
 from shared_data.scenes.loading import load_scene
 
 HEIGHT, WIDTH = 80, 112
@@ -103,10 +103,9 @@ def test_no_stage_reaches_further_than_it_states(golden, stages):
 
 
 @pytest.mark.parametrize("mapped", [False, True])
-def test_predict_in_tiles_gives_the_same_prediction(paper, train, mapped, tmp_path, monkeypatch):
-    trained = build(train, request_for(paper, tmp_path))
+def test_predict_in_tiles_gives_the_same_prediction(paper, method, mapped, tmp_path, monkeypatch):
     weights = tmp_path / "weights.pth"
-    torch.save({"model": trained.model.state_dict()}, str(weights))
+    torch.save({"model": untrained(method, request_for(paper, tmp_path)).network.state_dict()}, str(weights))
     predictions = []
     for tile in ("0", "48"):
         if mapped and tile != "0":
@@ -134,6 +133,8 @@ def in_a_file(path):
 
 
 @pytest.mark.parametrize("tile", ["100", "8"])
-def test_a_side_that_is_no_multiple_of_16(paper, tile, tmp_path, capsys):
+def test_a_side_that_is_no_multiple_of_16(paper, method, tile, tmp_path, capsys):
+    fitted = untrained(method, request_for(paper, tmp_path))
+    fitted.save(tmp_path / "weights.pth")
     words = predict_words(paper, tmp_path, tmp_path / "weights.pth") + ["--tile", tile]
     fails(paper, capsys, words, "--tile: a tile's side must be a multiple of 16 pixels, not %s." % tile)

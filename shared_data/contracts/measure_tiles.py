@@ -61,7 +61,7 @@ def random_scene(mapped: bool) -> np.ndarray:
 
 def main(paper: str, configuration: str, side: str, kept: str = "") -> None:
     subject, tile = importlib.import_module(paper + ".bench").SUBJECT, int(side)
-    predict_scene = importlib.import_module(paper + ".prediction").predict_scene
+    predict_scene = importlib.import_module(paper + ".predict").predict_scene
     predict_tiled = importlib.import_module(paper + ".tiles").predict_tiled
     torch.manual_seed(0)
     network = subject.ours(dict(subject.network_of(configuration), in_channels=SHAPE[2], num_classes=CLASSES))

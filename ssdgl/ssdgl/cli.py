@@ -1,4 +1,4 @@
-"""python -m ssdgl: reproduce, predict, bench, list, tables."""
+"""python -m ssdgl: reproduce, predict, audit, bench, list, tables."""
 
 from typing import List, Optional
 
@@ -6,21 +6,19 @@ from shared_data.cli.paper import Paper
 from shared_data.cli.paper import main as run_paper
 from shared_data.configuration.overrides import describe, experiment_names
 from simplecv.errors import SimpleCVError
-from ssdgl import classify, config, train
+from ssdgl import config
 from ssdgl.bench import SUBJECT
 from ssdgl.decisions import PROTOCOLS, protocol_table
+from ssdgl.method import METHOD
 
 PAPER = Paper(
-    slug="ssdgl",
     title="SSDGL (Zhu et al., IEEE Transactions on Cybernetics 2021): reproduce, predict, bench.",
     experiments=lambda: experiment_names(config.CONFIGS),
     describe=lambda name: describe(config.CONFIGS, name),
     protocols=tuple(PROTOCOLS),
     protocol_table=protocol_table,
     readme=config.CONFIGS.parent / "README.md",
-    reproduce=train.reproduce,
-    predict=classify.predict,
-    audit=train.audit,
+    method=METHOD,
     bench=SUBJECT.run,
     add_bench_options=SUBJECT.add_options,
     default_seed=2333,

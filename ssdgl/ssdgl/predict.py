@@ -1,98 +1,97 @@
 # The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
-"""`predict`: a scene, file of weights → network and band statistics → every pixel's class → maps."""
+"""A trained network: it classifies scenes, and is written to one file and read back."""
 
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Callable, Dict, Optional
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from shared_data.errors import settings_of
-from shared_data.preprocessing.standardise import BandStatistics, band_statistics, padded_shape, standardise_and_pad
-from shared_data.runs.model_file import ModelFile, announce, check_bands, check_paper
-from shared_data.runs.outputs import write_classified
-from shared_data.runs.request import Outcome, Request
-from shared_data.scenes.loading import LoadedScene
+from shared_data.errors import CheckpointError, settings_of
+from shared_data.preprocessing.standardise import padded_shape
+from shared_data.runs.method import Fitted, Report
+from shared_data.runs.model_file import ModelFile, check_paper
+from shared_data.scenes.loading import SceneImage
 from shared_data.scenes.mapped import is_mapped, temporary_array
-from shared_data.splits.draws import Split
 from simplecv.module.model_builder import make_model
 from simplecv.util.device import select_device
 
-from .config import load_scene_of, resolve, restored
+from .config import PAPER, restored
 from .encoder_decoder import EncoderDecoder
-from .prediction import predict_scene
-from .saved_model import load_weights, read_model, statistics_of
+from .preprocessing import standardised, statistics_of
+from .saved_model import load_weights, read_model, write_model
 from .tiles import check_tile, predict_tiled
-from .train import PAPER, decisions_of, draw_split
+from .torch_run import evaluating, weights_of
 
 
-class _Prepared(NamedTuple):
-    """What turns a scene into a map. split: the request's, with bare weights on a scene with labels."""
+class TrainedNetwork(Fitted):
+    """A network, and the band statistics of the scene that it was trained on, which every scene is standardised by."""
 
-    loaded: LoadedScene
-    statistics: BandStatistics
-    network: nn.Module
-    split: Optional[Split] = None
+    SUFFIX = ".pth"
 
+    def __init__(self, network: nn.Module, model: ModelFile, report: Optional[Report] = None) -> None:
+        self.network, self.model, self.report = network, model, report
 
-def predict(request: Request, weights: Path) -> Outcome:
-    """Classify every pixel of a scene, labelled or not.
+    def predict(self, image: SceneImage, tile: int = 0) -> np.ndarray:
+        """(H, W) uint8 classes 1..K of every pixel, in one forward pass, or in tiles of that side.
 
-    A model that a run has written brings its configuration, band statistics and classes; protocol, seed and overrides
-    of the request do not count. Bare weights, such as a checkpoint of the release, take the request's, and statistics
-    of its scene.
-    Writes results/<paper>/<experiment>/predictions/<scene>-<name of the weights>-<hash>/.
-    Raises: SettingsError for tiles of a side that the network cannot take; CheckpointError where the file cannot be
-    read or does not fit; what `reproduce` raises.
-    """
-    if request.tile:
+        Raises: SettingsError for tiles of a side that the network cannot take.
+        """
+        height, width = image.shape
+        if not tile:
+            scene = torch.from_numpy(standardised(self.model, image))[None]
+            return predict_scene(self.network, scene.to(next(self.network.parameters()).device), height, width)
         with settings_of("--tile"):
-            check_tile(request.tile)
-    state, model = read_model(weights)
-    device = select_device(request.device)
-    if model is None:
-        prepared, what = _of_request(request), "the network of " + request.experiment
+            check_tile(tile)
+        out = None
+        if is_mapped(image.cube):
+            # the standardised scene lies in a file, too; its tiles go to the device
+            out = temporary_array(padded_shape(image.cube.shape, EncoderDecoder.STRIDE), np.dtype(np.float32))
+        return predict_tiled(self.network, standardised(self.model, image, out), height, width, tile)
+
+    def save(self, path: Path) -> None:
+        """Weights, configuration and band statistics. Raises: OSError where the file cannot be written."""
+        write_model(path, self.network.state_dict(), self.model)
+
+    def weights(self) -> Dict[str, np.ndarray]:
+        """The state_dict as arrays."""
+        return weights_of(self.network)
+
+
+@torch.no_grad()
+def predict_scene(network: nn.Module, x: Tensor, height: int, width: int) -> np.ndarray:
+    """Classes 1..K of every pixel, (H, W) uint8, from the padded scene x (1, B, H', W').
+
+    The network is put into evaluation mode and back. The largest logit decides; a softmax would not change it.
+    """
+    with evaluating(network):
+        classes = network(x)[0].argmax(dim=0).add_(1)
+    return classes[:height, :width].to(torch.uint8).cpu().numpy()
+
+
+def load(path: Path, device: str = "auto", bare: Optional[Callable[[], ModelFile]] = None) -> TrainedNetwork:
+    """What `TrainedNetwork.save` wrote. bare: gives the model of a file that holds weights alone, such as a checkpoint
+    of the release.
+
+    Raises: CheckpointError where the file cannot be read or does not fit, or holds weights alone and no model is given;
+    SettingsError for a configuration that cannot be.
+    """
+    weights, model = read_model(path)
+    chosen = select_device(device)
+    if model is not None:
+        check_paper(model, PAPER, path)
+        what = "the network of its own description"
+    elif bare is not None:
+        model = bare()
+        what = "the network of " + model.experiment
     else:
-        prepared, what = _of_model(request, model, weights), "the network of its own description"
-    load_weights(prepared.network, state, weights, what)
-    announce(model, request, weights)
-    prediction = _classes(prepared, device, request.tile)
-    return write_classified(PAPER, request, weights, prediction, prepared.loaded, model, prepared.split)
-
-
-def _of_model(request: Request, model: ModelFile, weights: Path) -> _Prepared:
-    check_paper(model, PAPER, weights)
-    loaded = load_scene_of(request)
-    check_bands(model, loaded.scene, weights)
-    with settings_of(str(weights)):
-        config = restored(model, str(weights))
-        return _Prepared(loaded, statistics_of(model), make_model(config["model"], strict=True))
-
-
-def _of_request(request: Request) -> _Prepared:
-    config, loaded = resolve(request, labelled=False)
-    split = draw_split(config, loaded, request) if loaded.is_labelled else None
-    fitted = None
-    if decisions_of(config, request).normalisation == "train":
-        with settings_of(request.experiment):
-            if split is None:
-                raise ValueError(
-                    "under this protocol bands are standardised by training pixels, and a scene without labels has "
-                    "none; give a file that a run has written, or --protocol released"
-                )
-        fitted = split.train
-    return _Prepared(loaded, band_statistics(loaded.cube, fitted), make_model(config["model"], strict=True), split)
-
-
-def _classes(prepared: _Prepared, device: torch.device, tile: int) -> np.ndarray:
-    """(H, W) uint8, in one forward pass, or in tiles of that side."""
-    cube, network = prepared.loaded.cube, prepared.network.to(device)
-    height, width, stride, out = cube.shape[0], cube.shape[1], EncoderDecoder.STRIDE, None
-    if tile and is_mapped(cube):
-        # the standardised scene lies in a file, too; its tiles go to the device
-        out = temporary_array(padded_shape(cube.shape, stride), np.dtype(np.float32))
-    scene = standardise_and_pad(cube, stride, prepared.statistics, out)
-    if tile:
-        return predict_tiled(network, scene, height, width, tile)
-    return predict_scene(network, torch.from_numpy(scene)[None].to(device), height, width)
+        raise CheckpointError(
+            "%s holds weights alone; classify with `predict` and a configuration, or give a file that a run has "
+            "written." % path
+        )
+    with settings_of(str(path)):
+        statistics_of(model)
+        network = make_model(restored(model, str(path))["model"], strict=True)
+    load_weights(network, weights, path, what)
+    return TrainedNetwork(network.to(chosen), model)

@@ -4,18 +4,15 @@
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
-import numpy as np
 import torch
 from torch import nn
 
-from shared_data.preprocessing.standardise import BandStatistics
 from shared_data.quoting import one_line
 from shared_data.runs.model_file import (
     ARRAYS,
     TRAINED,
     ModelFile,
     as_content,
-    checked_array,
     from_content,
     mismatch,
     unwrapped,
@@ -23,15 +20,13 @@ from shared_data.runs.model_file import (
 from simplecv.core.checkpoint_file import read_checkpoint, write_checkpoint
 from simplecv.errors import CheckpointError
 
-NAME = "selected.pth"  # in a run's folder of checkpoints: the weights that its results are made with
 
-
-def write_model(folder: Path, weights: Dict[str, torch.Tensor], model: ModelFile) -> None:
-    """<folder>/selected.pth. Raises: OSError where the folder cannot be written."""
+def write_model(path: Path, weights: Dict[str, torch.Tensor], model: ModelFile) -> None:
+    """Raises: OSError where the file cannot be written."""
     content = as_content(model)
     content[ARRAYS] = {name: torch.from_numpy(array) for name, array in content[ARRAYS].items()}
     content[TRAINED] = torch.from_numpy(content[TRAINED])
-    write_checkpoint(folder / NAME, dict(content, model=weights))
+    write_checkpoint(path, dict(content, model=weights))
 
 
 def read_model(path: Path) -> Tuple[Dict[str, Any], Optional[ModelFile]]:
@@ -65,13 +60,3 @@ def load_weights(network: nn.Module, weights: Dict[str, Any], path: Path, what: 
     except (RuntimeError, AttributeError, TypeError) as error:
         reason = mismatch(network.state_dict(), weights) or one_line(" ".join(str(error).split()))
         raise CheckpointError("%s does not fit %s: %s." % (path, what, reason)) from error
-
-
-def arrays_of(statistics: BandStatistics) -> Dict[str, np.ndarray]:
-    """What a saved model keeps of the preprocessing: `mean` (B) and `deviation` (B), float64."""
-    return statistics._asdict()
-
-
-def statistics_of(model: ModelFile) -> BandStatistics:
-    """The inverse of `arrays_of`. Raises: ValueError for an array that is missing or does not fit."""
-    return BandStatistics(*(checked_array(model.arrays, name, (model.bands,)) for name in BandStatistics._fields))

@@ -1,29 +1,16 @@
 """Fixtures of the SSDGL tests: who the paper is, and its golden networks."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from ssdgl_helpers import GOLDEN, VARIANTS
 
-pytest.register_assert_rewrite("contracts")
-
-from contracts import PaperUnderTest  # noqa: E402
-from contracts.full_scene_golden import fill_by_rule  # noqa: E402
-from contracts.golden import read_golden  # noqa: E402
-from ssdgl import config  # noqa: E402
-from ssdgl import train as train_module  # noqa: E402
-from ssdgl.cli import main  # noqa: E402
-from ssdgl.network import SSDGL  # noqa: E402
-
-GOLDEN = Path(__file__).parent / "golden"
-
-VARIANTS = {  # golden file: network variant, attention ratio
-    "ssdgl": ("v2022", 16),
-    "ssdgl_ip": ("v2022", 24),
-    "ssdgl_small": ("v2022-fewshot", 16),
-    "ssdgl2021": ("v2021", 16),
-    "ssdgl_hos": ("houston", 18),
-}
+from contracts import PaperUnderTest
+from contracts.full_scene_golden import fill_by_rule
+from contracts.golden import read_golden
+from ssdgl import config
+from ssdgl.cli import main
+from ssdgl.method import METHOD
+from ssdgl.network import SSDGL
 
 
 @pytest.fixture
@@ -49,8 +36,8 @@ def paper():
 
 
 @pytest.fixture
-def train():
-    return train_module
+def method():
+    return METHOD
 
 
 @pytest.fixture(params=sorted(VARIANTS))

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from conftest import GOLDEN
+from ssdgl_helpers import GOLDEN
 
 from contracts.golden import read_golden
 from ssdgl.loss import effective_number_weights

@@ -3,14 +3,16 @@
 from unittest import mock
 
 from contracts import scale
+from contracts.full_scene_runs import untrained
 from contracts.marks import LONG
-from ssdgl import config, train
+from ssdgl import config
+from ssdgl.method import METHOD
 
 
 def evaluate(loaded, out, _pixels):
     request = scale.request("houston", out, "paper")
     with mock.patch.object(config, "load_scene", return_value=loaded):
-        train.prepare(request).predict()
+        untrained(METHOD, request).predict(loaded.image)
 
 
 @LONG

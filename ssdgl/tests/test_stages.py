@@ -17,7 +17,7 @@ from shared_data.scenes.mapped import temporary_array
 from ssdgl import tiles
 from ssdgl.attention import JointAttention
 from ssdgl.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
-from ssdgl.prediction import predict_scene
+from ssdgl.predict import predict_scene
 from ssdgl.stages import STATISTICS, Local, stages_of
 from ssdgl.tiles import (
     GatheredMoments,

@@ -13,9 +13,9 @@ import math
 
 import pytest
 import torch
-from conftest import GOLDEN
+from ssdgl_helpers import GOLDEN
 
-from contracts.full_scene_runs import build
+from contracts.full_scene_runs import minibatches, trained
 from contracts.golden import read_golden
 from shared_data.errors import SharedDataError
 from shared_data.runs.request import Request
@@ -36,34 +36,32 @@ def official_scene():
         pytest.skip(str(error))
 
 
-def losses_of(train, experiment, protocol, tmp_path):
-    """The losses of the first twelve steps of a run with the release's seed."""
-    run = build(train, Request(experiment, protocol, 2333, None, False, "cpu", STEPS, (), tmp_path, False))
-    losses, sampled = [], []
-    run.model.register_forward_hook(lambda _model, _inputs, output: losses.append(output["cls_loss"].item()))
-    run.model.register_forward_pre_hook(lambda _model, inputs: sampled.append(int(inputs[2].sum())))
-    tmp_path.mkdir(exist_ok=True)
-    threads = torch.get_num_threads()
+def losses_of(paper, method, experiment, protocol, tmp_path, monkeypatch):
+    """The losses of the first twelve steps of a run with the release's seed, and how many pixels each sampled."""
+    request = Request(experiment, protocol, 2333, None, False, "cpu", STEPS, (), tmp_path, False)
+    seen, threads = minibatches(paper, monkeypatch), torch.get_num_threads()
     torch.set_num_threads(2)  # as the official runs
     try:
-        run.train(tmp_path)
+        trained(method, request, tmp_path)
     finally:
         torch.set_num_threads(threads)
-    return losses, sampled
+    return [output["cls_loss"].item() for _, output in seen], [int(w.sum()) for (_, _, w), _ in seen]
 
 
 @pytest.mark.parametrize("protocol", ["released", "paper"])
-def test_the_release_of_2022_trains_on_sampled_pixels_alone(train, official_scene, tmp_path, protocol):
+def test_the_release_of_2022_trains_on_sampled_pixels_alone(
+    paper, method, official_scene, tmp_path, monkeypatch, protocol
+):
     official = read_golden(GOLDEN, "ssdgl_official_trace")
-    losses, sampled = losses_of(train, "indianpines", protocol, tmp_path)
+    losses, sampled = losses_of(paper, method, "indianpines", protocol, tmp_path, monkeypatch)
     for step, (ours, theirs, tolerance) in enumerate(zip(losses, official["loss"]["values"], TOLERANCES), start=1):
         assert ours == pytest.approx(theirs, abs=tolerance), "step %d" % step
     assert len(losses) == STEPS and set(sampled) == set(official["labelled_pixels_per_step"])
 
 
-def test_the_first_commit_trains_on_all_labelled_pixels(train, official_scene, tmp_path):
+def test_the_first_commit_trains_on_all_labelled_pixels(paper, method, official_scene, tmp_path, monkeypatch):
     official = read_golden(GOLDEN, "ssdgl_official_trace")["v2021"]
-    losses, _ = losses_of(train, "indianpines-v2021", "released", tmp_path)
+    losses, _ = losses_of(paper, method, "indianpines-v2021", "released", tmp_path, monkeypatch)
     for step, (ours, theirs) in enumerate(zip(losses, official["loss"]), start=1):
         assert ours == pytest.approx(theirs, abs=1e-4), "step %d" % step
     assert len(losses) == STEPS

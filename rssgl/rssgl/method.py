@@ -1,0 +1,47 @@
+"""RSSGL as what `reproduce`, `audit` and `predict` call."""
+
+import numpy as np
+
+from rssgl.config import PAPER, resolve, scene_of
+from rssgl.predict import load
+from rssgl.preprocessing import inputs, preprocess
+from rssgl.split import draw_release_split
+from rssgl.torch_run import environment_of, peak_gpu_mb
+from rssgl.train import fit
+from shared_data.runs.method import Draw, Method
+from shared_data.runs.request import Configuration
+from shared_data.scenes.loading import LoadedScene
+from shared_data.splits.disjoint import common_split
+
+
+def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
+    """The release's draw, which is the same in every run: its seed is the configuration's, not the run's.
+
+    Under the disjoint split that of the run's seed, which all papers share.
+    Raises: SplitError where a class has too few pixels.
+    """
+    decisions, settings = configuration.decisions, configuration.settings["split"]
+    if decisions.split == "disjoint":
+        return Draw(common_split(loaded, seed))
+    share = decisions.validation_share
+    return Draw(draw_release_split(loaded, settings["ratio"], settings["minimum"], settings["seed"], share))
+
+
+def sees(_configuration: Configuration, mask: np.ndarray) -> np.ndarray:
+    """Every pixel sees all others: group normalisation and attention take their means over the whole image."""
+    return np.full(mask.shape, mask.any())
+
+
+METHOD = Method(
+    slug=PAPER,
+    resolve=resolve,
+    scene_of=scene_of,
+    draw=draw,
+    preprocess=preprocess,
+    fit=fit,
+    load=load,
+    inputs=inputs,
+    sees=sees,
+    environment=environment_of,
+    peak_gpu_mb=peak_gpu_mb,
+)

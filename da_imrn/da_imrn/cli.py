@@ -1,23 +1,21 @@
-"""python -m da_imrn: reproduce, predict, bench, list, tables."""
+"""python -m da_imrn: reproduce, predict, audit, bench, list, tables."""
 
 from typing import List, Optional
 
-from da_imrn import bench, classify, experiments, training
+from da_imrn import bench, experiments
 from da_imrn.decisions import PROTOCOLS, protocol_table
+from da_imrn.method import METHOD
 from shared_data.cli.paper import Paper
 from shared_data.cli.paper import main as run_paper
 
 PAPER = Paper(
-    slug=training.PAPER,
     title="DA-IMRN (Zou et al., Remote Sensing 2022): reproduce, predict, bench.",
     experiments=experiments.names,
     describe=experiments.describe,
     protocols=tuple(PROTOCOLS),
     protocol_table=protocol_table,
     readme=experiments.CONFIGS.parent / "README.md",
-    reproduce=training.reproduce,
-    predict=classify.predict,
-    audit=training.audit,
+    method=METHOD,
     bench=bench.run,
     add_bench_options=bench.add_options,
     default_seed=1,

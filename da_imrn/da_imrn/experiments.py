@@ -19,6 +19,8 @@ from shared_data.splits.disjoint import common_split
 _HERE = Path(__file__).resolve().parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
 
+PAPER = "da-imrn"  # in commands, folders and records
+
 SCHEMA = load_schema(_HERE / "config.schema.json")
 
 

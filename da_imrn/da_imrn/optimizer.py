@@ -61,6 +61,11 @@ def set_learning_rate(model: Any, learning_rate: float) -> None:
     K.set_value(model.optimizer.learning_rate, learning_rate)
 
 
+def get_learning_rate(model: Any) -> float:
+    """Of a compiled model, rounded as the optimizer holds it."""
+    return float(K.get_value(model.optimizer.learning_rate))
+
+
 def create_state(model: Any) -> None:
     """Make the optimizer's moments of a compiled model, which Keras would make in the first step."""
     if hasattr(model.optimizer, "_create_all_weights"):

@@ -44,16 +44,16 @@ MEANINGS = {
 }
 
 
-def audit(partition: Partition, ground_truth: np.ndarray, rule: Rule) -> Dict[str, Any]:
+def audit(partition: Partition, rule: Rule) -> Dict[str, Any]:
     """Numbers and words named in `MEANINGS`; those of patches placed and drawn where the partition was recovered.
 
-    ground_truth: (H, W) labels, of which the partition was drawn.
+    Only where labels lie is read of the partition, not which they are.
     """
-    height, width = ground_truth.shape
-    in_window = np.zeros(ground_truth.size, bool)
+    height, width = partition.train_map.shape
+    in_window = np.zeros(height * width, bool)
     pixels = window_pixels(partition.corners, partition.labels.shape[1], width)
     in_window[pixels.ravel()] = True
-    trains, held_out = np.zeros(ground_truth.size, bool), np.zeros(ground_truth.size, bool)
+    trains, held_out = np.zeros_like(in_window), np.zeros_like(in_window)
     trains[pixels[partition.labels > 0]] = True
     held_out[pixels[partition.op_labels > 0]] = True
     validates = partition.val_map.ravel() > 0
@@ -101,7 +101,7 @@ def _print(arguments: argparse.Namespace) -> int:
     with settings_of(arguments.experiment):
         partition = experiments.partition_for(config, arguments.protocol, loaded, arguments.seed, predata)
     print("%s, protocol %s, seed %d" % (arguments.experiment, arguments.protocol, arguments.seed))
-    for name, value in audit(partition, loaded.ground_truth, rule).items():
+    for name, value in audit(partition, rule).items():
         shown = "%.1f %%" % (100 * value) if type(value) is float else value
         print("  %-70s %s" % (MEANINGS[name], shown))
     return 0

@@ -59,6 +59,11 @@ def _write_description(group: Any, content: Dict[str, Any]) -> None:
         arrays[name] = array
 
 
+def by_name(model: Any) -> Dict[str, np.ndarray]:
+    """Copies of the weights under their numbers, because the names of layers count up within a process."""
+    return {"%03d" % index: values for index, values in enumerate(model.get_weights())}
+
+
 def read_description(path: Any) -> Optional[ModelFile]:
     """What a saved model holds beside its weights; None with weights alone, such as the release's.
 

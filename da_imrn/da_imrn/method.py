@@ -1,0 +1,99 @@
+"""DA-IMRN as a `Method`: what `reproduce`, `predict` and the audit call."""
+
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+
+from da_imrn import experiments
+from da_imrn.decisions import as_dict, decide
+from da_imrn.device import device_name, peak_memory_mb, select_device
+from da_imrn.keras_stack import FRAMEWORK, FRAMEWORK_VERSION
+from da_imrn.labels import labels_of, split_of
+from da_imrn.predata import evidence_of
+from da_imrn.predict import load, preprocess
+from da_imrn.prediction import seen_by_tiles
+from da_imrn.train import fit
+from shared_data.errors import settings_of
+from shared_data.runs import environment
+from shared_data.runs.method import Draw, Method
+from shared_data.runs.model_file import ModelFile
+from shared_data.runs.request import Configuration, Request
+from shared_data.scenes.loading import LoadedScene, SceneImage, load_scene
+
+
+def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, LoadedScene]:
+    """The configuration with the request's changes, and the scene; where the request names the official predata, their
+    files are among the scene's evidence, because they decide the result too. labelled: whether it must have labels.
+
+    Raises: UnknownNameError, SettingsError, SplitError; what `load_scene` raises.
+    """
+    settings = experiments.load(request.experiment, request.overrides)
+    if request.iterations is not None:
+        settings["train"]["num_iters"] = request.iterations
+    loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
+    bands = loaded.scene.bands
+    predata = experiments.find_predata(request.predata, settings, request.protocol, bands, request.seed)
+    if predata is not None:
+        loaded = loaded._replace(files=loaded.files + evidence_of(predata.files))
+    decisions = decide(request.protocol)
+    configuration = Configuration(
+        experiment=request.experiment,
+        protocol=request.protocol,
+        scene=settings["scene"],
+        settings=settings,
+        packaged=experiments.load(request.experiment),
+        decisions=decisions,
+        described=as_dict(decisions),
+        given=predata,
+    )
+    return configuration, loaded
+
+
+def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
+    """The pixels of a seed under the protocol; the plan is their partition into windows.
+
+    Raises: SplitError, SettingsError.
+    """
+    settings = configuration.settings
+    with settings_of(configuration.experiment):
+        partition = experiments.partition_for(settings, configuration.protocol, loaded, seed, configuration.given)
+    return Draw(split_of(partition, settings["partition"]["patch"], configuration.decisions.tested), partition)
+
+
+def inputs(model: ModelFile, image: SceneImage, pixels: np.ndarray) -> np.ndarray:
+    """(n, B) float32 digital numbers at flat pixel indices."""
+    return image.cube.reshape(-1, model.bands)[pixels].astype(np.float32)
+
+
+def sees(configuration: Configuration, mask: np.ndarray) -> np.ndarray:
+    """(H, W) bool, the pixels whose patch holds some pixel of a mask."""
+    return seen_by_tiles(mask, configuration.settings["partition"]["patch"])
+
+
+def describe_environment(device: str) -> Dict[str, Any]:
+    """Hardware and versions. device: as a user names it. Raises: DeviceError."""
+    selected = select_device(device)
+    threads = environment.tensorflow_threads()
+    name = selected.strip("/").lower()
+    return environment.describe(FRAMEWORK, FRAMEWORK_VERSION, name, device_name(selected), threads)
+
+
+def peak_gpu_mb(device: str) -> Optional[float]:
+    """Peak memory of a GPU in 10^6 bytes; None for the CPU, and where TensorFlow does not tell."""
+    return peak_memory_mb(select_device(device))
+
+
+METHOD = Method(
+    slug=experiments.PAPER,
+    resolve=resolve,
+    scene_of=experiments.scene_of,
+    draw=draw,
+    preprocess=preprocess,
+    fit=fit,
+    load=load,
+    inputs=inputs,
+    sees=sees,
+    environment=describe_environment,
+    peak_gpu_mb=peak_gpu_mb,
+    labels=labels_of,
+)

@@ -18,7 +18,7 @@ def pictures(run: Dict[str, Any], maps: RunMaps) -> List[Dict[str, Any]]:
     run: facts of `run_facts`. Each picture is {title, alt, src, width, height, legend: [{colour, text}]}, where the
     prediction shares the legend of the ground truth.
     """
-    if maps.prediction is None:
+    if maps.scene is None or maps.prediction is None:
         return []
     classes = [
         {"colour": colour, "text": "%d %s" % (label, name)}

@@ -80,10 +80,11 @@ def _attempt(what: str, remarks: List[str], load: Any, *arguments: Any) -> Optio
 
 def _prediction(path: Path, record: Dict[str, Any], scene: Scene) -> Optional[np.ndarray]:
     beside = path.with_name("prediction.npy")
+    prediction: Optional[np.ndarray] = None
     if path.name == "run.json" and beside.is_file():
         prediction = read_npy(beside, (scene.height, scene.width))
-    else:
-        prediction = record_maps.prediction_of(record, scene) if record_maps.has_maps(record) else None
+    elif record_maps.has_maps(record):
+        prediction = record_maps.prediction_of(record, scene)
     if prediction is None:
         return None
     if prediction.dtype.kind not in "iu":

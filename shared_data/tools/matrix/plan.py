@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from tools.matrix.costs import Cost
 from tools.matrix.jobs import Job
@@ -40,9 +40,10 @@ def as_table(plan: Sequence[Planned], redo_stale: bool) -> str:
         rows.append((planned.job.name, planned.state.name, minutes, str(cost.records), needs))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
-    for row, planned in zip(rows, [None] + list(plan)):
+    described: List[Optional[Planned]] = [None, *plan]  # the head is of no run
+    for row, shown in zip(rows, described):
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-        for reason in planned.state.reasons if planned else ():
+        for reason in shown.state.reasons if shown else ():
             lines.append("    %s" % (reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "..."))
     return "\n".join(lines)
 

@@ -105,9 +105,10 @@ test: environments ## every test; stacks of the papers' time where their interpr
 faults: environments env-fuzz ## the long tests: signals, full disks, hostile files, size ... (docs/faults.md; one to two hours)
 	@PAPERS="$(if $(filter file,$(origin PAPERS)),,$(PAPERS))" .ci/faults
 
-lint: env-shared $(PAPERS:%=env-%-modern) ## ruff (style and format), hadolint, and the generated tables of the README files
+lint: env-shared $(PAPERS:%=env-%-modern) ## ruff (style and format), mypy (types), hadolint, and the generated tables of the README files
 	.venvs/shared-modern/bin/ruff check .
 	.venvs/shared-modern/bin/ruff format --check .
+	.venvs/shared-modern/bin/mypy
 	@$(SHARED) tables --check docs/results.md
 	@$(PYTHON) docker/lock.py --check
 	@if [ -x .venvs/shared-modern/bin/hadolint ]; then .venvs/shared-modern/bin/hadolint docker/*.Dockerfile; fi
@@ -225,7 +226,7 @@ docker-%: FORCE_TARGET
 	@$(PYTHON) docker/build.py $* --variant $(VARIANT)
 
 clean: ## remove environments and caches (results, records and shared_data/raw stay)
-	rm -rf .venvs .ruff_cache .pytest_cache
+	rm -rf .venvs .ruff_cache .mypy_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: FORCE_TARGET

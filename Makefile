@@ -62,7 +62,7 @@ SET_OPTION = $(if $(SET),--set "$$SET")
 FIND_RECORDS = found=; [ ! -e "$$OUT" ] || found=1;
 RECORDS = $${found:+"$$OUT"} records
 
-.PHONY: help demo environments test faults lint format data diff report record tables clean env-shared env-shared-era env-matrix env-fuzz matrix slurm-check docker-check docker-lock
+.PHONY: help demo environments test test-all faults lint format data diff report record tables clean env-shared env-shared-era env-matrix env-fuzz matrix slurm-check docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -99,8 +99,11 @@ demo: env-shared $(PAPERS:%=env-%-modern) ## the main job on the generated scene
 environments: OPTIONAL := || [ $$? -eq 3 ] # an interpreter that is not on this machine
 environments: env-shared env-shared-era env-matrix $(PAPERS:%=env-%-modern) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)
 
-test: environments ## every test; stacks of the papers' time where their interpreter is found
+test: environments ## the fast tests in the current stacks, and a short run of each paper in the stack of its time (minutes)
 	@.ci/test
+
+test-all: environments ## every test; stacks of the papers' time where their interpreter is found (half an hour on two cores)
+	@.ci/test all
 
 faults: environments env-fuzz ## the long tests: signals, full disks, hostile files, size ... (docs/faults.md; one to two hours)
 	@PAPERS="$(if $(filter file,$(origin PAPERS)),,$(PAPERS))" .ci/faults

@@ -47,7 +47,7 @@ class Subject(ABC):
 
     @abstractmethod
     def literal(self, network: Dict[str, Any]) -> nn.Module:
-        """The network of tests/literal.py, with the same state_dict keys and a method `features`."""
+        """The network of tests/<package>_literal.py, with the same state_dict keys and a method `features`."""
 
     @abstractmethod
     def loss_of_ours(self, network: EncoderDecoder, x: Tensor, y: Tensor, w: Tensor) -> Tensor:
@@ -192,8 +192,8 @@ class Subject(ABC):
 
 
 def load_literal(package_folder: Path) -> ModuleType:
-    """tests/literal.py beside a package's folder, by path: it is no part of the package."""
-    path = package_folder.parent / "tests" / "literal.py"
+    """tests/<package>_literal.py beside a package's folder, by path: it is no part of the package."""
+    path = package_folder.parent / "tests" / (package_folder.name + "_literal.py")
     specification = importlib.util.spec_from_file_location("%s_literal" % package_folder.name, str(path))
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)

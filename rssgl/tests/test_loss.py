@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import GOLDEN, NETWORKS
+from rssgl_helpers import GOLDEN, NETWORKS
 
 from contracts.full_scene_golden import golden_inputs
 from contracts.golden import read_golden

@@ -1,5 +1,7 @@
 """What the audit must find in a paper, protocol by protocol: the flaws that a release has, and no others."""
 
+import pytest
+
 from shared_data.audit import read_audit
 from shared_data.records.record import read_record
 from shared_data.scenes.loading import load_scene
@@ -9,9 +11,11 @@ from shared_data.splits.draws import index_hash
 ITEMS = ("labels", "selection", "preprocessing", "overlap", "split")
 
 
+@pytest.mark.stack_independent
 class Audit:
     """Findings of an audit, and what a run keeps of them; for the fixture `paper`."""
 
+    @pytest.mark.slow
     def test_the_audit_finds_what_the_protocols_say_and_a_run_keeps_it(self, paper, tmp_path, capsys):
         words = ["synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
         assert paper.main(["audit"] + words) == 0

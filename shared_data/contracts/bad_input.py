@@ -4,6 +4,7 @@ import os
 import shutil
 
 import numpy as np
+import pytest
 from scipy.io import savemat
 
 from shared_data.runs.directory import RunDirectory
@@ -29,6 +30,7 @@ def fake_indian_pines(folder):
     savemat(str(folder / "Indian_pines_gt.mat"), {"indian_pines_gt": np.ones((145, 145), np.uint8)})
 
 
+@pytest.mark.stack_independent
 class BadInput:
     """Wrong input, and what right input prints; for the fixture `paper`."""
 
@@ -38,6 +40,7 @@ class BadInput:
         assert "%s synthetic, protocol paper, seed %d: OA" % (paper.slug, paper.default_seed) in out
         assert "errors.png" in out and "synthetic scene" in out
 
+    @pytest.mark.slow
     def test_several_seeds(self, paper, tmp_path, capsys):
         assert paper.main(reproduce(tmp_path, "--seeds", "1", "2", *paper.short)) == 0
         assert "seed 1:" in capsys.readouterr().out
@@ -93,6 +96,7 @@ class BadInput:
         with RunDirectory(folder, {}):
             fails(paper, capsys, reproduce(tmp_path, *paper.short), str(folder), "in use by process %d" % os.getpid())
 
+    @pytest.mark.slow
     def test_a_directory_with_another_run(self, paper, tmp_path, capsys):
         assert paper.main(reproduce(tmp_path, *paper.short)) == 0
         fails(paper, capsys, reproduce(tmp_path, "--iters", "3"), "config.%s was" % paper.short_override, "FORCE=1")

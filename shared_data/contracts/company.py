@@ -47,6 +47,7 @@ def short_run(paper, out, seed):
             "--seed", str(seed), *paper.short]  # fmt: skip
 
 
+@pytest.mark.stack_independent
 class Company:
     """Other processes on the directory of a run, or beside it; for the fixture `paper`."""
 

@@ -295,6 +295,7 @@ class FileSystems:
             _WHOLE[paper.slug] = out
         return _WHOLE[paper.slug]
 
+    @pytest.mark.slow
     def test_a_full_disk_is_said_in_one_sentence_and_survived(self, paper, tmp_path, monkeypatch, capfd):
         whole = tmp_path / "whole"
         with monkeypatch.context() as patched:

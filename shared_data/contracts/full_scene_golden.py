@@ -37,19 +37,18 @@ def check_gradient_norms(network: torch.nn.Module, expected: Dict[str, float], t
             assert abs(ours[key] - norm) <= tolerance * norm, key
 
 
-# tests for the fixture `golden`: (name, golden JSON, golden probability, our network filled by the rule)
+class GoldenNetwork:
+    """For the fixture `golden`: (name, golden JSON, golden probability, our network filled by the rule)."""
 
+    def test_state_dict_has_the_official_names_shapes_and_order(self, golden):
+        _, content, _, network = golden
+        ours = [[name, list(tensor.shape)] for name, tensor in network.state_dict().items()]
+        assert ours == content["state_dict"]
+        assert sum(parameter.numel() for parameter in network.parameters()) == content["n_params"]
 
-def test_state_dict_has_the_official_names_shapes_and_order(golden):
-    _, content, _, network = golden
-    ours = [[name, list(tensor.shape)] for name, tensor in network.state_dict().items()]
-    assert ours == content["state_dict"]
-    assert sum(parameter.numel() for parameter in network.parameters()) == content["n_params"]
-
-
-def test_probabilities(golden):
-    _, content, probability, network = golden
-    x, _, _ = golden_inputs(content["config"]["in_channels"], content["config"]["num_classes"])
-    with torch.no_grad():
-        ours = torch.softmax(network.eval()(x), dim=1).numpy()
-    assert np.abs(ours - probability).max() < 1e-5
+    def test_probabilities(self, golden):
+        _, content, probability, network = golden
+        x, _, _ = golden_inputs(content["config"]["in_channels"], content["config"]["num_classes"])
+        with torch.no_grad():
+            ours = torch.softmax(network.eval()(x), dim=1).numpy()
+        assert np.abs(ours - probability).max() < 1e-5

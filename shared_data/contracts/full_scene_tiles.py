@@ -15,16 +15,6 @@ HEIGHT, WIDTH = 80, 112
 TOLERANCE = 1e-4  # of a logit; float32 rounding was seen to make up to 2e-5
 
 
-@pytest.fixture
-def stages(paper):
-    return importlib.import_module(paper.package + ".stages")
-
-
-@pytest.fixture
-def tiles(paper):
-    return importlib.import_module(paper.package + ".tiles")
-
-
 class WholeMaps:
     """Carries out stages on whole maps (1, C, H, W); `seen` has every local stage with the channels it was given.
 
@@ -74,55 +64,6 @@ def random_scene(bands: int) -> Tensor:
     return torch.from_numpy(np.random.RandomState(5).standard_normal((1, bands, HEIGHT, WIDTH)).astype(np.float32))
 
 
-@pytest.mark.parametrize("tile", [32, 128])
-def test_in_tiles_as_on_the_whole_scene(golden, tiles, tile, tmp_path):
-    _, content, _, network = golden
-    x = random_scene(content["config"]["in_channels"])
-    with torch.no_grad():
-        whole = network.eval()(x)[0].numpy()
-    network.train()
-    tiled = tiles.logits_tiled(network, x, tile, tmp_path)
-    assert tiled.shape == whole.shape and tiled.dtype == np.float32
-    assert np.abs(tiled - whole).max() < TOLERANCE
-    classes = tiles.predict_tiled(network, x[0].numpy(), HEIGHT - 3, WIDTH - 11, tile, tmp_path)
-    assert classes.dtype == np.uint8
-    np.testing.assert_array_equal(classes, whole.argmax(axis=0)[:-3, :-11] + 1)
-    assert network.training
-    assert not list(tmp_path.iterdir())
-
-
-def test_no_stage_reaches_further_than_it_states(golden, stages):
-    _, content, _, network = golden
-    execution = WholeMaps(stages)
-    x = random_scene(content["config"]["in_channels"])[..., :16, :16]
-    with torch.no_grad():
-        logits = network.eval().tiled(execution, x)
-        assert (logits - network(x)).abs().max() < TOLERANCE
-    for stage, channels in execution.seen:
-        assert true_reach(stage, channels) == stage.reach, stage.reason
-
-
-@pytest.mark.parametrize("mapped", [False, True])
-def test_predict_in_tiles_gives_the_same_prediction(paper, method, mapped, tmp_path, monkeypatch):
-    weights = tmp_path / "weights.pth"
-    torch.save({"model": untrained(method, request_for(paper, tmp_path)).network.state_dict()}, str(weights))
-    predictions = []
-    for tile in ("0", "48"):
-        if mapped and tile != "0":
-            config = importlib.import_module(paper.package + ".config")
-            monkeypatch.setattr(config, "load_scene", lambda *_arguments, **_options: in_a_file(tmp_path / "cube.npy"))
-        words = predict_words(paper, tmp_path / tile, weights) + ["--tile", tile]
-        for override in paper.lean:
-            words += ["--set", override]
-        assert paper.main(words) == 0
-        (path,) = (tmp_path / tile / paper.slug / "synthetic" / "predictions").glob(
-            "synthetic-weights-*/prediction.npy"
-        )
-        predictions.append(np.load(str(path)))
-    assert len(np.unique(predictions[0])) > 1
-    np.testing.assert_array_equal(*predictions)
-
-
 def in_a_file(path):
     """The synthetic scene with a memory-mapped cube."""
     loaded = load_scene("synthetic")
@@ -132,9 +73,68 @@ def in_a_file(path):
     return loaded._replace(cube=cube)
 
 
-@pytest.mark.parametrize("tile", ["100", "8"])
-def test_a_side_that_is_no_multiple_of_16(paper, method, tile, tmp_path, capsys):
-    fitted = untrained(method, request_for(paper, tmp_path))
-    fitted.save(tmp_path / "weights.pth")
-    words = predict_words(paper, tmp_path, tmp_path / "weights.pth") + ["--tile", tile]
-    fails(paper, capsys, words, "--tile: a tile's side must be a multiple of 16 pixels, not %s." % tile)
+class Tiles:
+    """Predictions in tiles against those of the whole scene; for the fixtures `golden`, `paper` and `method`."""
+
+    @pytest.fixture
+    def stages(self, paper):
+        return importlib.import_module(paper.package + ".stages")
+
+    @pytest.fixture
+    def tiles(self, paper):
+        return importlib.import_module(paper.package + ".tiles")
+
+    @pytest.mark.parametrize("tile", [32, 128])
+    def test_in_tiles_as_on_the_whole_scene(self, golden, tiles, tile, tmp_path):
+        _, content, _, network = golden
+        x = random_scene(content["config"]["in_channels"])
+        with torch.no_grad():
+            whole = network.eval()(x)[0].numpy()
+        network.train()
+        tiled = tiles.logits_tiled(network, x, tile, tmp_path)
+        assert tiled.shape == whole.shape and tiled.dtype == np.float32
+        assert np.abs(tiled - whole).max() < TOLERANCE
+        classes = tiles.predict_tiled(network, x[0].numpy(), HEIGHT - 3, WIDTH - 11, tile, tmp_path)
+        assert classes.dtype == np.uint8
+        np.testing.assert_array_equal(classes, whole.argmax(axis=0)[:-3, :-11] + 1)
+        assert network.training
+        assert not list(tmp_path.iterdir())
+
+    def test_no_stage_reaches_further_than_it_states(self, golden, stages):
+        _, content, _, network = golden
+        execution = WholeMaps(stages)
+        x = random_scene(content["config"]["in_channels"])[..., :16, :16]
+        with torch.no_grad():
+            logits = network.eval().tiled(execution, x)
+            assert (logits - network(x)).abs().max() < TOLERANCE
+        for stage, channels in execution.seen:
+            assert true_reach(stage, channels) == stage.reach, stage.reason
+
+    @pytest.mark.parametrize("mapped", [False, True])
+    def test_predict_in_tiles_gives_the_same_prediction(self, paper, method, mapped, tmp_path, monkeypatch):
+        weights = tmp_path / "weights.pth"
+        torch.save({"model": untrained(method, request_for(paper, tmp_path)).network.state_dict()}, str(weights))
+        predictions = []
+        for tile in ("0", "48"):
+            if mapped and tile != "0":
+                config = importlib.import_module(paper.package + ".config")
+                monkeypatch.setattr(
+                    config, "load_scene", lambda *_arguments, **_options: in_a_file(tmp_path / "cube.npy")
+                )
+            words = predict_words(paper, tmp_path / tile, weights) + ["--tile", tile]
+            for override in paper.lean:
+                words += ["--set", override]
+            assert paper.main(words) == 0
+            (path,) = (tmp_path / tile / paper.slug / "synthetic" / "predictions").glob(
+                "synthetic-weights-*/prediction.npy"
+            )
+            predictions.append(np.load(str(path)))
+        assert len(np.unique(predictions[0])) > 1
+        np.testing.assert_array_equal(*predictions)
+
+    @pytest.mark.parametrize("tile", ["100", "8"])
+    def test_a_side_that_is_no_multiple_of_16(self, paper, method, tile, tmp_path, capsys):
+        fitted = untrained(method, request_for(paper, tmp_path))
+        fitted.save(tmp_path / "weights.pth")
+        words = predict_words(paper, tmp_path, tmp_path / "weights.pth") + ["--tile", tile]
+        fails(paper, capsys, words, "--tile: a tile's side must be a multiple of 16 pixels, not %s." % tile)

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from contracts.faults import note
 from contracts.marks import LONG
@@ -79,6 +80,7 @@ def result_of(paper, out):
 class Interruption:
     """Runs that are killed, stopped and repeated; for the fixture `paper`."""
 
+    @pytest.mark.slow
     def test_a_run_killed_and_stopped_ends_with_the_same_bits(self, paper, tmp_path):
         subprocess.run(command(paper, tmp_path / "whole"), check=True, stdout=subprocess.DEVNULL)
         interrupted = tmp_path / "interrupted"
@@ -117,6 +119,7 @@ class Interruption:
         told = ", ".join("%s %d" % pair for pair in sorted(ends.items()))
         note("signals at random moments, resumed", paper.slug, MOMENTS, "same metrics, weights and map (%s)" % told)
 
+    @pytest.mark.slow
     def test_a_finished_run_is_reported_and_not_run_again(self, paper, tmp_path, capsys):
         words = ["reproduce", "synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
         assert paper.main(words) == 0

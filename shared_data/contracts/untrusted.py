@@ -117,6 +117,7 @@ class UntrustedFiles:
         assert not list((tmp_path / "out").rglob("prediction.npy"))
         note("hostile files of weights", paper.slug, len(kinds), "one sentence; no code ran")
 
+    @pytest.mark.slow
     def test_no_run_is_resumed_or_audited_on_files_of_a_stranger(self, paper, hostile, finished, capsys):
         contents, place = hostile
         words, folder = finished

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 _CLAIM = re.compile(r"# The same file lies in ([\w/]+) and ([\w/]+); a test keeps the two equal\.\n")
-
-import pytest
 
 pytestmark = pytest.mark.stack_independent
 

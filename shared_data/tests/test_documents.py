@@ -19,6 +19,8 @@ _FILE = re.compile(r"`([\w./-]+\.py)\b")
 _MODULE = re.compile(r"`([a-z_]\w*(?:\.\w+)+)`")
 _LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)]*)?\)")
 
+pytestmark = pytest.mark.stack_independent
+
 
 def places(document):
     """Where a document's names of Python files begin: its folder and those in it, and what papers have on their path.

@@ -6,6 +6,8 @@ from contracts import faults
 from shared_data.cli.console import INTERRUPTED, run_command
 from shared_data.errors import SharedDataError
 
+pytestmark = pytest.mark.stack_independent
+
 
 def test_notes_become_a_table_sorted_by_fault_and_place(tmp_path, monkeypatch, capsys):
     faults.note("kill", "ssdgl", 3, "without a file nothing is written")

@@ -489,6 +489,7 @@ def file_arguments(file):
     return [file.name, file.key, file.sha256, file.urls[0]]
 
 
+@pytest.mark.slow
 def test_processes_at_the_same_time_download_once(server, folder):
     def slowly(handler):
         time.sleep(0.5)

@@ -3,12 +3,16 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 LIBRARY = Path(__file__).resolve().parents[1] / "shared_data"
 # lowest first; single modules beside the packages are of the lowest layer, but for the command's entry point
 LAYERS = (
     "files", "configuration", "scenes", "splits", "preprocessing", "evaluation", "records", "runs", "audit",
     "comparison", "report", "cli",
 )  # fmt: skip
+
+pytestmark = pytest.mark.stack_independent
 
 
 def layer(parts):

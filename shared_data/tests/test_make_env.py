@@ -18,6 +18,8 @@ MAKE_ENV = Path(__file__).resolve().parents[2] / ".ci" / "make_env.py"
 AT_ONCE = 16
 NO_INTERPRETER = 3
 
+pytestmark = pytest.mark.stack_independent
+
 
 @pytest.fixture
 def root(tmp_path):
@@ -57,6 +59,7 @@ def works(root):
     return subprocess.call([str(python), "-c", "import ours"]) == 0
 
 
+@pytest.mark.slow
 def test_sixteen_ask_at_once_and_one_builds(root):
     codes, said = answers([ask(root) for _ in range(AT_ONCE)])
     assert codes == [0] * AT_ONCE, said

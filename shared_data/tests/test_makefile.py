@@ -26,7 +26,10 @@ AWKWARD = [
     "a\\b #c",
 ]
 
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+pytestmark = [
+    pytest.mark.stack_independent,
+    pytest.mark.skipif(shutil.which("make") is None, reason="no make"),
+]
 
 
 class Checkout:
@@ -41,6 +44,7 @@ class Checkout:
             self._program(folder / ".venvs" / name / "bin" / "python")
         self._program(folder / "make_env")
         self._program(folder / "docker")
+        self._program(folder / ".ci" / "test")
 
     def _program(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,3 +209,69 @@ def test_an_interpreter_that_is_missing_fails_where_it_was_asked_for_by_name(che
     for target, code in (("environments", 0), ("env-ssdgl-era", 2), ("env-ssdgl", 0)):
         assert subprocess.call(["make", "MAKE_ENV=./make_env", target], cwd=str(checkout.folder)) == code
     assert subprocess.call(["make", "MAKE_ENV=./make_env", "env-ssdgl", "VARIANT=era"], cwd=str(checkout.folder)) == 2
+
+
+def test_fast_tests_and_all_tests(checkout):
+    for target, words in (("test", []), ("test-all", ["all"])):
+        assert checkout.make(target) == [[".ci/test", *words]]
+        assert {"ssdgl-era", "shared-modern"} <= set(checkout.environments)
+
+
+class Suites:
+    """`.ci/test` in a checkout whose interpreters are all there but one."""
+
+    MISSING = "apdclnn-era"
+
+    def __init__(self, checkout):
+        self.folder, self.calls = checkout.folder, checkout.calls
+        shutil.copy(str(ROOT / ".ci" / "test"), str(self.folder / ".ci" / "test"))
+        for name in (self.folder / ".venvs").iterdir():
+            if name.name != self.MISSING:
+                (name / ".ready").write_text("")
+
+    def run(self, *words):
+        """Exit code, output, and by environment the words of pytest in it."""
+        done = subprocess.run(
+            [".ci/test", *words], cwd=str(self.folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            universal_newlines=True,
+        )  # fmt: skip
+        lines = self.calls.read_text().splitlines() if self.calls.exists() else []
+        calls = [json.loads(line) for line in lines]
+        assert all(call[1:6] == ["-m", "pytest", "-q", "-p", "no:cacheprovider"] for call in calls)
+        return done.returncode, done.stdout, [(call[0].split("/")[1], call[6:]) for call in calls]
+
+
+@pytest.fixture
+def suites(checkout):
+    checkout._program(checkout.folder / ".venvs" / "shared-era" / "bin" / "python")
+    return Suites(checkout)
+
+
+def test_the_fast_tests_are_of_the_current_stacks_and_a_short_run_in_the_others(suites):
+    code, output, calls = suites.run()
+    assert code == 0 and "all test suites passed" in output
+    assert all(words[-2:] == ["-m", "not slow"] for name, words in calls if name.endswith("-modern"))
+    assert {name for name, _ in calls if name.endswith("-modern")} == {
+        "%s-modern" % each for each in PAPERS | {"shared"}
+    }
+    short = {name: words for name, words in calls if name.endswith("-era")}
+    assert set(short) == {"%s-era" % paper for paper in PAPERS} - {suites.MISSING}
+    assert all(len(words) == 1 and words[0].endswith("/tests/test_smoke.py") for words in short.values())
+    assert "== apdclnn/tests/test_smoke.py in apdclnn-era\nskipped" in output
+
+
+def test_all_tests_are_every_folder_and_once_where_the_stack_does_not_matter(suites):
+    code, output, calls = suites.run("all")
+    assert code == 0 and "all test suites passed" in output
+    folders = {"ssdgl", "rssgl", "a2s2k_resnet", "da_imrn", "apdclnn", "simplecv_vendor", "shared_data", "docker"}
+    current = [word for name, words in calls if name.endswith("-modern") for word in words]
+    assert sorted(current) == sorted(folders)
+    assert all(words[1:] == ["-m", "not stack_independent"] for name, words in calls if name.endswith("-era"))
+    assert {words[0] for name, words in calls if name.endswith("-era")} == folders - {"docker", "apdclnn"}
+
+
+def test_a_suite_that_fails_is_named(suites):
+    (suites.folder / ".venvs" / "rssgl-era" / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
+    code, output, _ = suites.run("all")
+    assert code == 1 and "FAILED: rssgl-era-rssgl\n" in output
+    assert suites.run("everything")[0] == 2

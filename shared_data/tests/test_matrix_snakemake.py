@@ -18,7 +18,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PYTHON = Path(os.environ.get("HSI_MATRIX_PYTHON", str(ROOT / ".venvs" / "matrix" / "bin" / "python")))
 
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="no environment with Snakemake: make env-matrix")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.stack_independent,
+    pytest.mark.skipif(not PYTHON.exists(), reason="no environment with Snakemake: make env-matrix"),
+]
 
 
 class Matrix:

@@ -1,4 +1,12 @@
-"""Nothing is lost when a run is interrupted, and the life of a full-scene run; the tests are shared by all papers."""
+"""Nothing is lost when a run is interrupted, and the life of a full-scene run."""
 
-from contracts.full_scene_runs import *  # noqa: F403
-from contracts.interruption import *  # noqa: F403
+from contracts.full_scene_runs import FullSceneRuns
+from contracts.interruption import Interruption
+
+
+class TestInterruption(Interruption):
+    """Signals in the middle of a run, and a run that has ended."""
+
+
+class TestRuns(FullSceneRuns):
+    """What a run leaves, what reaches training, which weights are taken."""

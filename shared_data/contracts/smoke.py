@@ -1,0 +1,39 @@
+"""One short run as a whole: what `make test` asks of the stack of a paper's time, and of the current one."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from contracts.interruption import run_folder
+from shared_data.records.record import read_record
+from shared_data.scenes.loading import load_scene
+from shared_data.splits.draws import index_hash, load_split
+
+
+class Smoke:
+    """Two steps on the synthetic scene, in this process; for the fixture `paper`."""
+
+    def test_two_steps_leave_a_record_that_says_what_was_done(self, paper, tmp_path):
+        words = ["reproduce", "synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
+        assert paper.main(words) == 0
+        folder = run_folder(paper, tmp_path)
+        record = read_record(folder / "run.json")
+        named = (paper.slug, "synthetic", "paper", paper.default_seed, "finished")
+        assert tuple(record[key] for key in ("paper", "scene", "protocol", "seed", "status")) == named
+        assert record["truncated"] is True and np.isfinite([entry["loss"] for entry in record["history"]]).all()
+        assert record["environment"]["python"] == "%d.%d.%d" % sys.version_info[:3]
+        assert record["environment"]["framework_version"] == framework_version(record["environment"]["framework"])
+
+        split, truth = load_split(folder / "split.npz"), load_scene("synthetic").ground_truth.ravel()
+        for name, pixels in split._asdict().items():
+            assert record["split"][name]["sha256"] == index_hash(pixels)
+        prediction = np.load(str(folder / "prediction.npy")).ravel()
+        right = (prediction[split.test] == truth[split.test]).mean()
+        assert record["metrics"]["oa"] == pytest.approx(right, abs=1e-12)
+        assert np.sum(record["metrics"]["confusion"]) == split.test.size
+
+
+def framework_version(name):
+    """Of what a record names: PyTorch, Keras on TensorFlow, tflearn on TensorFlow."""
+    return sys.modules["torch" if name == "PyTorch" else "tensorflow"].__version__

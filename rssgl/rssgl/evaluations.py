@@ -55,6 +55,8 @@ class Evaluations:
 class SelectedNetwork(TrainedNetwork):
     """A network with the weights of its best evaluation. evaluations: of its training."""
 
+    report: Report
+
     def __init__(self, network: nn.Module, model: ModelFile, report: Report, evaluations: Evaluations) -> None:
         super().__init__(network, model, report)
         self._evaluations = evaluations

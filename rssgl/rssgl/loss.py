@@ -5,7 +5,7 @@ m_c is the mean of the features of class c, n_c the number of its sampled pixels
 number of classes that are sampled. Nothing loops over pixels or classes.
 """
 
-from typing import Callable, Dict, Sequence, Tuple
+from typing import Callable, Dict, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ SPHERE_SHARE = 0.2
 DIVERSITY_WEIGHT = 1e-3
 
 
-def effective_number_weights(counts: Sequence[int], beta: float = 0.9999) -> Tensor:
+def effective_number_weights(counts: Union[Sequence[int], np.ndarray], beta: float = 0.9999) -> Tensor:
     """w_c = (1 − β)/(1 − β^n_c), normalised to sum K; computed in float64, returned in float32, shape (K,)."""
     weights = (1 - beta) / (1 - beta ** np.asarray(counts, np.float64))
     return torch.from_numpy((weights / weights.sum() * len(weights)).astype(np.float32))

@@ -195,6 +195,7 @@ def load_literal(package_folder: Path) -> ModuleType:
     """tests/<package>_literal.py beside a package's folder, by path: it is no part of the package."""
     path = package_folder.parent / "tests" / (package_folder.name + "_literal.py")
     specification = importlib.util.spec_from_file_location("%s_literal" % package_folder.name, str(path))
+    assert specification is not None and specification.loader is not None  # there is one for every .py file
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module

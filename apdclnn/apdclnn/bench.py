@@ -30,6 +30,7 @@ def load_literal() -> Any:
     if not _LITERAL.is_file():
         raise SettingsError("%s does not exist; run the benchmark in a checkout of the repository." % _LITERAL)
     specification = importlib.util.spec_from_file_location("literal", str(_LITERAL))
+    assert specification is not None and specification.loader is not None  # there is one for every .py file
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module

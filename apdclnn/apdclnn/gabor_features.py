@@ -190,6 +190,7 @@ def _compute(
     bank_kernels = [kernels(filter, sigma) for filter, sigma in zip(filters, sigmas)]
     rows = _MappedRows(cube, reach(max(sigmas))) if is_mapped(cube) else [_Rows(band_planes(cube), 0, slice(0, pixels))]
     passes = 1 if small or fit is not None else 2
+    sample: Any = None
     with _counted(len(rows) * len(filters) * passes, progress) as advance:
         if small or fit is None:
             sampled = np.arange(pixels) if small else chosen
@@ -341,9 +342,9 @@ def _cache_path(
         "shape": cube.shape,
     }
     content = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
-    content.update(cube)
+    content.update(cube.data)
     for array in depends_on:
-        content.update(array)
+        content.update(array.data)
     return Path(folder) / ("gabor-%s.npy" % content.hexdigest()[:16])
 
 

@@ -113,8 +113,9 @@ class Logger:
 
     def scalar(self, name: str, value: float, step: int) -> None:
         """A point of a TensorBoard curve."""
-        if self._writes_events():
-            self._write_event(summary.scalar(name, value), step)
+        events = self._writable_events()
+        if events is not None:
+            _write_event(events, summary.scalar(name, value), step)
 
     def summary_weights(self, module: Any, step: int) -> None:
         """Histograms of all parameters."""
@@ -128,16 +129,13 @@ class Logger:
                 self._histogram(f"grads/{name}", parameter.grad, step)
 
     def _histogram(self, name: str, tensor: Any, step: int) -> None:
-        if self._writes_events():
+        events = self._writable_events()
+        if events is not None:
             values = tensor.detach().float().cpu().numpy()
-            self._write_event(summary.histogram(name, values, _BUCKETS), step)
+            _write_event(events, summary.histogram(name, values, _BUCKETS), step)
 
-    def _writes_events(self) -> bool:
-        return self._events is not None and not self._logger.disabled
-
-    def _write_event(self, content: Any, step: int) -> None:
-        self._events.write_event(Event(wall_time=time.time(), step=step, summary=content))
-        self._events.flush()
+    def _writable_events(self) -> Optional[EventsWriter]:
+        return None if self._logger.disabled else self._events
 
     def close(self) -> None:
         """Close the files; later lines go to the console alone."""
@@ -148,6 +146,11 @@ class Logger:
             if self._events is not None:
                 closing.callback(self._events.close)
                 self._events = None
+
+
+def _write_event(events: EventsWriter, content: Any, step: int) -> None:
+    events.write_event(Event(wall_time=time.time(), step=step, summary=content))
+    events.flush()
 
 
 def eval_progress(logger: Any, current: int, total: int) -> None:

@@ -68,7 +68,7 @@ def _verify(arguments: argparse.Namespace) -> int:
             for file in verify_scene(slug, arguments.data):
                 wrong += not file.verified
                 state = "NOT the catalogue's file (sha256 %s)" % file.sha256
-                if file.verified:
+                if file.verified_by is not None:
                     state = "verified by its %s" % _PROOFS[file.verified_by]
                 print("%s: %s: %s" % (slug, file.path, state))
         except SharedDataError as error:

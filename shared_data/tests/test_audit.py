@@ -222,7 +222,7 @@ def test_test_pixels_of_one_class_alone(scene, split):
 
 
 def test_a_training_without_weights_is_refused(scene, split):
-    with pytest.raises(ValueError, match="the training returned none"):
+    with pytest.raises(ValueError, match="there are none"):
         audit(lambda *_: Trained({}), scene, split)
 
 

@@ -38,7 +38,7 @@ def test_unknown_slug():
 
 def test_folders_come_from_the_argument_then_the_environment_then_the_checkout(monkeypatch, tmp_path):
     monkeypatch.delenv("HSI_DATA", raising=False)
-    checkout = Path(scene.__file__).resolve().parents[1]
+    checkout = Path(scene.__file__).resolve().parents[2]
     assert data_folders() == data_folders("") == [checkout / "raw"]
     monkeypatch.setenv("HSI_DATA", os.pathsep.join(["/first", "", "/second"]))
     assert data_folders() == [Path("/first"), Path("/second")]

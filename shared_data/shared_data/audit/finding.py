@@ -11,7 +11,6 @@ FINISHED = "finished run"  # whose prediction gives the accuracies
 NOT_DETERMINISTIC, NOT_AUDITED = "not deterministic", "not audited"
 
 
-
 class Finding(NamedTuple):
     """item: of `ITEMS`. evidence: one sentence with numbers. numbers: as values, named `<item>_…` or `oa_…`."""
 

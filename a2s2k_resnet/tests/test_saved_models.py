@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import torch
 
 from a2s2k_resnet import checkpoint, experiments
@@ -35,6 +36,7 @@ def test_another_scene_is_given_the_components_of_training(paper, plots, tmp_pat
     assert not np.array_equal(by_hand, wrong)
 
 
+@pytest.mark.slow
 def test_weights_alone_take_what_the_request_says(paper, plots, tmp_path, capsys):
     """As older versions kept them, and as official checkpoints are: from a parallel wrapper, in a dict."""
     folder, selected = trained_on_plota(paper, plots, tmp_path / "out")

@@ -41,6 +41,7 @@ def tell(monkeypatch, losses):
     monkeypatch.setattr(Validation, "__call__", lambda *_: Validated([next(told)], [1], 0.5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_run_leaves_a_valid_record_and_all_files(request_for, tmp_path, protocol):
     outcome = reproduce(METHOD, request_for(protocol=protocol, overrides=FEW))
@@ -168,6 +169,7 @@ def test_validation_losses_are_those_of_the_loaders_minibatches(request_for, tmp
     assert validated.accuracy == correct / run.split.val.size
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_the_run_resumes(request_for, monkeypatch):
     def full(*_arguments, **_options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -34,6 +34,7 @@ def fake_indian_pines(folder):
 class BadInput:
     """Wrong input, and what right input prints; for the fixture `paper`."""
 
+    @pytest.mark.slow
     def test_reproduce_prints_accuracies_maps_and_the_comparison(self, paper, tmp_path, capsys):
         assert paper.main(reproduce(tmp_path, *paper.short)) == 0
         out = capsys.readouterr().out

@@ -1,5 +1,7 @@
 """What reaches training, protocol by protocol; the first test is shared by all papers."""
 
+import pytest
+
 from contracts.audit import Audit
 from contracts.full_scene_runs import SHORT, request_for
 from shared_data.audit.run import audit_run
@@ -11,6 +13,7 @@ class TestAudit(Audit):
     """The findings of an audit under each protocol."""
 
 
+@pytest.mark.slow
 def test_the_first_commit_leaks_and_its_paper_protocol_does_not(paper, method, tmp_path):
     """v2021 as released: the one SSDGL whose loss reads the labels of test pixels."""
     found = {}

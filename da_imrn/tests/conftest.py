@@ -1,26 +1,13 @@
 """Fixtures of the DA-IMRN tests: who the paper is, and requests of short runs."""
 
 import pytest
+from da_imrn_helpers import LEAN, set_options
 
-pytest.register_assert_rewrite("contracts")
-
-from contracts import PaperUnderTest  # noqa: E402
-from da_imrn import experiments  # noqa: E402
-from da_imrn.cli import main  # noqa: E402
-from da_imrn.keras_stack import keras  # noqa: E402
-from shared_data.runs.request import Request  # noqa: E402
-
-# a network of one stage and few training windows: the life of a run does not depend on them
-LEAN = (
-    "network.strides=[16]", "network.band_kernels=[1]",
-    "partition.released.train=0.02", "partition.released.val=0.01", "partition.fitted.train=0.02",
-    "partition.fitted.val=0.01", "partition.accepted=[1,1000]",
-)  # fmt: skip
-
-
-def set_options(*overrides):
-    """`--set` options of the command line."""
-    return tuple(word for override in overrides for word in ("--set", override))
+from contracts import PaperUnderTest
+from da_imrn import experiments
+from da_imrn.cli import main
+from da_imrn.keras_stack import keras
+from shared_data.runs.request import Request
 
 
 @pytest.fixture

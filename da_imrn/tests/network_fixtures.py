@@ -5,7 +5,7 @@ import zlib
 from typing import Any, List, NamedTuple, Tuple
 
 import numpy as np
-from literal import Weights
+from da_imrn_literal import Weights
 
 from da_imrn.keras_stack import keras
 from da_imrn.network import Structure, build_network

@@ -5,8 +5,8 @@ import pytest
 
 from da_imrn import experiments
 from da_imrn.disjoint_partition import partition_of_split
+from da_imrn.labels import split_of
 from da_imrn.partition import window_pixels
-from da_imrn.training import split_of
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.disjoint import common_split
 from shared_data.splits.draws import index_hash

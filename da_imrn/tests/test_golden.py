@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import literal
+import da_imrn_literal as literal
 import numpy as np
 import pytest
 from network_fixtures import SCENES, SMALL, fill_by_rule, listed_weights, oracle_weights, small_network

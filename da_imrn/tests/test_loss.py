@@ -1,6 +1,6 @@
 """The focal loss: its equation, and what it asks of the network where labels are missing."""
 
-import literal
+import da_imrn_literal as literal
 import numpy as np
 import pytest
 from network_fixtures import fill_by_rule

@@ -56,7 +56,7 @@ def counted(literal, rule):
 def test_the_numbers_are_those_of_loops(seed):
     truth, rule = small_scene(seed, 61, 66), RULES["indianpines"]._replace(train_ratio=0.1, val_ratio=0.1)
     partition = draw_partition(truth, rule, np.random.RandomState(seed))
-    found = audit(partition, truth, rule)
+    found = audit(partition, rule)
     expected = counted(literal_of(partition, truth, rule, seed), rule)
     assert expected["op_pixels_that_train"] > 0 and 0 < expected["test_patches_with_training_context"] < 1
     assert {name: found[name] for name in expected} == pytest.approx(expected)
@@ -65,7 +65,7 @@ def test_the_numbers_are_those_of_loops(seed):
 
 def test_numbers_are_plain():
     truth, rule = small_scene(1), RULES["indianpines"]
-    found = audit(draw_partition(truth, rule, np.random.RandomState(1)), truth, rule)
+    found = audit(draw_partition(truth, rule, np.random.RandomState(1)), rule)
     assert {type(value) for value in found.values()} <= {int, float, bool, str}
 
 
@@ -73,7 +73,7 @@ def test_numbers_are_plain():
 def test_no_test_label_is_known_to_the_training(protocol):
     truth = load_scene("synthetic").ground_truth
     rule, most_draws, nearest = rule_of("synthetic", protocol)
-    found = audit(find_partition(truth, rule, 3, most_draws, nearest), truth, rule)
+    found = audit(find_partition(truth, rule, 3, most_draws, nearest), rule)
     assert found["test_pixels_that_train"] == found["test_pixels_that_validate"] == 0
     assert found["test_pixels_in_training_windows"] == 0
     assert found["test_patches_with_training_context"] > 0.1
@@ -83,7 +83,7 @@ def test_a_partition_that_leaks_is_found():
     """Test labels put back: all of them are inside windows, and those that train or validate are counted."""
     truth, rule = small_scene(1), RULES["indianpines"]
     partition = draw_partition(truth, rule, np.random.RandomState(1))
-    found = audit(partition._replace(test_labels=truth), truth, rule)
+    found = audit(partition._replace(test_labels=truth), rule)
     distinct = set()
     for (row, column), labels in zip(partition.corners, partition.labels):
         distinct |= {(row + y, column + x) for y, x in zip(*np.nonzero(labels))}
@@ -95,7 +95,7 @@ def test_a_partition_that_leaks_is_found():
 def test_nothing_left_to_test_is_no_error():
     truth, rule = np.ones((6, 7), np.uint8), Rule(6, 4, 9, 1.0, 0.0, 0, 0)
     partition = draw_partition(truth, rule, np.random.RandomState(0))
-    found = audit(partition._replace(test_labels=np.zeros_like(truth)), truth, rule)
+    found = audit(partition._replace(test_labels=np.zeros_like(truth)), rule)
     assert found["test_patches"] == 0 and found["test_patches_with_training_context"] == 0.0
 
 

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import LEAN
+from da_imrn_helpers import LEAN
 
-from da_imrn import experiments, training
+from da_imrn import experiments
 from da_imrn.cli import main
 from da_imrn.locating import PatchFinder
+from da_imrn.method import METHOD
 from da_imrn.partition import Rule, draw_partition
 from da_imrn.patches import gather, grid_corners, one_hot, op_patches, training_patches, validation_patches
 from da_imrn.predata import predata_files, read_predata
 from shared_data.errors import SettingsError, SplitError
 from shared_data.records.record import read_record
+from shared_data.runs.reproduce import reproduce
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import load_split
 
@@ -98,7 +100,7 @@ def test_a_partition_is_read_as_it_was_drawn(predata, loaded, number, inside):
 def test_a_run_on_it_says_so(predata, loaded, request_for, tmp_path):
     folder, drawn = predata
     request = request_for(protocol="released", seed=2, overrides=("train.epochs=1",), out=tmp_path / "out")
-    outcome = training.reproduce(request._replace(predata=str(folder)))
+    outcome = reproduce(METHOD, request._replace(predata=str(folder)))
     record = read_record(outcome.directory / "run.json")
     assert record["audit"]["partition"] == "shipped" and record["data_verified"] is False
     files = {file["name"]: file for file in record["data"]}
@@ -108,7 +110,7 @@ def test_a_run_on_it_says_so(predata, loaded, request_for, tmp_path):
     assert record["split"]["test"]["size"] == split.test.size and record["audit"]["op_pixels"] > 0
     # with other files it is another run
     np.save(str(next((folder / "SY_2").glob("opx0train*"))), np.zeros(3))
-    assert training.resolve(request._replace(predata=str(folder)))[1].files != training.resolve(request)[1].files
+    assert METHOD.resolve(request._replace(predata=str(folder)))[1].files != METHOD.resolve(request)[1].files
 
 
 def change(folder, kind, how):
@@ -195,7 +197,7 @@ def test_other_protocols_refuse_it(predata, request_for):
     folder, _ = predata
     for protocol in ("paper", "disjoint"):
         with pytest.raises(SettingsError, match="the protocol %s does not use the predata" % protocol):
-            training.resolve(request_for(protocol=protocol)._replace(predata=str(folder)))
+            METHOD.resolve(request_for(protocol=protocol)._replace(predata=str(folder)))
 
 
 def test_the_option_of_the_command_line(predata, capsys, tmp_path):

@@ -4,11 +4,14 @@ import h5py
 import numpy as np
 
 from contracts.bad_input import fails
-from contracts.saved_models import *  # noqa: F403
-from contracts.saved_models import predicted, trained_on_plota, words_for
+from contracts.saved_models import SavedModels, predicted, trained_on_plota, words_for
 from da_imrn import experiments
 from da_imrn.prediction import predict_scene
 from da_imrn.weights import read_description, read_weights, write_weights
+
+
+class TestSavedModels(SavedModels):
+    """Predictions of a saved model, on the scene of training and on others."""
 
 
 def test_a_saved_model_is_a_file_of_keras_weights_and_a_description(paper, plots, tmp_path, capsys):

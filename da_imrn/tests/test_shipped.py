@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from test_partition import ground_truth_of, rule_of
 
-from da_imrn import experiments, shipped, training
+from da_imrn import experiments, shipped
+from da_imrn.labels import split_of
+from da_imrn.method import METHOD
 from da_imrn.partition_audit import audit
 from da_imrn.patches import gather, grid_corners, op_patches, training_patches, validation_patches
 from da_imrn.shipped import RECOVERED, TESTED, TRAINED, VALIDATED, recovered_partition, truth_sha256
@@ -66,7 +68,7 @@ def test_what_a_recovered_partition_keeps_apart(number):
     truth = ground_truth_of("indianpines")
     partition = recovered_partition(truth, number)
     rule, _, _ = rule_of("indianpines", "released")
-    found = audit(partition, truth, rule)
+    found = audit(partition, rule)
     assert found["partition"] == "recovered" and found["draws"] == 0
     assert found["patches_placed"] > 300 and found["patches_drawn"] > 300
     assert found["patches_placed"] + found["patches_drawn"] == SIZES["op_patches"][number - 1]
@@ -115,7 +117,8 @@ def request(**changes):
 
 def origin_of(**changes):
     asked = request(**changes)
-    return training.partition_of_request(asked, *training.resolve(asked)).facts["partition"]
+    configuration, loaded = METHOD.resolve(asked)
+    return METHOD.draw(loaded, configuration, asked.seed).plan.facts["partition"]
 
 
 def test_which_runs_use_it():
@@ -152,6 +155,6 @@ def test_the_split_of_a_run_is_that_of_the_shipped_partition():
     loaded = official()
     config = experiments.load("indianpines")
     partition = experiments.partition_for(config, "released", loaded, 3)
-    split = training.split_of(partition, 4, "grid")
+    split = split_of(partition, 4, "grid")
     assert [len(part) for part in (split.test, split.val)] == [SIZES["test_pixels"][2], SIZES["val_pixels"][2]]
     assert np.unique(np.concatenate(split)).size == sum(map(len, split))

@@ -16,6 +16,7 @@ def flat(weights):
     return np.concatenate([array.ravel() for array in weights.values()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol, reaches", [("paper", False), ("released", True)])
 def test_whether_test_labels_reach_the_selection(paper, method, tmp_path, protocol, reaches):
     """Give the test pixels the labels that the first evaluation predicts.

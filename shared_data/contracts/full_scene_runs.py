@@ -160,6 +160,7 @@ class FullSceneRuns:
             assert (folder / name).stat().st_size > 0
         assert list((folder / "checkpoints").glob("events.out.tfevents*"))
 
+    @pytest.mark.slow
     def test_a_full_disk_is_one_sentence_and_the_run_resumes(self, paper, method, tmp_path, monkeypatch):
         def full(*_arguments, **_options):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -171,6 +172,7 @@ class FullSceneRuns:
                 reproduce(method, request)
         assert reproduce(method, request).record["status"] == "finished"
 
+    @pytest.mark.slow
     def test_same_seed_same_metrics(self, paper, method, tmp_path):
         first = reproduce(method, request_for(paper, tmp_path / "a", iterations=4)).record
         again = reproduce(method, request_for(paper, tmp_path / "b", iterations=4)).record
@@ -271,6 +273,7 @@ class FullSceneRuns:
             method.fit(prepared.loaded.image, labels, prepared.configuration, 1, Run(tmp_path / "run", "cpu"))
         assert not (tmp_path / "run").exists()
 
+    @pytest.mark.slow
     def test_a_run_resumed_with_another_number_of_threads_names_both(self, paper, method, tmp_path, monkeypatch):
         request = request_for(paper, tmp_path)
         known = torch.get_num_threads()

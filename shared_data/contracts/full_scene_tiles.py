@@ -100,6 +100,7 @@ class Tiles:
         assert network.training
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.slow
     def test_no_stage_reaches_further_than_it_states(self, golden, stages):
         _, content, _, network = golden
         execution = WholeMaps(stages)

@@ -59,6 +59,7 @@ def two(tmp_path_factory):
     return folder, start(folder, 2)
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_on_the_same_global_batches(two, tmp_path):
     torch.manual_seed(0)
     alone = dp_train.run(ddp_script.CONFIG, tmp_path, cpu_mode=True)["launcher"].model.module.state_dict()
@@ -77,6 +78,7 @@ def test_only_the_first_process_writes(two):
     assert next(folder.glob("*.log")).read_text().count("[Train] step 6/6") == 1
 
 
+@pytest.mark.slow
 def test_a_stop_asked_for_by_one_process_stops_all_and_both_resume(two, tmp_path):
     stopped = start(tmp_path / "parts", 2, "2")
     assert [state["step"] for state in stopped] == [2, 2]

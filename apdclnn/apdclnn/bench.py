@@ -22,7 +22,7 @@ from shared_data.runs import environment
 from shared_data.scenes.catalogue import get_scene
 from shared_data.timing import medians, seconds
 
-_LITERAL = Path(__file__).resolve().parents[1] / "tests" / "literal.py"
+_LITERAL = Path(__file__).resolve().parents[1] / "tests" / "apdclnn_literal.py"
 
 
 def load_literal() -> Any:

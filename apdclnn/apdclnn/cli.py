@@ -2,22 +2,20 @@
 
 from typing import List, Optional
 
-from apdclnn import bench, classify, experiments, training
+from apdclnn import bench, experiments
 from apdclnn.decisions import PROTOCOLS, protocol_table
+from apdclnn.method import METHOD
 from shared_data.cli.paper import Paper
 from shared_data.cli.paper import main as run_paper
 
 PAPER = Paper(
-    slug=training.PAPER,
     title="APDCLNN (Hu et al., IEEE TGRS 2022), reconstructed: reproduce, predict, bench.",
     experiments=experiments.names,
     describe=experiments.describe,
     protocols=tuple(PROTOCOLS),
     protocol_table=protocol_table,
     readme=experiments.CONFIGS.parent / "README.md",
-    reproduce=training.reproduce,
-    predict=classify.predict,
-    audit=training.audit,
+    method=METHOD,
     bench=bench.run,
     add_bench_options=bench.add_options,
     default_seed=1,

@@ -16,6 +16,8 @@ from shared_data.errors import SettingsError
 _HERE = Path(__file__).resolve().parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
 
+PAPER = "apdclnn"  # in commands, folders and records
+
 # the paper's components, by their switch in [network]
 COMPONENTS = ("complex", "deformable", "gabor", "attention_loss")
 

@@ -66,7 +66,7 @@ def gabor_features(
     cube: np.ndarray,
     frequencies: Sequence[float],
     components: int,
-    cache_folder: Any,
+    cache_folder: Optional[Union[str, Path]],
     sigma_wavelengths: float = SIGMA_WAVELENGTHS,
     progress: Optional[Callable[[int, int], None]] = None,
     fitted: Optional[np.ndarray] = None,
@@ -81,7 +81,7 @@ def features_and_fit(
     cube: np.ndarray,
     frequencies: Sequence[float],
     components: int,
-    cache_folder: Any,
+    cache_folder: Optional[Union[str, Path]],
     sigma_wavelengths: float = SIGMA_WAVELENGTHS,
     progress: Optional[Callable[[int, int], None]] = None,
     fitted: Optional[np.ndarray] = None,
@@ -90,10 +90,10 @@ def features_and_fit(
     """The whitened principal components of the magnitude responses of `bank(frequencies)`.
 
     cube: (H, W, B), scaled to [0, 1]; computed in float32. A memory-mapped one is C-contiguous float32. cache_folder:
-    made when missing; a file in it that is damaged is computed anew. progress: called as progress(filters done, filters
-    in all) after each filter of each pass, and of each slab of rows; without it a bar is drawn on stderr when that is a
-    terminal. fitted: flat indices of the pixels the sample is drawn from, instead of the whole scene. fit: of another
-    call with the same filters and as many bands, applied here instead of fitting one.
+    made when missing; a file in it that is damaged is computed anew; None: nothing is kept. progress: called as
+    progress(filters done, filters in all) after each filter of each pass, and of each slab of rows; without it a bar is
+    drawn on stderr when that is a terminal. fitted: flat indices of the pixels the sample is drawn from, instead of the
+    whole scene. fit: of another call with the same filters and as many bands, applied here instead of fitting one.
 
     Returns the features (H, W, components) float32, and what was fitted: mean 0 and variance 1 over the sampled pixels,
     uncorrelated there, by falling variance before whitening; the largest weight of each component is positive. Those of
@@ -123,12 +123,15 @@ def features_and_fit(
         )
     shape = (*cube.shape[:2], components)
     depends_on = [chosen.astype("<i8")] if fit is None else [np.ascontiguousarray(part) for part in fit]
-    cached = _cache_path(cube, filters, components, sigma_wavelengths, cache_folder, depends_on)
-    found = _read(cached, shape, responses, is_mapped(cube))
+    cached, found = None, None
+    if cache_folder is not None:
+        cached = _cache_path(cube, filters, components, sigma_wavelengths, cache_folder, depends_on)
+        found = _read(cached, shape, responses, is_mapped(cube))
     if found is None:
         features, fit = _compute(cube, filters, components, sigma_wavelengths, progress, chosen, fit)
         found = features.reshape(shape), fit
-        _write(cached, *found)
+        if cached is not None:
+            _write(cached, *found)
     return found
 
 
@@ -326,7 +329,7 @@ def _cache_path(
     filters: List[Filter],
     components: int,
     sigma_wavelengths: float,
-    folder: Any,
+    folder: Union[str, Path],
     depends_on: List[np.ndarray],
 ) -> Path:
     """The cached file's path; its name is a hash of all that the features depend on.

@@ -1,90 +1,122 @@
-"""`predict`: a scene, file of weights → fitted preprocessing and network → every pixel's class → maps."""
+"""The trained method: scene → fitted preprocessing → network → every pixel's class; saved to and loaded from a file."""
 
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
-from apdclnn import experiments, preprocessing
-from apdclnn.decisions import PROTOCOLS, decide
+import numpy as np
+
+from apdclnn import experiments
+from apdclnn.decisions import PROTOCOLS
 from apdclnn.device import select_device
+from apdclnn.model import Model
 from apdclnn.prediction import predict_scene
-from apdclnn.preprocessing import Features
-from apdclnn.training import PAPER, gabor_cache, model_of, split_of
+from apdclnn.preprocessing import Features, Preprocessing, preprocessing_of
 from shared_data.configuration.schema import check_config
-from shared_data.errors import CheckpointError, SettingsError, settings_of
+from shared_data.errors import CheckpointError, settings_of
 from shared_data.runs import npz_checkpoint
+from shared_data.runs.method import Fitted, Report
 from shared_data.runs.model_file import (
     ModelFile,
-    announce,
-    check_bands,
+    as_content,
     check_paper,
     check_protocol,
     from_content,
     unwrapped,
 )
-from shared_data.runs.outputs import write_classified
-from shared_data.runs.request import Outcome, Request
-from shared_data.scenes.loading import LoadedScene, load_scene
-from shared_data.splits.draws import Split
+from shared_data.scenes.loading import SceneImage
 
 
-class _Prepared(NamedTuple):
-    """What a network needs to classify a scene. split: the request's, with bare weights on a scene with labels."""
+class FittedNetwork(Fitted):
+    """A trained network with its preprocessing.
 
-    loaded: LoadedScene
-    config: Dict[str, Any]
-    features: Features
-    num_classes: int
-    split: Optional[Split] = None
-
-
-def predict(request: Request, weights: Path) -> Outcome:
-    """Classify every pixel of a scene, labelled or not, with a run's `selected.npz`.
-
-    The file brings its configuration, preprocessing and classes; protocol, seed and overrides of the request do not
-    count. Weights alone, as older versions kept them, take the request's, and what is fitted on its scene.
-    Writes results/apdclnn/<experiment>/predictions/<scene>-<name of the weights>-<hash>/.
-    Raises: CheckpointError where the file cannot be read or does not fit; what `reproduce` raises.
+    fitted: what preprocessing learnt, as in the model. weights: of `Model.weights`. device: as TensorFlow names it.
+    trained_on: the scene of training, and the network that holds its features, weights in use; for any other scene
+    features are computed and a network is built.
     """
-    content = npz_checkpoint.read(weights)
-    described = from_content(content, weights)
-    device = select_device(request.device)
-    prepared = _of_request(request) if described is None else _of_model(request, described, weights)
-    with settings_of(str(weights) if described else request.experiment):
-        model = model_of(prepared.features, prepared.config, prepared.num_classes, device, request.seed)
+
+    SUFFIX = ".npz"
+
+    def __init__(
+        self,
+        model: ModelFile,
+        fitted: Preprocessing,
+        weights: Dict[str, np.ndarray],
+        device: str,
+        report: Optional[Report] = None,
+        trained_on: Optional[Tuple[SceneImage, Model]] = None,
+    ) -> None:
+        self.model, self.report = model, report
+        self._preprocessing, self._weights = fitted, weights
+        self._device, self._trained_on = device, trained_on
+
+    def predict(self, image: SceneImage, tile: int = 0) -> np.ndarray:
+        """(H, W) uint8 classes 1..K of every pixel; patches are gathered in batches, whatever `tile` says.
+
+        Raises: SettingsError for a scene with NaN or infinity.
+        """
+        return predict_scene(self._network_on(image), *image.shape)
+
+    def _network_on(self, image: SceneImage) -> Model:
+        if self._trained_on is not None and self._trained_on[0].cube is image.cube:
+            return self._trained_on[1]
+        with settings_of(image.scene.slug):
+            features = self._preprocessing.apply(image.cube, self.model.config)
+            network = network_of(features, self.model.config, self.model.num_classes, self._device)
+        network.set_numbers(self._weights)
+        return network
+
+    def save(self, path: Path) -> None:
+        npz_checkpoint.write(path, dict(as_content(self.model), weights=self._weights))
+
+    def weights(self) -> Dict[str, np.ndarray]:
+        return dict(self._weights)
+
+
+def load(path: Path, device: str = "auto", bare: Optional[Callable[[], ModelFile]] = None) -> FittedNetwork:
+    """What `FittedNetwork.save` wrote.
+
+    bare: gives the model of a file that holds weights alone, as older versions kept them.
+    Raises: CheckpointError where the file cannot be read or does not fit; SettingsError; DeviceError; what `bare`
+    raises.
+    """
+    content = npz_checkpoint.read(path)
+    model = from_content(content, path)
+    chosen = select_device(device)
+    if model is not None:
+        check_paper(model, experiments.PAPER, path)
+        check_protocol(model, PROTOCOLS, path)
+        check_config(model.config, experiments.SCHEMA, str(path))
+        source, what = str(path), "its own description"
+    elif bare is not None:
+        model = bare()
+        source, what = model.experiment, "%s under --protocol %s" % (model.experiment, model.protocol)
+    else:
+        raise CheckpointError(
+            "%s holds weights alone, without configuration and preprocessing; give a file that a run has written, or "
+            "the model that these weights belong to." % path
+        )
+    with settings_of(source):
+        # the shapes of the weights depend on no scene: one pixel is enough to compare them
+        fitted = preprocessing_of(model)
+        network = network_of(_one_pixel(model.config), model.config, model.num_classes, chosen)
     try:
-        model.set_numbers(unwrapped(content.get("weights", content)))
+        network.set_numbers(unwrapped(content.get("weights", content)))
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        what = request.experiment if described is None else "the network of its own description"
-        raise CheckpointError("%s does not fit %s: %s." % (weights, what, error)) from error
-    announce(described, request, weights)
-    prediction = predict_scene(model, *prepared.loaded.ground_truth.shape)
-    return write_classified(PAPER, request, weights, prediction, prepared.loaded, described, prepared.split)
+        raise CheckpointError("%s does not fit the network of %s: %s." % (path, what, error)) from error
+    return FittedNetwork(model, fitted, network.weights(), chosen)
 
 
-def _of_model(request: Request, described: ModelFile, weights: Path) -> _Prepared:
-    check_paper(described, PAPER, weights)
-    check_protocol(described, PROTOCOLS, weights)
-    check_config(described.config, experiments.SCHEMA, str(weights))
-    loaded = load_scene(experiments.scene_of(request.experiment), request.data, request.unverified, labelled=False)
-    check_bands(described, loaded.scene, weights)
-    with settings_of(str(weights)):
-        fitted = preprocessing.from_arrays(described.arrays, described.config, described.bands)
-        features = fitted.apply(loaded.cube, described.config, gabor_cache(request))
-    return _Prepared(loaded, described.config, features, described.num_classes)
+def network_of(features: Features, settings: Dict[str, Any], num_classes: int, device: str, seed: int = 0) -> Model:
+    """The network of a configuration on a scene's features, with fresh weights. Raises: ValueError; see `Model`."""
+    return Model(
+        features.components, features.gabor, num_classes, settings["patch"]["side"], experiments.structure(settings),
+        settings["optimizer"]["lr"], device, seed,
+    )  # fmt: skip
 
 
-def _of_request(request: Request) -> _Prepared:
-    config = experiments.load(request.experiment, request.overrides)
-    loaded = load_scene(config["scene"], request.data, request.unverified, labelled=False)
-    split = split_of(request, config, loaded) if loaded.is_labelled else None
-    on_train = decide(request.protocol).fitted == "train"
-    if on_train and split is None:
-        raise SettingsError(
-            "%s: under the protocol %s preprocessing is fitted on training pixels, and a scene without labels has "
-            "none; give a file that a run has written." % (request.experiment, request.protocol)
-        )
-    with settings_of(request.experiment):
-        _, features = preprocessing.fit(
-            loaded.cube, config, split.train if on_train and split else None, gabor_cache(request)
-        )
-    return _Prepared(loaded, config, features, loaded.scene.num_classes, split)
+def _one_pixel(settings: Dict[str, Any]) -> Features:
+    """Features of a scene of one pixel, all zero."""
+    components, gabor = (
+        np.zeros((1, 1, settings[part]["components"]), np.float32) for part in ("preprocessing", "gabor")
+    )
+    return Features(components, gabor if settings["network"]["gabor"] else None)

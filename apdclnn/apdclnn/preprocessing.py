@@ -3,17 +3,22 @@
 Fitted in training, kept with the weights, applied to any scene with as many bands.
 """
 
+from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from apdclnn.experiments import PAPER
 from apdclnn.gabor import bank
 from apdclnn.gabor_features import GaborFit, features_and_fit
-from shared_data.errors import RunDirectoryError
+from shared_data.errors import RunDirectoryError, SettingsError, settings_of
 from shared_data.preprocessing import principal_components as whitening
 from shared_data.preprocessing.principal_components import Whitening
-from shared_data.runs.model_file import checked_array
+from shared_data.runs.model_file import ModelFile, checked_array, describe_model
+from shared_data.runs.request import Configuration
+from shared_data.scenes.loading import SceneImage
 from shared_data.scenes.mapped import is_mapped, row_blocks, storage_like
+from shared_data.splits.labels import Labels
 
 
 class Features(NamedTuple):
@@ -32,8 +37,10 @@ class Preprocessing(NamedTuple):
     whitening: Whitening
     gabor: Optional[GaborFit]
 
-    def apply(self, cube: np.ndarray, config: Dict[str, Any], cache: Any) -> Features:
-        """The features of a (H, W, B) scene. config: the one it was fitted with. cache: folder for Gabor features.
+    def apply(self, cube: np.ndarray, config: Dict[str, Any], cache: Optional[Path] = None) -> Features:
+        """The features of a (H, W, B) scene.
+
+        config: the one it was fitted with. cache: folder for Gabor features; None keeps none.
 
         Raises: RunDirectoryError where the cache cannot be written.
         """
@@ -55,12 +62,47 @@ class Preprocessing(NamedTuple):
         return arrays
 
 
+def preprocess(image: SceneImage, labels: Optional[Labels], configuration: Configuration, _seed: int) -> ModelFile:
+    """The model without weights: scaling, components and Gabor axes of a scene, or of its training pixels.
+
+    labels: None for a scene without. Raises: SettingsError where the protocol needs them, or sizes do not fit.
+    """
+    fitted, _ = fitted_and_features(image, labels, configuration)
+    return describe_model(PAPER, configuration, image, labels, fitted.arrays())
+
+
+def fitted_and_features(
+    image: SceneImage, labels: Optional[Labels], configuration: Configuration, cache: Optional[Path] = None
+) -> Tuple[Preprocessing, Features]:
+    """What preprocessing learns of a scene under a protocol, and the features of the same scene.
+
+    labels: not needed where the protocol fits on the whole scene. cache: folder for Gabor features; None keeps none.
+    Raises: SettingsError where labels are needed and missing, or sizes do not fit; RunDirectoryError where the cache
+    cannot be written.
+    """
+    pixels = None
+    if configuration.decisions.fitted == "train":
+        if labels is None:
+            raise SettingsError(
+                "%s: under the protocol %s preprocessing is fitted on training pixels, and a scene without labels has "
+                "none; give a file that a run has written." % (configuration.experiment, configuration.protocol)
+            )
+        pixels = labels.train_pixels
+    with settings_of(configuration.experiment):
+        return fit(image.cube, configuration.settings, pixels, cache)
+
+
+def preprocessing_of(model: ModelFile) -> Preprocessing:
+    """What a model's preprocessing learnt. Raises: ValueError for an array that is missing or does not fit."""
+    return from_arrays(model.arrays, model.config, model.bands)
+
+
 def fit(
-    cube: np.ndarray, config: Dict[str, Any], fitted: Optional[np.ndarray], cache: Any
+    cube: np.ndarray, config: Dict[str, Any], fitted: Optional[np.ndarray], cache: Optional[Path] = None
 ) -> Tuple[Preprocessing, Features]:
     """Fit on a (H, W, B) scene, and its features.
 
-    fitted: flat pixel indices to fit on; None for the whole scene. cache: folder for Gabor features.
+    fitted: flat pixel indices to fit on; None: the whole scene. cache: folder for Gabor features; None keeps none.
     Raises: ValueError for sizes that do not fit; RunDirectoryError where the cache cannot be written.
     """
     lowest, highest = value_range(cube, fitted)
@@ -88,7 +130,11 @@ def from_arrays(arrays: Mapping[str, np.ndarray], config: Dict[str, Any], bands:
 
 
 def _gabor(
-    between: np.ndarray, settings: Dict[str, Any], cache: Any, fitted: Optional[np.ndarray], given: Optional[GaborFit]
+    between: np.ndarray,
+    settings: Dict[str, Any],
+    cache: Optional[Path],
+    fitted: Optional[np.ndarray],
+    given: Optional[GaborFit],
 ) -> Tuple[np.ndarray, GaborFit]:
     """R8, kept in the cache: the seeds share them."""
     try:
@@ -99,7 +145,7 @@ def _gabor(
     except OSError as error:
         raise RunDirectoryError(
             "%s cannot be written: %s. The same command computes the Gabor features again."
-            % (cache, error.strerror or error)
+            % (cache or "the folder of temporary files", error.strerror or error)
         ) from error
 
 

@@ -2,24 +2,13 @@
 
 import numpy as np
 import pytest
+from apdclnn_helpers import LEAN, set_options
 
-pytest.register_assert_rewrite("contracts")
-
-from apdclnn import experiments, preprocessing  # noqa: E402
-from apdclnn.cli import main  # noqa: E402
-from apdclnn.tf_stack import tf, tflearn  # noqa: E402
-from contracts import PaperUnderTest  # noqa: E402
-from shared_data.runs.request import Request  # noqa: E402
-
-# one small layer, one Gabor frequency: the life of a run does not depend on them
-LEAN = (
-    "network.widths=[2]", "patch.side=3", "preprocessing.components=3", "gabor.components=3", "gabor.frequencies=[0.5]",
-)  # fmt: skip
-
-
-def set_options(*overrides):
-    """`--set` options of the command line."""
-    return tuple(word for override in overrides for word in ("--set", override))
+from apdclnn import experiments, preprocessing
+from apdclnn.cli import main
+from apdclnn.tf_stack import tf, tflearn
+from contracts import PaperUnderTest
+from shared_data.runs.request import Request
 
 
 @pytest.fixture(autouse=True, scope="session")

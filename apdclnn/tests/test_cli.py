@@ -1,7 +1,7 @@
 """What of the command line is APDCLNN's own; the rest is in test_bad_input.py."""
 
 import pytest
-from conftest import LEAN, set_options
+from apdclnn_helpers import LEAN, set_options
 
 from apdclnn import experiments
 from apdclnn.decisions import protocol_table

@@ -108,6 +108,14 @@ def test_cache_hit_does_not_compute(tmp_path, computations):
     np.testing.assert_array_equal(np.load(str(path), allow_pickle=False), features)
 
 
+def test_nothing_is_kept_without_a_folder(tmp_path, computations, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = gabor_features(scene(), FREQUENCIES, 3, tmp_path / "cache")
+    for _ in range(2):
+        np.testing.assert_array_equal(gabor_features(scene(), FREQUENCIES, 3, None), expected)
+    assert len(computations) == 3 and [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
 def test_every_input_counts_for_the_cache(tmp_path, computations, monkeypatch):
     cube = scene()
     changed = cube.copy()

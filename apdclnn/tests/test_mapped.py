@@ -1,13 +1,14 @@
 """A memory-mapped scene trains and predicts as the same scene in memory."""
 
-from unittest import mock
-
 import numpy as np
 import pytest
+from apdclnn_helpers import given
 
-from apdclnn import gabor_features, preprocessing, training
+from apdclnn import gabor_features, preprocessing
+from apdclnn.method import METHOD
 from apdclnn.patches import PatchTable
-from apdclnn.preprocessing import scaled
+from apdclnn.predict import network_of
+from apdclnn.preprocessing import preprocessing_of, scaled
 from apdclnn.tf_stack import tf
 from contracts.scale import mapped_copy
 from shared_data.scenes.loading import load_scene
@@ -47,26 +48,26 @@ def test_patches_are_fed_in_the_place_of_the_look_up(tmp_path):
     assert np.array_equal(*patches) and operations[0] == operations[1]
 
 
-def trained(request, loaded):
-    """A run after three steps."""
-    with mock.patch.object(training, "load_scene", return_value=loaded):
-        run = training.prepare(request, *training.resolve(request))
-    for _, batch in zip(range(3), run.stream):
-        run.train_on(batch)
-    return run
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol, tolerance", [("disjoint", 0), ("paper", 1e-3)])
 def test_training_and_prediction(request_for, tmp_path, monkeypatch, protocol, tolerance):
     """Fitted on training pixels all bits are the same; of the whole scene the decomposition goes by chunks."""
     monkeypatch.setattr(preprocessing, "features_and_fit", gabor_features.features_and_fit)  # into folders of their own
     request, loaded = request_for()._replace(protocol=protocol), load_scene("synthetic")
-    held = trained(request, loaded._replace(cube=np.ascontiguousarray(loaded.cube)))
-    in_file = trained(request._replace(out=tmp_path / "mapped"), mapped_copy(loaded, tmp_path))
-    assert [is_mapped(part) for part in (*in_file._features, *held._features)] == [True, True, False, False]
-    assert np.allclose(in_file.inputs(PIXELS), held.inputs(PIXELS), rtol=0, atol=1e-5)
-    found, expected = (run.model.class_logits(PIXELS) for run in (in_file, held))
+    held = given(request, loaded._replace(cube=np.ascontiguousarray(loaded.cube)))
+    in_file = given(request, mapped_copy(loaded, tmp_path))
+    of_file, of_held = in_file.fit(tmp_path / "in_file" / "run", 3), held.fit(tmp_path / "held" / "run", 3)
+    both = (of_file, in_file.loaded.image), (of_held, held.loaded.image)
+    features = [preprocessing_of(fitted.model).apply(image.cube, fitted.model.config) for fitted, image in both]
+    assert [is_mapped(part) for two in features for part in two] == [True, True, False, False]
+    seen, expected = (METHOD.inputs(fitted.model, image, PIXELS) for fitted, image in both)
+    assert np.allclose(seen, expected, rtol=0, atol=1e-5)
+    networks = []
+    for (fitted, _), parts in zip(both, features):
+        networks.append(network_of(parts, fitted.model.config, fitted.model.num_classes, "/cpu:0"))
+        networks[-1].set_numbers(fitted.weights())
+    found, expected = (network.class_logits(PIXELS) for network in networks)
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
     targets = np.zeros(len(PIXELS), np.int32)
-    losses = [run.model.loss_and_logits(PIXELS, targets)[0] for run in (in_file, held)]
+    losses = [network.loss_and_logits(PIXELS, targets)[0] for network in networks]
     assert abs(losses[0] - losses[1]) <= tolerance

@@ -1,6 +1,6 @@
 """PDConvLSTM2D against numpy and against the literal form that the benchmark times."""
 
-import literal
+import apdclnn_literal as literal
 import numpy as np
 import pytest
 from numpy_oracle import as_complex, lstm_step, pd_conv_lstm, stacked

@@ -3,15 +3,21 @@
 import json
 
 import numpy as np
+import pytest
 
-from apdclnn import preprocessing, training
+from apdclnn import preprocessing
 from apdclnn.gabor import bank, response
+from apdclnn.predict import load, network_of
 from apdclnn.prediction import predict_scene
 from contracts.bad_input import fails
-from contracts.saved_models import *  # noqa: F403
-from contracts.saved_models import predicted, trained_on_plota, words_for
+from contracts.saved_models import SavedModels, predicted, trained_on_plota, words_for
+from shared_data.errors import CheckpointError
 from shared_data.runs import npz_checkpoint
 from shared_data.runs.model_file import from_content
+
+
+class TestSavedModels(SavedModels):
+    """Predictions of a saved model, on the scene of training and on others."""
 
 
 def features_by_hand(cube, arrays):
@@ -23,6 +29,7 @@ def features_by_hand(cube, arrays):
     return (between.reshape(1600, 64) - arrays["mean"]) @ arrays["axes"], gabor
 
 
+@pytest.mark.slow
 def test_another_scene_is_given_the_statistics_of_training(paper, plots, tmp_path):
     _, selected = trained_on_plota(paper, plots, tmp_path / "out")
     content = npz_checkpoint.read(selected)
@@ -34,7 +41,7 @@ def test_another_scene_is_given_the_statistics_of_training(paper, plots, tmp_pat
     features = fitted.apply(other, model.config, tmp_path / "cache")
     for found, expected in zip(features, features_by_hand(other, model.arrays)):
         np.testing.assert_allclose(found.reshape(1600, 3), expected, rtol=0, atol=2e-3)
-    network = training.model_of(features, model.config, 4, "/cpu:0", 1)
+    network = network_of(features, model.config, 4, "/cpu:0", 1)
     network.set_numbers(content["weights"])
     found, _ = predicted(paper, plots, tmp_path / "out", "plotb", selected)
     np.testing.assert_array_equal(found, predict_scene(network, 40, 40))
@@ -68,6 +75,8 @@ def test_weights_alone_and_files_that_do_not_fit(paper, plots, tmp_path, capsys)
     refused("no array of finite numbers", arrays=dict(arrays, range=np.array([0, np.inf])))
 
     npz_checkpoint.write(path, {"weights": dict(weights, **{"classes/W": values})})
+    with pytest.raises(CheckpointError, match=r"other\.npz holds weights alone"):
+        load(path, "cpu")
     lean = [word for override in paper.lean for word in ("--set", override)]
     capsys.readouterr()
     found, files = predicted(paper, plots, tmp_path / "out", "plota", path, *lean)

@@ -4,8 +4,10 @@ from unittest import mock
 
 import numpy as np
 
-from apdclnn import training
+from apdclnn import method
+from apdclnn.predict import network_of
 from apdclnn.prediction import predict_pixels
+from apdclnn.preprocessing import fitted_and_features
 from contracts import scale
 from contracts.marks import LONG
 
@@ -14,9 +16,12 @@ def evaluate(loaded, out, pixels):
     """Of a memory-mapped scene the filters of one frequency instead of four: the others take time, not memory."""
     mapped = isinstance(loaded.cube, np.memmap)
     request = scale.request("houston", out, "paper", ["gabor.frequencies=[0.5]"] if mapped else [])
-    with mock.patch.object(training, "load_scene", return_value=loaded):
-        run = training.prepare(request, *training.resolve(request))
-    predict_pixels(run.model, np.arange(pixels))
+    with mock.patch.object(method, "load_scene", return_value=loaded):
+        configuration, _ = method.resolve(request)
+    labels = method.METHOD.labels(method.draw(loaded, configuration, request.seed), loaded.ground_truth)
+    _, features = fitted_and_features(loaded.image, labels, configuration, out / "gabor")
+    network = network_of(features, configuration.settings, loaded.scene.num_classes, "/cpu:0")
+    predict_pixels(network, np.arange(pixels))
 
 
 @LONG

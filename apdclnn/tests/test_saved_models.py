@@ -50,6 +50,7 @@ def test_another_scene_is_given_the_statistics_of_training(paper, plots, tmp_pat
     assert not np.allclose(own.gabor, features.gabor, atol=0.1)
 
 
+@pytest.mark.slow
 def test_weights_alone_and_files_that_do_not_fit(paper, plots, tmp_path, capsys):
     folder, selected = trained_on_plota(paper, plots, tmp_path / "out")
     content = npz_checkpoint.read(selected)

@@ -35,6 +35,7 @@ def equal(one, other):
     return set(one) == set(other) and all(np.array_equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_sixty_four_patches_are_learnt_by_heart():
     random = np.random.RandomState(0)
     deep, gabor = (random.standard_normal((12, 12, 4)).astype(np.float32) for _ in range(2))
@@ -82,6 +83,7 @@ def test_validation_is_the_loss_and_accuracy_of_all_validation_pixels(request_fo
     assert whole["validation_oa"] == pytest.approx((logits.argmax(axis=1) + 1 == truth).mean())
 
 
+@pytest.mark.slow
 def test_a_run_taken_up_at_every_epoch_ends_with_the_same_numbers(request_for, tmp_path, monkeypatch):
     run = given(request_for(overrides=("train.epochs=3",)))
     unbroken = run.fit(tmp_path / "whole")
@@ -98,6 +100,7 @@ def test_a_run_taken_up_at_every_epoch_ends_with_the_same_numbers(request_for, t
     assert equal(unbroken.weights(), parts[2].weights())
 
 
+@pytest.mark.slow
 def test_a_limit_of_steps_and_one_of_the_configuration_are_the_same(request_for, tmp_path):
     few = given(request_for(iterations=3)).fit(tmp_path / "few")
     limited = given(request_for()).fit(tmp_path / "limited", steps=3)
@@ -105,6 +108,7 @@ def test_a_limit_of_steps_and_one_of_the_configuration_are_the_same(request_for,
     assert equal(few.weights(), limited.weights())
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers_and_another_seed_others(request_for, tmp_path):
     found = []
     for number, seed in enumerate((1, 1, 2)):
@@ -135,6 +139,7 @@ def test_the_whole_scene_in_batches_is_pixel_after_pixel(request_for):
     assert whole.shape == (height, width) and np.array_equal(whole.ravel()[some], predict_pixels(network, some, 3))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_the_run_resumes(request_for, monkeypatch):
     def full(*_arguments, **_options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -147,12 +152,14 @@ def test_a_full_disk_is_one_sentence_and_the_run_resumes(request_for, monkeypatc
     assert reproduce(METHOD, request).record["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_network_is_refused(request_for, tmp_path):
     given(request_for(overrides=FEW)).fit(tmp_path / "run", steps=3)
     with pytest.raises(CheckpointError, match="does not fit this run"):
         given(request_for("synthetic-without-complex", overrides=FEW)).fit(tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", ["synthetic", "synthetic-without-gabor"])
 def test_a_saved_method_predicts_as_the_fitted_one(request_for, tmp_path, monkeypatch, experiment):
     run = given(request_for(experiment, overrides=FEW))
@@ -171,6 +178,7 @@ def test_a_saved_method_predicts_as_the_fitted_one(request_for, tmp_path, monkey
         assert np.array_equal(fitted.predict(image), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
 def test_test_labels_are_opened_once_after_training(request_for, protocol):
     request = request_for(iterations=2)._replace(protocol=protocol)
@@ -178,6 +186,7 @@ def test_test_labels_are_opened_once_after_training(request_for, protocol):
     assert (opening["reason"], opening["while"]) == ("final evaluation", "evaluation")
 
 
+@pytest.mark.slow
 def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     request = request_for(overrides=FEW)
     outcome = reproduce(METHOD, request)
@@ -186,6 +195,7 @@ def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     assert np.array_equal(*stored)
 
 
+@pytest.mark.slow
 def test_gabor_features_are_shared_by_the_seeds_of_a_scene(request_for, tmp_path, monkeypatch):
     monkeypatch.setattr(preprocessing, "features_and_fit", features_and_fit)
     for seed in (1, 2):

@@ -1,6 +1,7 @@
 """A memory-mapped scene trains and predicts as the same scene in memory, bit for bit: nothing is computed from it."""
 
 import numpy as np
+import pytest
 from da_imrn_helpers import given
 
 from contracts.scale import mapped_copy
@@ -17,6 +18,7 @@ def trained(request, loaded, folder):
     return [losses, *fitted.report.last_weights.values(), fitted.predict(loaded.image), given_for_pixels]
 
 
+@pytest.mark.slow
 def test_training_and_prediction(request_for, tmp_path):
     request, loaded = request_for(), load_scene("synthetic")
     mapped = mapped_copy(loaded, tmp_path)

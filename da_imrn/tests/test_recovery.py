@@ -41,6 +41,7 @@ def drawn(tool):
     return loaded, partition, arrays
 
 
+@pytest.mark.slow
 def test_it_finds_a_partition_with_the_same_labels(tool, drawn, monkeypatch):
     loaded, partition, arrays = drawn
     truth, count = loaded.ground_truth, np.count_nonzero(partition.train_map)

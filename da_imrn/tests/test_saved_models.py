@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+import pytest
 
 from contracts.bad_input import fails
 from contracts.saved_models import SavedModels, predicted, trained_on_plota, words_for
@@ -14,6 +15,7 @@ class TestSavedModels(SavedModels):
     """Predictions of a saved model, on the scene of training and on others."""
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_a_file_of_keras_weights_and_a_description(paper, plots, tmp_path, capsys):
     folder, selected = trained_on_plota(paper, plots, tmp_path / "out")
     described = read_description(selected)

@@ -36,6 +36,7 @@ def flat(weights):
     return np.concatenate([weight.ravel() for weight in values])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS + ["disjoint"])
 def test_a_run_leaves_a_valid_record_and_all_files(request_for, tmp_path, protocol):
     outcome = reproduce(METHOD, request_for(protocol=protocol, overrides=FEW))

@@ -61,7 +61,7 @@ def inputs(model: ModelFile, image: SceneImage, pixels: np.ndarray) -> np.ndarra
     return np.concatenate(parts, axis=1)
 
 
-def sees(configuration: Configuration, mask: np.ndarray) -> np.ndarray:
+def receptive_field(configuration: Configuration, mask: np.ndarray) -> np.ndarray:
     """(H, W) bool, the pixels in whose patch a pixel of the mask lies, or in whose Gabor responses of the patch."""
     distance, gabor = configuration.settings["patch"]["side"] // 2, configuration.settings["gabor"]
     if configuration.settings["network"]["gabor"]:
@@ -87,6 +87,6 @@ METHOD = Method(
     fit=fit,
     load=load,
     inputs=inputs,
-    sees=sees,
+    receptive_field=receptive_field,
     environment=describe_environment,
 )

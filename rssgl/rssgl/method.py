@@ -27,7 +27,7 @@ def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
     return Draw(draw_release_split(loaded, settings["ratio"], settings["minimum"], settings["seed"], share))
 
 
-def sees(_configuration: Configuration, mask: np.ndarray) -> np.ndarray:
+def receptive_field(_configuration: Configuration, mask: np.ndarray) -> np.ndarray:
     """Every pixel sees all others: group normalisation and attention take their means over the whole image."""
     return np.full(mask.shape, mask.any())
 
@@ -41,7 +41,7 @@ METHOD = Method(
     fit=fit,
     load=load,
     inputs=inputs,
-    sees=sees,
+    receptive_field=receptive_field,
     environment=environment_of,
     peak_gpu_mb=peak_gpu_mb,
 )

@@ -1,4 +1,4 @@
-"""What a stranger's file holds, made fit to stand in an error: one line, printable, not too long."""
+"""What an untrusted file holds, made fit to stand in an error: one line, printable, not too long."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from shared_data.audit.finding import FINISHED, Finding
 from shared_data.audit.golden_splits import GoldenSplit, find_golden, load_golden
-from shared_data.audit.inputs import InputsFn, SeesFn, overlap_finding, preprocessing_finding
+from shared_data.audit.inputs import InputsFn, ReceptiveFieldFn, overlap_finding, preprocessing_finding
 from shared_data.audit.split import check_indices, split_finding
 from shared_data.audit.tables import Audit, as_markdown, as_record, as_text
 from shared_data.audit.training import Trained, training_findings
@@ -48,7 +48,7 @@ def audit(
     scene: Any,
     split: Split,
     inputs_fn: Optional[InputsFn] = None,
-    sees_fn: Optional[SeesFn] = None,
+    receptive_field_fn: Optional[ReceptiveFieldFn] = None,
     prediction: Optional[np.ndarray] = None,
     golden: Optional[GoldenSplit] = None,
     seed: int = 0,
@@ -59,7 +59,7 @@ def audit(
         must use its arguments alone, and not draw the split anew.
     scene: a LoadedScene, or anything with cube (H, W, B), ground_truth (H, W) and scene.num_classes.
     inputs_fn(cube, split): (n, ...) what the network is given at the training pixels, surroundings left out.
-    sees_fn(mask): (H, W) bool, the pixels whose input, surroundings included, holds a pixel of the (H, W) bool mask.
+    receptive_field_fn(mask): (H, W) bool, the pixels whose input, surroundings included, holds a pixel of the (H, W) bool mask.
     prediction: (H, W) classes 1..K of a finished run; without it that of the training here gives the accuracies.
     golden: the official split, of `find_golden`. seed: of the permutations.
     The functions get copies: what they change in place is gone after the call.
@@ -79,5 +79,5 @@ def audit(
     labels, selection = training_findings(train, first, truth, split, seed)
     origin = FINISHED if prediction is not None else "audit's short training"
     shown = prediction if prediction is not None else first.prediction
-    overlap = overlap_finding(sees_fn, truth, split, shown, origin)
+    overlap = overlap_finding(receptive_field_fn, truth, split, shown, origin)
     return Audit((labels, selection, about_inputs, overlap, about_split))

@@ -264,7 +264,7 @@ def _method(slug: str, fit: Any) -> Method:
         fit=fit,
         load=partial(load, slug),
         inputs=inputs,
-        sees=lambda _configuration, mask: mask.copy(),  # a pixel's own spectrum, no surroundings
+        receptive_field=lambda _configuration, mask: mask.copy(),  # a pixel's own spectrum, no surroundings
         environment=environment_of,
     )
 

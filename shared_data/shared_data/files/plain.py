@@ -1,4 +1,4 @@
-"""A text that a stranger may have left: read from an ordinary file alone, and only up to a size it may have."""
+"""An untrusted text: read from an ordinary file alone, and only up to a size it may have."""
 
 import stat
 from pathlib import Path

@@ -123,7 +123,7 @@ class Method(NamedTuple):
     load(path, device, bare): what `save` wrote; bare: gives the model of a file that holds weights alone, such as
         official ones. Raises: CheckpointError, SettingsError.
     inputs(model, image, pixels): (n, ...) what the network is given at flat pixel indices, surroundings left out.
-    sees(configuration, mask): (H, W) bool, the pixels for whose class the network is given some pixel of a mask.
+    receptive_field(configuration, mask): (H, W) bool, the pixels for whose class the network is given some pixel of a mask.
     environment(device): of `shared_data.runs.environment.describe`. Raises: DeviceError.
     peak_gpu_mb(device): of this process so far; None on the CPU.
     labels(draw, ground_truth): what training may see of a ground truth, the one of the scene or an altered one:
@@ -138,7 +138,7 @@ class Method(NamedTuple):
     fit: Callable[..., Optional[Fitted]]
     load: Callable[..., Fitted]
     inputs: Callable[[ModelFile, SceneImage, np.ndarray], np.ndarray]
-    sees: Callable[[Configuration, np.ndarray], np.ndarray]
+    receptive_field: Callable[[Configuration, np.ndarray], np.ndarray]
     environment: Callable[[str], Dict[str, Any]]
     peak_gpu_mb: Callable[[str], Optional[float]] = lambda _device: None
     labels: Callable[[Draw, np.ndarray], Any] = _labels_of_split

@@ -48,7 +48,7 @@ def short_run(paper, out, seed):
 
 
 @pytest.mark.stack_independent
-class Company:
+class Concurrency:
     """Other processes on the directory of a run, or beside it; for the fixture `paper`."""
 
     def test_another_process_keeps_the_directory_until_it_is_killed(self, paper, tmp_path, capfd):

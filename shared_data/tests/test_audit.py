@@ -313,7 +313,9 @@ def test_no_overlap_and_the_short_training(scene, split):
     found = finding_of(audit(Learner().train, scene, split, receptive_field_fn=lambda mask: mask), "overlap")
     assert (found.verdict, found.numbers["overlap_share"]) == ("none", 0.0)
     assert "oa_seeing" not in found.numbers and "OA of the audit's short training" in found.evidence
-    none = audit(lambda *scene: Learner().train(*scene)._replace(prediction=None), scene, split, receptive_field_fn=np.copy)
+    none = audit(
+        lambda *scene: Learner().train(*scene)._replace(prediction=None), scene, split, receptive_field_fn=np.copy
+    )
     assert "no prediction" in finding_of(none, "overlap").evidence
 
 

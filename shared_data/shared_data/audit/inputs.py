@@ -43,7 +43,11 @@ def preprocessing_finding(inputs: Optional[InputsFn], scene: Any, split: Split, 
 
 
 def overlap_finding(
-    receptive_field: Optional[ReceptiveFieldFn], ground_truth: np.ndarray, split: Split, prediction: Optional[np.ndarray], origin: str
+    receptive_field: Optional[ReceptiveFieldFn],
+    ground_truth: np.ndarray,
+    split: Split,
+    prediction: Optional[np.ndarray],
+    origin: str,
 ) -> Finding:
     """The item `overlap`: test pixels whose input holds a training pixel, and the accuracy with and without one.
 

@@ -42,7 +42,9 @@ def audit_run(method: Method, request: Request, kept_record: Optional[Path] = No
         finished = _finished_prediction(folder, trials.loaded.ground_truth.shape)
         unchanged = all(override.strip().startswith("train.") for override in request.overrides)
         golden = find_golden(method.slug, request.experiment, request.protocol, request.seed) if unchanged else None
-        found = audit(trials.train, trials.loaded, trials.draw.split, trials.inputs, trials.receptive_field, finished, golden)
+        found = audit(
+            trials.train, trials.loaded, trials.draw.split, trials.inputs, trials.receptive_field, finished, golden
+        )
     entries = dict(as_record(found, steps=request.iterations), **facts)
     with take_lock(folder):
         write_audit(folder, entries)

@@ -59,7 +59,8 @@ def audit(
         must use its arguments alone, and not draw the split anew.
     scene: a LoadedScene, or anything with cube (H, W, B), ground_truth (H, W) and scene.num_classes.
     inputs_fn(cube, split): (n, ...) what the network is given at the training pixels, surroundings left out.
-    receptive_field_fn(mask): (H, W) bool, the pixels whose input, surroundings included, holds a pixel of the (H, W) bool mask.
+    receptive_field_fn(mask): (H, W) bool, the pixels whose input, surroundings included, holds a pixel of the mask,
+        (H, W) bool.
     prediction: (H, W) classes 1..K of a finished run; without it that of the training here gives the accuracies.
     golden: the official split, of `find_golden`. seed: of the permutations.
     The functions get copies: what they change in place is gone after the call.

@@ -123,7 +123,8 @@ class Method(NamedTuple):
     load(path, device, bare): what `save` wrote; bare: gives the model of a file that holds weights alone, such as
         official ones. Raises: CheckpointError, SettingsError.
     inputs(model, image, pixels): (n, ...) what the network is given at flat pixel indices, surroundings left out.
-    receptive_field(configuration, mask): (H, W) bool, the pixels for whose class the network is given some pixel of a mask.
+    receptive_field(configuration, mask): (H, W) bool, the pixels for whose class the network is given some pixel of a
+        mask.
     environment(device): of `shared_data.runs.environment.describe`. Raises: DeviceError.
     peak_gpu_mb(device): of this process so far; None on the CPU.
     labels(draw, ground_truth): what training may see of a ground truth, the one of the scene or an altered one:

@@ -1,10 +1,10 @@
-"""Does a method use what it is tested on? An audit that trains and compares, and says what it found in numbers.
+"""Audit whether labels or spectra of test pixels influence a method: train on altered scenes, compare, report numbers.
 
     labels         trained again with the test labels permuted, are the weights the same?
-    selection      and is what decides which step's weights are used?
+    selection      with the same permutation, is the choice of the step whose weights are used the same?
     preprocessing  with the test spectra altered, are the training inputs the same?
     overlap        how many test pixels have a training pixel in their input, and what do both groups score?
-    split          are the sets disjoint and labelled, and those of the official code?
+    split          are the sets disjoint and labelled, and do they equal the official code's?
 
 It needs no knowledge of the method beyond the functions it is given.
 """
@@ -61,15 +61,17 @@ def audit(
     inputs_fn(cube, split): (n, ...) what the network is given at the training pixels, surroundings left out.
     receptive_field_fn(mask): (H, W) bool, the pixels whose input, surroundings included, holds a pixel of the mask,
         (H, W) bool.
-    prediction: (H, W) classes 1..K of a finished run; without it that of the training here gives the accuracies.
-    golden: the official split, of `find_golden`. seed: of the permutations.
-    The functions get copies: what they change in place is gone after the call.
-    Raises: SplitError where the split does not fit the scene; ValueError where a function returns what it should not.
+    prediction: (H, W) classes 1..K of a finished run; without it the accuracies are those of the audit's own short
+        training.
+    golden: the official split, as `find_golden` returns it. seed: of the permutations.
+    The functions receive copies, so changes in place do not outlast the call.
+    Raises: SplitError where the split does not fit the scene; ValueError where a function returns an array of the wrong
+        shape, or no weights.
     """
     split = Split(*(np.asarray(part) for part in split))
     truth = scene.ground_truth
     check_indices(split, truth.size)
-    # what needs no training first: a mistake in these functions shows at once
+    # the items that need no training come first, so that errors in these functions show at once
     about_split = split_finding(split, truth, scene.scene.num_classes, golden)
     about_inputs = preprocessing_finding(inputs_fn, scene, split, seed)
 

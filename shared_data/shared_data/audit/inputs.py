@@ -1,4 +1,4 @@
-"""What the network is given: do test spectra shape the training inputs, and do test pixels see training pixels?"""
+"""The network's inputs: do test spectra shape those of training, and do those of test pixels hold training pixels?"""
 
 from typing import Any, Callable, Dict, Optional
 
@@ -51,7 +51,7 @@ def overlap_finding(
 ) -> Finding:
     """The item `overlap`: test pixels whose input holds a training pixel, and the accuracy with and without one.
 
-    prediction: (H, W) classes 1..K, or None; origin: what it is a prediction of, for the sentence.
+    prediction: (H, W) classes 1..K, or None; origin: which training made it, in words, for the evidence.
     """
     if receptive_field is None:
         return Finding("overlap", NOT_AUDITED, "no function was given that says which pixels an input holds")

@@ -34,7 +34,7 @@ _LIMITS = (
     ("exclusiveMaximum", "below %s"),
     ("multipleOf", "a multiple of %s"),
 )
-ODD = {"multipleOf": 2}  # what an odd number is `not`
+ODD = {"multipleOf": 2}  # to exclude even numbers by `not`
 
 
 def load_schema(path: Any) -> Dict[str, Any]:
@@ -69,7 +69,7 @@ def check_config(config: Dict[str, Any], schema: Dict[str, Any], file: str) -> N
 
 
 def expected(rule: Dict[str, Any]) -> str:
-    """What a part of a schema asks for, in words: "a whole number that is at least 1"."""
+    """The requirement of a part of a schema in words: "a whole number that is at least 1"."""
     kind = rule["type"]
     if kind == "array":
         return "a list of %s entries, each %s" % (_count(rule), expected(rule["items"]))

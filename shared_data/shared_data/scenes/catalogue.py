@@ -1,4 +1,4 @@
-"""The catalogue of scenes: what each one is, and by which bytes it is recognised.
+"""The catalogue of scenes: their properties, and the hashes that identify their files.
 
 The data lie in `scenes.toml`; this module reads them once, checks every key and hands out immutable records.
 """
@@ -22,7 +22,7 @@ _OPTIONAL_SCENE_KEYS = {"labelled_pixels", "cube", "ground_truth"}
 
 
 MAPPED_SUFFIX = ".npy"
-# what the values of a file may be hashed as; comparing them with any array of real numbers is exact
+# dtypes in which a file's values may be hashed; every real number can be compared with them exactly
 CONTENT_DTYPES = ("uint8", "int16", "uint16", "int32", "uint32")
 
 
@@ -62,7 +62,7 @@ class SceneFile(NamedTuple):
 
     @property
     def names(self) -> Tuple[str, ...]:
-        """The names under which the file is searched: its own, and that of the same array as a numpy file."""
+        """The names to search for: the file's own, and that of the same array as a numpy file."""
         return (self.name,) if self.is_mapped else (self.name, self.numpy_name)
 
     @property
@@ -258,7 +258,7 @@ def _parse_package(row: Dict[str, Any], content: Optional[Content], where: str) 
     where = f"{where}.package"
     _check_keys(table, where, {"requirement", "member"})
     requirement, member = (_typed(table, key, str, where) for key in ("requirement", "member"))
-    if not re.match(r"[A-Za-z0-9][\w.-]*==[0-9][\w.]*\Z", requirement):  # and no word that pip takes for an option
+    if not re.match(r"[A-Za-z0-9][\w.-]*==[0-9][\w.]*\Z", requirement):  # the pattern also excludes options of pip
         raise CatalogueError(f"{where}: requirement is '{requirement}', expected '<name>==<version>'.")
     if not member.endswith(MAPPED_SUFFIX):
         raise CatalogueError(f"{where}: member is '{member}', expected the path of a .npy file in the wheel.")

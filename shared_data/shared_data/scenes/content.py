@@ -1,4 +1,4 @@
-"""The values of a scene file, recognised by hash whatever the file is written as."""
+"""Verify a scene file by a hash of its values, independent of the file format."""
 
 import hashlib
 from typing import Optional
@@ -15,8 +15,8 @@ def content_sha256(array: np.ndarray, dtype: str) -> Optional[str]:
     cube (H, W, B) row by row, pixel by pixel, band by band; of a ground truth (H, W) row by row. Nothing else is
     hashed: compare the shape first. Of a uint16 array it is sha256(array.astype("<u2").tobytes("C")).
 
-    array: real numbers of any dtype, byte order and memory order, memory-mapped too. It is taken in blocks of rows; no
-    second copy of it is made.
+    array: real numbers of any dtype, byte order and memory order, memory-mapped too. It is converted in blocks of rows,
+    without a copy of the whole.
     """
     digest = hashlib.sha256()
     for rows in row_blocks(array):

@@ -1,4 +1,4 @@
-"""One short run as a whole: what `make test` asks of the stack of a paper's time, and of the current one."""
+"""One short complete run: the test that `make test` runs in the stack of a paper's time and in the current one."""
 
 import sys
 
@@ -35,5 +35,5 @@ class Smoke:
 
 
 def framework_version(name):
-    """Of what a record names: PyTorch, Keras on TensorFlow, tflearn on TensorFlow."""
+    """Frameworks whose versions a record names: PyTorch, Keras on TensorFlow, tflearn on TensorFlow."""
     return sys.modules["torch" if name == "PyTorch" else "tensorflow"].__version__

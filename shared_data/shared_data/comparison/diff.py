@@ -162,7 +162,7 @@ def _rows(key: Tuple[str, str, str], records: List[Record], result: Optional[Pub
 
 def compare(records: Iterable[Record], published: List[PublishedResult]) -> List[Row]:
     """Rows for every group of runs (paper, experiment, protocol) and for every published result without a run. A group
-is compared with each source of numbers for its experiment, if its protocol is in `published.ANSWERING`.
+    is compared with each source of numbers for its experiment, if its protocol is in `published.ANSWERING`.
     """
     groups, rows = _group(records), []
     for key, members in groups.items():

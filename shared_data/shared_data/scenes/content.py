@@ -21,7 +21,7 @@ def content_sha256(array: np.ndarray, dtype: str) -> Optional[str]:
     digest = hashlib.sha256()
     for rows in row_blocks(array):
         block = np.asarray(array[rows])
-        with np.errstate(invalid="ignore"):  # of NaN, infinity and numbers out of range; the comparison finds them
+        with np.errstate(invalid="ignore"):  # the comparison below finds such values
             values = block.astype(np.dtype(dtype).newbyteorder("<"), order="C")
         if not np.array_equal(values, block):
             return None

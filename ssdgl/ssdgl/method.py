@@ -1,4 +1,4 @@
-"""SSDGL as what `reproduce`, `audit` and `predict` call."""
+"""SSDGL as a `Method`, for `reproduce`, `audit` and `predict`."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
 
 
 def receptive_field(_configuration: Configuration, mask: np.ndarray) -> np.ndarray:
-    """Every pixel sees all others: group normalisation and attention take their means over the whole image."""
+    """The receptive field is the whole image, because group normalisation and attention take means over it."""
     return np.full(mask.shape, mask.any())
 
 

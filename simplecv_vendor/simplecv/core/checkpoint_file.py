@@ -47,7 +47,7 @@ def _flush(path: str) -> None:
 
 def write_checkpoint(path: Path, content: Dict[str, Any]) -> None:
     """`torch.save`, atomically. Raises: OSError when the folder cannot be written."""
-    # in memory first: of a full disk torch.save tells in a RuntimeError of its own words
+    # in memory first: on a full disk torch.save raises a RuntimeError instead of an OSError
     buffer = io.BytesIO()
     torch.save(content, buffer)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:

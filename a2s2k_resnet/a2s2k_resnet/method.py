@@ -1,4 +1,4 @@
-"""A2S2K-ResNet and its baselines as a `Method`: what `reproduce`, `predict` and the audit call."""
+"""A2S2K-ResNet and its baselines as a `Method`, for `reproduce`, `predict` and `audit`."""
 
 from typing import Any, Dict, Optional, Tuple
 

@@ -1,4 +1,4 @@
-"""RSSGL as what `reproduce`, `audit` and `predict` call."""
+"""RSSGL as a `Method`, for `reproduce`, `audit` and `predict`."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from shared_data.splits.disjoint import common_split
 def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
     """The release's draw, which is the same in every run: its seed is the configuration's, not the run's.
 
-    Under the disjoint split that of the run's seed, which all papers share.
+    Under `disjoint`, the split that all papers share, from the run's seed.
     Raises: SplitError where a class has too few pixels.
     """
     decisions, settings = configuration.decisions, configuration.settings["split"]
@@ -28,7 +28,7 @@ def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
 
 
 def receptive_field(_configuration: Configuration, mask: np.ndarray) -> np.ndarray:
-    """Every pixel sees all others: group normalisation and attention take their means over the whole image."""
+    """The receptive field is the whole image, because group normalisation and attention take means over it."""
     return np.full(mask.shape, mask.any())
 
 

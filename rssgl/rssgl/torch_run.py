@@ -115,7 +115,7 @@ def launched(
     checkpoints hold beside the history, with state_dict() and load_state_dict(state).
     """
     launcher = Launcher(str(folder / "checkpoints"), model, optimizer, schedule)
-    with contextlib.closing(launcher):  # a log file left open would tell of a full disk when Python ends
+    with contextlib.closing(launcher):  # an open log on a full disk would fail at Python's exit
         launcher.logger.add_file(folder / "log.txt")
         launcher.checkpoint.register("history", steps.history)
         for name, state in further.items():

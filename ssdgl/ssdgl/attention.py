@@ -71,8 +71,7 @@ class JointAttention(nn.Module):
         return torch.cat([torch.addcmul(x, x, spectral_gate), torch.addcmul(x, x, self.sa(x))], dim=1)
 
     def stages(self) -> Stages:
-        """The stages: the spectral gate needs statistics of the whole map, the spatial one a neighbourhood of the
-        pixel."""
+        """The stages: the spectral gate needs statistics of the map, the spatial one a neighbourhood of the pixel."""
         gate = yield from self.ca.gate_stages()
         yield Local(lambda x: self._gated(x, gate), self.sa.REACH, self.sa.REASON)
 

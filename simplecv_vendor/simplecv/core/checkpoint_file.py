@@ -71,7 +71,7 @@ def read_checkpoint(path: Any) -> Any:
         raise CheckpointError(f"Checkpoint {path} does not exist.")
     try:
         return _safe_load()(str(path))
-    except Exception as error:  # torch.load raises nearly anything on a damaged file
+    except Exception as error:  # torch.load may raise any exception on a damaged file
         reason = " ".join(str(error).split("WeightsUnpickler error: ")[-1].split())[:160] or type(error).__name__
         raise CheckpointError(
             f"Checkpoint {path} is damaged or holds more than tensors and numbers ({reason}): give another file."

@@ -167,7 +167,7 @@ class Launcher:
     def leave_process_group(self) -> None:
         """After training in a group of processes, keep only the bare model, which works without the group."""
         self._model = SingleDevice(unwrap(self._model))
-        gc.collect()  # DistributedDataParallel holds the group in a cycle; the group must go before the process ends
+        gc.collect()  # DistributedDataParallel's reference cycle holds the group; free it before exit
 
     # training
 

@@ -27,6 +27,7 @@ from a2s2k_resnet.network import MODELS, build_network
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import pixel_logits
 from shared_data.cli.arguments import positive_number
+from shared_data.errors import SettingsError
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.timing import medians, seconds
@@ -41,8 +42,13 @@ Action = Callable[[], None]
 
 
 def load_literal() -> ModuleType:
-    """tests/a2s2k_resnet_literal.py beside the package's folder, by path: it is no part of the package."""
+    """tests/a2s2k_resnet_literal.py beside the package's folder, by path: it is no part of the package.
+
+    Raises: SettingsError outside a checkout.
+    """
     path = Path(__file__).resolve().parent.parent / "tests" / "a2s2k_resnet_literal.py"
+    if not path.is_file():
+        raise SettingsError("%s does not exist; run the benchmark in a checkout of the repository." % path)
     specification = importlib.util.spec_from_file_location("a2s2k_literal", str(path))
     assert specification is not None and specification.loader is not None  # a .py file always has a loader
     module = importlib.util.module_from_spec(specification)

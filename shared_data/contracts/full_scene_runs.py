@@ -80,6 +80,7 @@ def untrained(method, request) -> Fitted:
     prepared = prepare(method, request)
     labels = labels_for(method, prepared)
     model = method.preprocess(prepared.loaded.image, labels, prepared.configuration, request.seed)
+    torch.manual_seed(request.seed)
     network = make_model(AttrDict.from_dict(prepared.configuration.settings)["model"], strict=True)
     return sys.modules[method.load.__module__].TrainedNetwork(network, model)
 

@@ -18,7 +18,7 @@ CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / 
 
 PAPER = "apdclnn"  # in commands, folders and records
 
-# the paper's components, by their switch in [network]
+# the paper's components, by their keys in [network]
 COMPONENTS = ("complex", "deformable", "gabor", "attention_loss")
 
 _WITHOUT = "-without-"

@@ -1,4 +1,4 @@
-"""DA-IMRN as a `Method`: what `reproduce`, `predict` and the audit call."""
+"""DA-IMRN as a `Method`, for `reproduce`, `predict` and `audit`."""
 
 from typing import Any, Dict, Optional, Tuple
 
@@ -79,7 +79,7 @@ def describe_environment(device: str) -> Dict[str, Any]:
 
 
 def peak_gpu_mb(device: str) -> Optional[float]:
-    """Peak memory of a GPU in 10^6 bytes; None for the CPU, and where TensorFlow does not tell."""
+    """Peak memory of a GPU in 10^6 bytes; None for the CPU, and where TensorFlow does not report it."""
     return peak_memory_mb(select_device(device))
 
 

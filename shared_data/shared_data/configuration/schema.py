@@ -51,7 +51,7 @@ def check_config(config: Dict[str, Any], schema: Dict[str, Any], file: str) -> N
     error = jsonschema.exceptions.best_match(Validator(schema).iter_errors(config))
     if error is None:
         return
-    name, rule, found = _dotted(error.absolute_path), error.schema, error.instance
+    name, rule, found = dotted(error.absolute_path), error.schema, error.instance
     if error.validator == "additionalProperties":
         known = rule["properties"]
         unknown = next(key for key in found if key not in known)
@@ -91,7 +91,7 @@ def _count(rule: Dict[str, Any]) -> str:
     return "%d" % most if fewest == most else "%d to %d" % (fewest, most)
 
 
-def _dotted(path: Iterable[Any]) -> str:
+def dotted(path: Iterable[Any]) -> str:
     """train.epochs, or strides[2] for the third entry of a list."""
     name = ""
     for part in path:

@@ -136,9 +136,11 @@ def read_catalogue(path: Any) -> Dict[str, Scene]:
 
 
 def _parse_catalogue(document: Dict[str, Any]) -> Dict[str, Scene]:
-    error = jsonschema.exceptions.best_match(Validator(_SCHEMA).iter_errors(document))
-    if error is not None:
-        raise CatalogueError(_complaint(error))
+    errors = list(Validator(_SCHEMA).iter_errors(document))
+    if errors:
+        # a key that is misspelt is missing, too: the unknown one says more
+        unknown = [error for error in errors if error.validator == "additionalProperties"]
+        raise CatalogueError(_complaint(jsonschema.exceptions.best_match(unknown or errors)))
     palette = tuple(document["palette"])
     return {slug: _parse_scene(slug, table, palette) for slug, table in document["scenes"].items()}
 

@@ -11,7 +11,7 @@ from shared_data.scenes.mapped import row_blocks
 def content_sha256(array: np.ndarray, dtype: str) -> Optional[str]:
     """SHA-256 of an array's values as 64 hexadecimal digits; None where `dtype` cannot hold each of them exactly.
 
-    Hashed are the values as `dtype` (one of `catalogue.CONTENT_DTYPES`), in little-endian byte order and C order: of a
+    Hashed are the values as `dtype` (one of those in scenes.schema.json), in little-endian byte order and C order: of a
     cube (H, W, B) row by row, pixel by pixel, band by band; of a ground truth (H, W) row by row. Nothing else is
     hashed: compare the shape first. Of a uint16 array it is sha256(array.astype("<u2").tobytes("C")).
 

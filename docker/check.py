@@ -252,10 +252,11 @@ def demo(container: Container) -> Tuple[Tuple[str, float], ...]:
 
 
 def golden_tests(container: Container, folder: str) -> str:
-    """Run the golden tests, which are not in the image; returns pytest's closing line."""
+    """Run the golden tests; they and the contracts they use are not in the image. Returns pytest's closing line."""
     inside = "/opt/hsi/%s/tests" % folder
     files = ["%s/%s" % (inside, name) for name in GOLDEN_TESTS.get(folder, ("test_golden.py",))]
-    mounts = ["%s:%s:ro" % (ROOT / folder / "tests", inside)]
+    contracts = "shared_data/contracts"
+    mounts = ["%s:%s:ro" % (ROOT / folder / "tests", inside), "%s:/opt/hsi/%s:ro" % (ROOT / contracts, contracts)]
     text = container.run(["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files], mounts=mounts)
     return text.strip().split("\n")[-1].strip("= ")
 

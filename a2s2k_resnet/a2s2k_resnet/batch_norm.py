@@ -1,8 +1,8 @@
-"""BatchNorm and the ReLU behind it as one step, accurate in the channels-last layout.
+"""BatchNorm and the following ReLU as one operation, accurate in the channels-last layout.
 
     x̂ = (x − mean) / √(var + eps)        y = ReLU(γ·x̂ + β)
 
-PyTorch's CPU kernel for channels-last tensors adds up tens of thousands of values one after the other in float32; on
+PyTorch's CPU kernel for channels-last tensors sums tens of thousands of values sequentially in float32; on
 these networks' features the relative error is 3e-6, which grows to 1e-2 in gradients. Here the sums run over wide
 rows first: error 1e-7, in about the same time. On a GPU, in other layouts and in evaluation PyTorch's own is used.
 """

@@ -2,7 +2,8 @@
 
 The sizes are those of Indian Pines: 145×145 pixels, 200 bands, 10 249 labelled pixels of which 1018 train and 1018
 validate, mini-batches of 16. The literal network takes its patches from a float64 array of all labelled pixels'
-patches, as the release does; ours gathers them. Both run in one process, in turn, with the same weights and optimizer.
+patches, as the release does; ours gathers them. Both run alternately in one process, with the same weights and
+optimizer.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from a2s2k_resnet.network import MODELS, build_network
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import pixel_logits
 from shared_data.cli.arguments import positive_number
+from shared_data.errors import SettingsError
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.timing import medians, seconds
@@ -33,17 +35,22 @@ from shared_data.timing import medians, seconds
 SIDE, BANDS, CLASSES, LABELLED = 145, 200, 16, 10249
 TRAIN = VALIDATION = 1018
 BATCH = 16
-EVALUATED = 256  # patches of one timed evaluation
+EVALUATED = 256  # number of patches in a timed evaluation
 _FORM = "shared"
 
 Action = Callable[[], None]
 
 
 def load_literal() -> ModuleType:
-    """tests/a2s2k_resnet_literal.py beside the package's folder, by path: it is no part of the package."""
+    """tests/a2s2k_resnet_literal.py beside the package's folder, by path: it is no part of the package.
+
+    Raises: SettingsError outside a checkout.
+    """
     path = Path(__file__).resolve().parent.parent / "tests" / "a2s2k_resnet_literal.py"
+    if not path.is_file():
+        raise SettingsError("%s does not exist; run the benchmark in a checkout of the repository." % path)
     specification = importlib.util.spec_from_file_location("a2s2k_literal", str(path))
-    assert specification is not None and specification.loader is not None  # there is one for every .py file
+    assert specification is not None and specification.loader is not None  # a .py file always has a loader
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
@@ -136,7 +143,7 @@ def memory_of(model: str, which: str) -> Dict[str, float]:
 
 
 def print_memory(model: str, which: str) -> int:
-    """What `memory_of` reads."""
+    """The output that `memory_of` reads."""
     keep_freed_memory()
     imported = environment.peak_memory_mb()
     subject = SIDES[which](model, torch.device("cpu"))

@@ -16,7 +16,7 @@ from shared_data.runs.model_file import ARRAYS, TRAINED, ModelFile, as_content, 
 
 
 def copy_of(network: torch.nn.Module) -> Dict[str, torch.Tensor]:
-    """The network's state, on the CPU, detached from it."""
+    """A detached copy of the network's state on the CPU."""
     return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
 
@@ -42,7 +42,7 @@ def read(path: Path) -> Dict[str, Any]:
     safely = {"weights_only": True} if known else {"pickle_module": restricted_pickle}
     try:
         content = torch.load(str(path), map_location="cpu", **safely)
-    except Exception as error:  # torch.load raises nearly anything on a damaged file
+    except Exception as error:  # torch.load may raise any exception on a damaged file
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise CheckpointError(
             "%s is damaged or holds more than tensors and numbers (%s); give another file." % (path, reason)
@@ -53,7 +53,8 @@ def read(path: Path) -> Dict[str, Any]:
 
 
 def write_model(path: Path, state: Dict[str, torch.Tensor], model: ModelFile) -> None:
-    """Weights, as `model`, and all else that predicting needs. Raises: OSError where the folder cannot be written."""
+    """Write the weights, as `model`, and everything else that predicting needs. Raises: OSError where the folder cannot
+    be written."""
     content = as_content(model)
     content[ARRAYS] = {name: torch.from_numpy(array) for name, array in content[ARRAYS].items()}
     content[TRAINED] = torch.from_numpy(content[TRAINED])
@@ -74,7 +75,7 @@ def read_model(path: Path) -> Tuple[Dict[str, Any], Optional[ModelFile]]:
 
 
 def _as_array(value: Any) -> Any:
-    """A plain tensor's numbers; anything else as it is, for `from_content` to refuse."""
+    """A plain tensor as an array; other values unchanged, so that `from_content` refuses them."""
     is_plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_quantized
     return value.detach().numpy() if is_plain and value.dtype is not getattr(torch, "bfloat16", None) else value
 
@@ -82,7 +83,7 @@ def _as_array(value: Any) -> Any:
 def load_weights(network: torch.nn.Module, state: Dict[str, Any], path: Path, what: str) -> None:
     """Give a network the weights of a file. what: the network, in words.
 
-    Raises: CheckpointError that says first what is missing or left over.
+    Raises: CheckpointError naming the first missing and surplus entries.
     """
     try:
         network.load_state_dict(state)

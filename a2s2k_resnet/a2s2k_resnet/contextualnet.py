@@ -30,7 +30,7 @@ class ChannelResponseNorm(nn.Module):
 
 
 class ContextualNet(nn.Module):
-    """(N, P, P, B) patches to class logits (N, K). Its last convolution is as wide as the patch it is built for."""
+    """(N, P, P, B) patches to class logits (N, K). The kernel of its last convolution has the side of the patch."""
 
     def __init__(self, bands: int, num_classes: int, patch: int) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ class Decisions:
     kernel: form of the selective kernel, `shared` (one excitation for both branches) or `per_branch`.
     preprocessing: pixels on which principal components and scaling are fitted, `scene` or `train`.
     pca_solver: how the components are found where some are left out, `randomised` or `full`; all of them: in full.
-    monitored: what early stopping looks at, `last_validation_batch` or `mean_validation_loss`.
+    monitored: the value that early stopping compares, `last_validation_batch` or `mean_validation_loss`.
     weights_kept: the epoch whose weights early stopping restores, `first_worse_epoch` or `best_epoch`.
     aa_beside_recall: a second AA in the record as `aa_released`, `precision`, or `none`.
     validation: pixels that validate. learning_rate: over the epochs. split: how the pixels are drawn, as the `release`
@@ -38,12 +38,12 @@ class Decisions:
 
 PROTOCOLS: Dict[str, Decisions] = {
     "released": Decisions(
-        # both branches pass the same excitation, so the softmax over them is always one half
+        # both branches have the same excitation, so the softmax over them is always one half
         kernel="shared",
         # the release transforms the cube before it draws the split: test spectra shape mean, axes and scale
         preprocessing="scene",
-        # scikit-learn 0.22's automatic choice for 15 components of Salinas, the one scene that leaves some out. From
-        # which state it draws is not known to us; here from the run's seed, so that a run can be repeated
+        # scikit-learn 0.22's automatic choice for 15 components of Salinas, the one scene that leaves some out. Its #
+        # random state is unknown to us; here it is the run's seed, so that a run can be repeated
         pca_solver="randomised",
         # the evaluation resets its sum at every mini-batch: what is left is the loss of the last, at most 16 pixels
         monitored="last_validation_batch",

@@ -22,6 +22,6 @@ def device_name(device: torch.device) -> Optional[str]:
 
 
 def wait_for(device: torch.device) -> None:
-    """Return when the device has done what it was given; no time can be told before."""
+    """Wait until the device is idle, as a time measurement requires."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

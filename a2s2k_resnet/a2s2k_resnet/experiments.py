@@ -22,8 +22,8 @@ CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / 
 PAPER = "a2s2k"  # in commands, folders and records
 OWN = "a2s2k"  # the paper's model: the experiment without a suffix
 
-# ContextualNet's last convolution is as wide as the patch, and the release's weights are for 9×9; every other model
-# takes the side of the scene's configuration
+# ContextualNet's last convolution has the side of the patch, 9×9 in the release's weights; all other models use the #
+# patch side of the scene's configuration
 PATCH_SIDES = {"contextualnet": 9}
 
 
@@ -46,7 +46,7 @@ def base_and_model(experiment: str) -> Tuple[str, str]:
 
 
 def _changes(model: str) -> List[str]:
-    """What a baseline changes in the configuration, as overrides."""
+    """A baseline's changes to the configuration, as overrides."""
     if model == OWN:
         return []
     changes = ["model.name=%s" % model]
@@ -59,7 +59,7 @@ def scene_of(name: str) -> str:
 
 
 def describe(experiment: str) -> str:
-    """What `list` shows: the head comment of the configuration, or what a baseline changes in it."""
+    """The text for `list`: the head comment of the configuration, or a baseline's changes to it."""
     base, model = base_and_model(experiment)
     if model == OWN:
         return head_comment(CONFIGS, base)

@@ -1,10 +1,10 @@
 """The release's 3-D convolutions, computed as 2-D convolutions and matrix products.
 
-No Conv3d of these networks needs three dimensions at once. A kernel (1,1,k) runs along the bands alone, so the P×P
-pixels of a patch may be one axis; a kernel (3,3,1) acts on a depth of 1; a kernel as deep as its input leaves no
-depth. The parameters keep the Conv3d shapes of the official checkpoints; only the computation is folded.
+No Conv3d of these networks spans three dimensions at once. A kernel (1,1,k) spans only bands, so the P×P pixels of a
+patch can be one axis; a kernel (3,3,1) acts on a depth of 1; a kernel with the depth of its input has an output of
+depth 1. The parameters keep the Conv3d shapes of the official checkpoints; only the computation is folded.
 
-Two layouts stand for the release's (N, C, P, P, D):
+Two layouts replace the release's (N, C, P, P, D):
     spectral features  (N, C, P·P, D)   P·P pixels, D bands
     spatial features   (N, C, P, P)     depth 1, or depth as channels
 On a CPU both lie in memory with the channels last, for which thin convolutions run about 1.5 times as fast.
@@ -16,19 +16,19 @@ from torch import Tensor, nn
 
 from a2s2k_resnet.batch_norm import BatchNorm
 
-# the CPU convolutions of PyTorch 1.4 would copy channels-last tensors back and forth
+# the CPU convolutions of PyTorch 1.4 would convert channels-last tensors to the default layout and back
 _CHANNELS_LAST = F.conv2d(
     torch.zeros(1, 2, 2, 2).contiguous(memory_format=torch.channels_last), torch.zeros(2, 2, 1, 1)
 ).is_contiguous(memory_format=torch.channels_last)
 
 
 def wants_channels_last(x: Tensor) -> bool:
-    """Whether the device of x convolves faster with the channels last in memory."""
+    """Whether convolutions on the device of x are faster in the channels-last layout."""
     return _CHANNELS_LAST and not x.is_cuda
 
 
 def fast_layout(x: Tensor) -> Tensor:
-    """The same 4-D tensor, in the memory order in which its device convolves best."""
+    """The same 4-D tensor, in the memory layout with the fastest convolutions on its device."""
     return x.contiguous(memory_format=torch.channels_last) if wants_channels_last(x) else x.contiguous()
 
 
@@ -40,7 +40,7 @@ def as_image(patches: Tensor) -> Tensor:
 def norm_relu(channels: int) -> nn.Sequential:
     """BatchNorm with the eps 1e-3 the release uses outside its blocks, then ReLU.
 
-    Folding only renames positions: the mean is taken over the same numbers as by the release's BatchNorm3d.
+    Folding only reshapes: the statistics are over the same numbers as in the release's BatchNorm3d.
     """
     return nn.Sequential(BatchNorm(channels, eps=1e-3, relu=True))
 
@@ -59,7 +59,8 @@ class SpectraConv(nn.Conv3d):
         batch, side, _, bands = patches.shape
         spectra, weight = patches.reshape(batch, 1, side * side, bands), self.weight[:, :, 0]
         if wants_channels_last(patches):
-            # a single channel has no layout; a second one without weight makes the result channels-last
+            # with a single channel PyTorch detects no layout; a second one of zero weight makes the result
+            # channels-last
             spectra, weight = fast_layout(spectra.expand(-1, 2, -1, -1)), F.pad(weight, (0, 0, 0, 0, 0, 1))
         return F.conv2d(spectra, weight, self.bias, stride=self.stride[1:])
 

@@ -1,4 +1,4 @@
-"""A2S2K-ResNet and its baselines as a `Method`: what `reproduce`, `predict` and the audit call."""
+"""A2S2K-ResNet and its baselines as a `Method`, for `reproduce`, `predict` and `audit`."""
 
 from typing import Any, Dict, Optional, Tuple
 
@@ -55,7 +55,7 @@ def inputs(model: ModelFile, image: SceneImage, pixels: np.ndarray) -> np.ndarra
     return components.reshape(-1, components.shape[2])[pixels]
 
 
-def sees(configuration: Configuration, mask: np.ndarray) -> np.ndarray:
+def receptive_field(configuration: Configuration, mask: np.ndarray) -> np.ndarray:
     """(H, W) bool, the pixels whose patch holds some pixel of a mask."""
     return near(mask, configuration.settings["patch"]["side"] // 2)
 
@@ -81,7 +81,7 @@ METHOD = Method(
     fit=fit,
     load=load,
     inputs=inputs,
-    sees=sees,
+    receptive_field=receptive_field,
     environment=describe_environment,
     peak_gpu_mb=peak_gpu_mb,
 )

@@ -1,4 +1,4 @@
-"""How many test pixels see training pixels: the price of a random split with patches, in numbers.
+"""The share of test pixels whose patch holds training pixels under a random split.
 
 python -m a2s2k_resnet.overlap indianpines --seed 1331
 """
@@ -19,7 +19,8 @@ from shared_data.splits.draws import Split
 
 
 class Overlap(NamedTuple):
-    """Shares (0..1) of the test pixels whose patch holds a training pixel, and one of the test pixel's own class."""
+    """Shares (0..1) of the test pixels whose patch holds a training pixel of any class, and of the test pixel's
+    class."""
 
     any_class: float
     same_class: float

@@ -1,8 +1,8 @@
 """Patches around pixels, gathered when they are needed from one padded scene on the device.
 
-A patch tensor of a whole scene would take P² times the scene's memory. Here the zero-padded scene lies on the device
-once, as a table of spectra, and a batch is one look-up in it. A memory-mapped scene may be larger than any memory: it
-stays in its file, and the patches of a batch are gathered on the host.
+A patch tensor of a whole scene would take P² times the scene's memory. Here the device holds the zero-padded scene
+once, as a table of spectra, and a batch is one look-up in it. A memory-mapped scene stays in its file, and the host
+gathers the patches of a batch.
 """
 
 import math
@@ -96,7 +96,7 @@ class MinibatchStream:
         self._targets = torch.from_numpy(labels.ravel()[indices].astype(np.int64) - 1)
         self._generator = torch.Generator()
         self._generator.manual_seed(seed)
-        self._order: List[int] = []  # positions of the current epoch still to come
+        self._order: List[int] = []  # remaining positions of the current epoch
 
     def __len__(self) -> int:
         """Mini-batches of an epoch."""

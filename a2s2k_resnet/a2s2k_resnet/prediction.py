@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from a2s2k_resnet.patches import PatchGatherer
 
-BATCH_CPU, BATCH_GPU = 32, 1024  # patches at once; on a CPU more are no faster and take more memory
+BATCH_CPU, BATCH_GPU = 32, 1024  # patches per batch; on a CPU more are no faster and take more memory
 
 
 @torch.no_grad()
@@ -33,7 +33,7 @@ def _logits_of_batches(network: nn.Module, gatherer: PatchGatherer, pixels: Tens
 def predict_pixels(network: nn.Module, gatherer: PatchGatherer, indices: np.ndarray, batch: int = 0) -> np.ndarray:
     """Classes 1..K of flat C-order pixel indices, uint8, in their order; see `pixel_logits`.
 
-    Beside a batch nothing is held but the classes: the logits of all pixels could fill the memory.
+    Only a batch's logits are in memory, because those of all pixels might not fit.
     """
     pixels = torch.from_numpy(np.ascontiguousarray(indices, dtype=np.int64))
     batches = _logits_of_batches(network, gatherer, pixels, batch)

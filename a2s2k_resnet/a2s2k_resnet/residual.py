@@ -28,8 +28,8 @@ def spatial_conv(kernels: int) -> SpatialConv:
 class EfficientChannelAttention(nn.Module):
     """A gate per channel in 0..1 from the channel averages of its neighbours: (N, C, ., .) to (N, C, 1, 1).
 
-    The release convolves the averages as an image of height 1 with a 3×3 kernel: only the middle row meets anything
-    but padding. The outer rows are kept as parameters; their gradient is zero.
+    The release convolves the averages as an image of height 1 with a 3×3 kernel: only the kernel's middle row touches
+    values other than padding. The outer rows remain parameters with a gradient of zero.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class EfficientChannelAttention(nn.Module):
         self.conv = nn.Conv2d(1, 1, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        # a sum and a division of (N, C) numbers: the gradient of `mean` would divide a whole map
+        # sum, then divide (N, C) numbers: the backward pass of `mean` would divide a whole map
         average = (x.sum(dim=(2, 3)) / (x.shape[2] * x.shape[3])).unsqueeze(1)
         gate = torch.sigmoid(F.conv1d(average, self.conv.weight[:, :, 1], padding=1))
         return gate.transpose(1, 2).unsqueeze(3)

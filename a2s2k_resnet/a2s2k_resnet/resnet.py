@@ -1,8 +1,8 @@
-"""ResNet-34 and PyResNet-34 (baselines of the release): the usual trunk of basic blocks on the patch as an image.
+"""ResNet-34 and PyResNet-34 (baselines of the release): the usual basic blocks, with the patch as the input image.
 
-A patch is a tiny image: 9×9 pixels are 1×1 from the third stage on. A padded 3×3 kernel meets a map of 1×1 with its
-centre alone, and a 2×2 map at stride 2 with four of its nine taps; the taps that meet nothing but padding are left
-out of the computation. Their gradient is zero either way.
+A patch is a small image: 9×9 pixels become 1×1 from the third stage on. On a padded 1×1 map only the centre tap of a
+3×3 kernel touches a value, on a 2×2 map at stride 2 four of its nine taps do. Taps that touch only padding are not
+computed; their gradient is zero either way.
 """
 
 from typing import Tuple
@@ -16,7 +16,7 @@ _HIDDEN = 512  # width of PyResNet's heads
 
 
 class PaddedConv3x3(nn.Conv2d):
-    """3×3 convolution without bias, padding 1, that skips the taps which only meet padding."""
+    """3×3 convolution without bias, padding 1, that skips the taps that touch only padding."""
 
     def __init__(self, channels_in: int, channels: int, stride: int = 1) -> None:
         super().__init__(channels_in, channels, 3, stride=stride, padding=1, bias=False)
@@ -52,7 +52,7 @@ class BasicBlock(nn.Module):
 
 
 def stage(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
-    """A row of basic blocks; the first one strides."""
+    """A sequence of basic blocks; the first has the stride."""
     first = BasicBlock(channels_in, channels, stride)
     return nn.Sequential(first, *[BasicBlock(channels, channels, 1) for _ in range(blocks - 1)])
 

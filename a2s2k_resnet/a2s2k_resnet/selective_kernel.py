@@ -33,7 +33,7 @@ def pointwise(conv: nn.Conv3d, x: Tensor) -> Tensor:
 
 
 class SelectiveKernel(nn.Module):
-    """The network's front end; a base class, because its parameters have no prefix in official checkpoints.
+    """The network's first layers; a base class, because their parameters have no prefix in official checkpoints.
 
     bands: B, at least 7. kernels: F. form: one of `FORMS`.
     """

@@ -8,7 +8,7 @@ from a2s2k_resnet.selective_kernel import KERNELS
 
 MINIMUM_BANDS = 7
 PATCH_SIDES = (7, 9, 11)
-_DEPTH = 128  # channels after the bands are gone
+_DEPTH = 128  # channels after the bands are collapsed
 _POOL = 5
 
 
@@ -24,7 +24,7 @@ def check_sizes(name: str, bands: int, patch: int) -> None:
 
 
 def bands_to_channels(bands: int, kernels: int) -> BandsToChannels:
-    """The convolution as deep as the ceil((B−6)/2) bands left by the stride-2 convolution of the front end."""
+    """The convolution over all ceil((B−6)/2) bands that the stride-2 convolution of the first layers leaves."""
     return BandsToChannels(kernels, _DEPTH, (1, 1, (bands - 5) // 2))
 
 

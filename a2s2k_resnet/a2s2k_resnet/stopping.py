@@ -1,23 +1,24 @@
-"""When training stops and whose epoch's weights are used. The rules decide; the trainer saves, restores and stops.
+"""Early stopping: when training stops, and which epoch's weights are used. Rules decide; the trainer carries it out.
 
-A rule is told, after every epoch, the losses of the validation mini-batches in the order they were evaluated, and
-answers with an `Action`.
+After every epoch a rule receives the losses of the validation mini-batches, in order of evaluation, and returns an
+`Action`.
 
 `LastBatchRule`, the release:
     - the monitored value is the loss of the last validation mini-batch alone (at most 16 shuffled pixels);
-    - an epoch is worse where the value before is less than its own, nowhere else. An equal loss is not worse, so
-      a validation loss that stays at 0 never stops the training;
-    - the first epoch of every streak of worse ones keeps its weights: those of the worse epoch, not of the best. A
-      streak begins anew after each epoch that is not worse and overwrites what an earlier streak kept;
+    - an epoch is worse if the previous value is less than its own. An equal loss is not worse, so a validation loss
+      that stays at 0 never stops the training;
+    - the first epoch of every streak of worse epochs keeps its weights: those of the worse epoch, not of the best. A
+      new streak begins after each epoch that is not worse, and overwrites the weights of an earlier streak;
     - the `patience`-th epoch of a streak restores the kept weights and stops;
-    - where the epochs run out before that, nothing is restored: the last epoch's weights are used.
-  Known of the release: it compares the newest loss with the one before by `<`; it acts where the loss rises above the
-  best so far; it never stops on repeated zeros; NaN and first losses above 100 meet the same comparison. Our reading:
-    - "the one before" is the last one that was not worse: a worse one leaves it in place, so it is the lowest so far
-      (without NaN). Otherwise the best so far would play no part;
+    - if the maximum number of epochs comes first, nothing is restored: the last epoch's weights are used.
+  Known of the release: it compares the newest loss with the previous one by `<`; it acts if the loss rises above the
+  best so far; it never stops on repeated zeros; NaN and first losses above 100 pass through the same comparison. Our
+  interpretation:
+    - "the previous one" is the last loss that was not worse: a worse one does not replace it, so it is the lowest so
+      far (without NaN). Otherwise the best so far would have no effect;
     - before the first epoch it is 100: a first loss above 100 is worse;
-    - NaN is not worse than anything and takes the place of the value before, and nothing is worse than NaN: the epoch
-      after it begins anew, whatever its loss.
+    - NaN is never worse and replaces the previous value, and no loss is worse than NaN: the epoch after it is not
+      worse, whatever its loss.
 
 `MeanLossRule`, for the paper's protocol:
     - the monitored value is the mean loss over all validation pixels;
@@ -38,9 +39,9 @@ class Action(NamedTuple):
 
 
 class _Rule:
-    """What both rules share: the best value, the length of the streak, the epoch whose weights are kept."""
+    """Base of both rules: the best value, the length of the streak, the epoch whose weights are kept."""
 
-    restores_at_end = False  # restore the kept weights where the epochs run out
+    restores_at_end = False  # whether to restore the kept weights after the last possible epoch
     start = float("inf")  # what the first epoch is compared with
 
     def __init__(self, patience: int = 20) -> None:
@@ -88,7 +89,7 @@ class _Rule:
         raise NotImplementedError
 
     def is_worse(self, value: float) -> bool:
-        """Whether an epoch with this value is worse than what was before it."""
+        """Whether an epoch with this value is worse than the previous ones."""
         raise NotImplementedError
 
     def keeps(self, worse: bool) -> bool:

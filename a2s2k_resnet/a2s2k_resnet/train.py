@@ -25,7 +25,7 @@ from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import SceneImage
 from shared_data.splits.labels import Labels
 
-NEEDS_TWO_PATCHES = ("resnet", "pyresnet")  # in training; their last maps are 1×1 pixel
+NEEDS_TWO_PATCHES = ("resnet", "pyresnet")  # in training, for BatchNorm on maps of 1×1 pixel
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 

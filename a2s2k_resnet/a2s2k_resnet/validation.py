@@ -1,8 +1,8 @@
 """The validation pixels after every epoch: losses of shuffled mini-batches, as the release's loader forms them.
 
-The mini-batches matter to one rule of early stopping, which looks at the last one alone. In evaluation mode a pixel's
-logits do not depend on its neighbours in the batch, so they are computed in batches as large as the device likes and
-cut into the loader's mini-batches afterwards.
+The mini-batches matter to one rule of early stopping, which uses only the last one. In evaluation mode a pixel's logits
+do not depend on the rest of the batch, so they are computed in batches of the device's best size and then cut into the
+loader's mini-batches.
 """
 
 from typing import Any, Dict, List, NamedTuple

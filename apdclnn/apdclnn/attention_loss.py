@@ -1,4 +1,4 @@
-"""The attention-loss subnetwork (S5, R10): class maps with a loss of their own weigh the fused map."""
+"""The attention-loss subnetwork (S5, R10): class maps, trained by an auxiliary loss, weight the fused map."""
 
 from typing import Any, NamedTuple, Optional
 
@@ -6,7 +6,7 @@ from apdclnn.layers import convolution, norm_relu
 from apdclnn.tf_stack import tf
 
 AUXILIARY_WEIGHT = 0.5
-_MAPS = 64  # of the convolution before the class maps
+_MAPS = 64  # channels of the convolution before the class maps
 
 
 class Attended(NamedTuple):
@@ -17,7 +17,8 @@ class Attended(NamedTuple):
 
 
 def attend(fused: Any, num_classes: int) -> Attended:
-    """R10: class maps of the fused map (N, p, p, C); their means are the auxiliary logits, their mix the attention."""
+    """R10: class maps of the fused map (N, p, p, C); their means are the auxiliary logits, their combination the
+    attention."""
     x = norm_relu(convolution(fused, _MAPS, 3, "attention_conv"), "attention_norm")
     class_maps = convolution(x, num_classes, 1, "class_maps")
     attention = tf.sigmoid(convolution(class_maps, 1, 1, "attention_map"))

@@ -1,6 +1,6 @@
 """Time of a training step and of prediction: ours against PDConvLSTM2D equation by equation, on random components.
 
-Both networks live in one process and are asked in turn; the sizes are a scene's.
+Both networks run alternately in one process, at the sizes of a scene.
 """
 
 import argparse
@@ -30,14 +30,14 @@ def load_literal() -> Any:
     if not _LITERAL.is_file():
         raise SettingsError("%s does not exist; run the benchmark in a checkout of the repository." % _LITERAL)
     specification = importlib.util.spec_from_file_location("literal", str(_LITERAL))
-    assert specification is not None and specification.loader is not None  # there is one for every .py file
+    assert specification is not None and specification.loader is not None  # a .py file always has a loader
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
 
 
 def build_models(experiment: str, device: str) -> Dict[str, Model]:
-    """`literal` and `ours` with the same numbers, on random features of a scene of 64×64 pixels."""
+    """`literal` and `ours` with equal weights, on random features of a scene of 64×64 pixels."""
     config = experiments.load(experiment)
     random = np.random.RandomState(0)
     features = [

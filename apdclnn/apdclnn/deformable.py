@@ -1,4 +1,4 @@
-"""Deformable sampling of feature maps (S1, R5): every pixel of every map is read where a learnt offset points to."""
+"""Deformable sampling of feature maps (S1, R5): every map is read at each pixel's position plus a learnt offset."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from apdclnn.tf_stack import tf, tflearn
 
 
 def deform(x: Any, parts: int) -> Any:
-    """R5: (M, H, W, parts·C) read at offsets that a 3×3 convolution of it predicts; at first these are zero.
+    """R5: (M, H, W, parts·C) read at offsets that a 3×3 convolution of it predicts; initially zero.
 
     Each complex map has its own offsets; its real and imaginary part share them.
     """
@@ -42,7 +42,7 @@ def bilinear_sample(x: Any, offsets: Any, parts: int) -> Any:
 
 
 def _mix(a: Any, b: Any, share: Any) -> Any:
-    """a + share·(b − a), the share (M, H, W, C) being that of all parts."""
+    """a + share·(b − a); all parts have the same share (M, H, W, C)."""
     return a + share[..., None] * (b - a)
 
 

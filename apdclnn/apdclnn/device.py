@@ -9,7 +9,7 @@ from shared_data.runs.device import gpu_index
 def _gpus() -> List[str]:
     """Descriptions of the CUDA devices TensorFlow sees."""
     if ERA:
-        from tensorflow.python.client import device_lib  # it wakes every device, so only where nothing else tells
+        from tensorflow.python.client import device_lib  # initialises every device, so only where there is no other way
 
         if not tf.test.is_built_with_cuda():
             return []
@@ -27,5 +27,5 @@ def select_device(name: str = "auto") -> str:
 
 
 def device_name(device: str) -> Optional[str]:
-    """What TensorFlow calls a GPU, None for the CPU."""
+    """TensorFlow's description of a GPU, None for the CPU."""
     return None if device == "/cpu:0" else _gpus()[int(device.rpartition(":")[2])]

@@ -1,4 +1,4 @@
-"""How long a run will take, from one timed step and one timed batch of prediction."""
+"""Estimate the duration of a run from one timed step and one timed batch of prediction."""
 
 import time
 
@@ -9,7 +9,7 @@ from apdclnn.prediction import BATCH, predict_pixels
 
 
 def estimate(model: Model, pixels: np.ndarray, targets: np.ndarray, steps: int, scene_pixels: int) -> str:
-    """A sentence for the user; the model is left as it was.
+    """A sentence for the user; the model is restored afterwards.
 
     pixels, targets: a mini-batch to time. steps: optimizer steps of the run. scene_pixels: H·W, to predict.
     """

@@ -18,7 +18,7 @@ CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / 
 
 PAPER = "apdclnn"  # in commands, folders and records
 
-# the paper's components, by their switch in [network]
+# the paper's components, by their keys in [network]
 COMPONENTS = ("complex", "deformable", "gabor", "attention_loss")
 
 _WITHOUT = "-without-"
@@ -47,7 +47,7 @@ def scene_of(name: str) -> str:
 
 
 def describe(experiment: str) -> str:
-    """What `list` shows: the head comment of the configuration, or what an ablation changes in it."""
+    """The text for `list`: the head comment of the configuration, or an ablation's change to it."""
     base, component = base_and_ablation(experiment)
     return "%s with network.%s=false" % (base, component) if component else head_comment(CONFIGS, base)
 

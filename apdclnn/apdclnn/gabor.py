@@ -25,7 +25,7 @@ TRUNCATION = 3.0  # radius of a kernel in σ
 ANGLES = tuple(math.pi * quarter / 4 for quarter in range(4))
 
 THREADS = min(os.cpu_count() or 1, 8)
-# pixels filtered along the bands at a time: fits the caches, and is no power of two, which would thrash them
+# pixels filtered along the bands at a time: fits the caches; not a power of two, whose strides collide in them
 SLAB = 2000
 
 _ROUNDING = 1e-12  # sines and cosines of exact multiples of π/4 differ from the true value by less
@@ -35,7 +35,7 @@ Complex = Tuple[np.ndarray, Optional[np.ndarray]]  # real and imaginary part; No
 
 
 def _without_rounding(value: Any) -> np.ndarray:
-    """The value with what is zero but for rounding set to zero."""
+    """The value, or zero where it differs from zero by rounding only."""
     return np.where(np.abs(value) < _ROUNDING, 0.0, value)
 
 
@@ -68,7 +68,7 @@ class Filter(NamedTuple):
 def bank(frequencies: Sequence[float]) -> List[Filter]:
     """The filters of 13 directions at each frequency, in the order frequency, φ, θ.
 
-    θ and φ take 0, π/4, π/2 and 3π/4; at φ = 0 the wave runs along the bands for every θ, so it counts once.
+    θ and φ take 0, π/4, π/2 and 3π/4; at φ = 0 all θ give the same wave along the bands, which is included once.
 
     Raises: ValueError when no frequency is given, one is given twice, or one lies outside (0, 0.5].
     """
@@ -96,7 +96,8 @@ def kernels(filter: Filter, sigma: float) -> Tuple[np.ndarray, np.ndarray, np.nd
 
     sigma is in pixels; each kernel reaches ceil(3σ) pixels to both sides. S is the sum of the 3-D Gaussian envelope
     over this support, its third root in each kernel: a cosine of the filter's own frequency and of amplitude 1 gets a
-    magnitude of about 1/2 (at f = 1/2, where it is its own opposite wave, up to 1), so the frequencies compare.
+    magnitude of about 1/2 (at f = 1/2, where the wave equals its conjugate, up to 1), so responses of different
+    frequencies are comparable.
     """
     radius = reach(sigma)
     offsets = np.arange(-radius, radius + 1)
@@ -189,7 +190,7 @@ def filter_bands(real: np.ndarray, imaginary: Optional[np.ndarray], bands: np.nd
     im = _sum(_filtered(real, bands_im, _ONE), _filtered(imaginary, bands_re, _ONE))
     if im is None:
         return np.abs(re, out=re)
-    # not cv2.magnitude: in OpenCV 4.12 the last bit of its results changes from call to call
+    # not cv2.magnitude: in OpenCV 4.12 the last bit of its results differs from call to call
     np.multiply(re, re, out=re)
     np.multiply(im, im, out=im)
     return np.sqrt(_sum(re, im), out=re)

@@ -1,15 +1,15 @@
 """Hand-crafted features of a scene: principal components of all its Gabor responses, streamed and cached.
 
-52 filters make 52 cubes out of one, too much to hold. So every response is computed twice, and dropped each time:
+52 filters make 52 cubes out of one, too much for memory. So every response is computed twice, and discarded each time:
 
     pass 1    its values at a sample of the pixels, at most SAMPLE_PIXELS; on them the PCA is fitted
     pass 2    its share (response − mean) · weights of the components at all pixels, added up over the filters
 
-A scene no larger than the sample needs only pass 1, at all of its pixels. A memory-mapped scene goes through both
-passes in slabs of rows, each read with the rows around it that the filters reach, so that a pass reads the file once.
+A scene no larger than the sample needs only pass 1, at all of its pixels. A memory-mapped scene is processed in slabs
+of rows, each read with a margin of the filters' radius, in both passes, so that a pass reads the file once.
 
-The result, and the PCA beside it, is cached under a name made of everything it depends on. The PCA of one scene can be
-applied to another.
+The result, and the PCA beside it, is cached under a name that is a hash of everything it depends on. The PCA of one
+scene can be applied to another.
 
 Source: reconstruction choice R8.
 """
@@ -42,7 +42,7 @@ from shared_data.files.atomic import atomic_path
 from shared_data.runs.progress import TrainingProgress
 from shared_data.scenes.mapped import is_mapped, row_blocks, storage_like
 
-CACHE_VERSION = "gabor features 3"  # to be raised by any change of the numbers
+CACHE_VERSION = "gabor features 3"  # increase it with every change of the results
 SAMPLE_PIXELS = 4096
 SEED = 0  # of the sample and of the randomised PCA
 # enough for 20 components of Indian Pines to agree with the exact ones to 1e-4; scikit-learn's own choice, 7, to 2e-2
@@ -185,7 +185,7 @@ def _compute(
 ) -> Tuple[np.ndarray, GaborFit]:
     """The features (H·W, components) of a checked cube, fitted on the chosen pixels where no fit is given.
 
-    Which way a scene takes depends on its size alone: applied to the scene it is of, a fit gives the same bits again.
+    The computation depends only on the scene's size, so a fit applied to its own scene gives the same bits again.
     """
     pixels = cube.shape[0] * cube.shape[1]
     small = pixels <= SAMPLE_PIXELS
@@ -205,17 +205,17 @@ def _compute(
         if small:
             sample -= fit.mean
             return sample.dot(fit.weights), fit
-        sample = None  # its memory is needed
+        sample = None  # frees its memory
         features = storage_like(cube, (pixels, components), np.float32)
         _project(rows, bank_kernels, fit.mean, fit.weights, features, advance)
         return features, fit
 
 
 class _Rows(NamedTuple):
-    """Some rows of a cube as images of its bands, and around them the rows that filters reach.
+    """A slab of a cube's rows as images of its bands, with a margin of the filters' radius.
 
     planes: (B, h, W). first: flat index of their first pixel in the scene. wanted: flat indices in the scene of the
-    pixels whose responses are right, those of the rows without the ones around.
+    pixels with exact responses, those of the slab without the margin.
     """
 
     planes: np.ndarray
@@ -223,18 +223,18 @@ class _Rows(NamedTuple):
     wanted: slice
 
     def within(self, pixels: Union[slice, np.ndarray]) -> Union[slice, np.ndarray]:
-        """Flat indices in the planes of those in the scene."""
+        """Convert flat indices in the scene to flat indices in the planes."""
         if isinstance(pixels, slice):
             return slice(pixels.start - self.first, pixels.stop - self.first)
         return pixels - self.first
 
 
 class _MappedRows:
-    """All rows of a memory-mapped cube, slab by slab; each is read into the memory of the one before."""
+    """All rows of a memory-mapped cube, slab by slab; each is read into the memory of the previous one."""
 
     def __init__(self, cube: np.ndarray, around: int) -> None:
         self._cube, self._around = cube, around
-        # with fewer rows than lie around them, most of the filtering would be done for rows that are not wanted
+        # slabs smaller than the margin would spend most of the filtering on the margin
         self._rows = max(around, _ROWS_BYTES // cube[0].nbytes)
 
     def __len__(self) -> int:
@@ -251,7 +251,8 @@ class _MappedRows:
 
 
 def _sampled(pixels: np.ndarray) -> np.ndarray:
-    """At most SAMPLE_PIXELS of ascending flat indices, ascending. By chance: a fixed step could follow the columns."""
+    """At most SAMPLE_PIXELS of ascending flat indices, ascending. At random, because a fixed step could coincide with
+    the columns."""
     if len(pixels) <= SAMPLE_PIXELS:
         return pixels
     return pixels[np.sort(np.random.RandomState(SEED).choice(len(pixels), SAMPLE_PIXELS, replace=False))]
@@ -304,18 +305,18 @@ def _project(
             real, imaginary = filter_space(some.planes, along_rows, along_columns, some.within(some.wanted))
 
             def centred(part: slice, real=real, imaginary=imaginary, spectral=spectral, own=own) -> None:
-                # in the place of the real part, whose slab has served
+                # overwrites the real part, whose slab is no longer needed
                 real[:, part] = filter_bands(real, imaginary, spectral, part) - mean[own, np.newaxis]
 
             in_threads(centred, slabs(len(part_of_features)))
-            # one product outside of the threads: BLAS has its own, and both together are three times slower
+            # one product outside of the threads: BLAS has its own threads, and nesting both is three times slower
             part_of_features += real.T.dot(weights[own])
             advance()
 
 
 @contextlib.contextmanager
 def _counted(total: int, progress: Optional[Callable[[int, int], None]]) -> Iterator[Advance]:
-    """A function to call after each of `total` filters: it calls `progress`, or moves a bar."""
+    """A function to call after each of `total` filters: it calls `progress`, or advances a progress bar."""
     if progress is None:
         with TrainingProgress(total, 0) as bar:
             yield bar.update
@@ -352,7 +353,7 @@ def _cache_path(
 
 
 def _read(path: Path, shape: Tuple[int, ...], responses: int, mapped: bool) -> Optional[Tuple[np.ndarray, GaborFit]]:
-    """The cached features and their fit; None when there are none, or the file is not as it was written."""
+    """The cached features and their fit; None when there are none, or the file fails its checksum."""
     try:
         with open(str(path), "rb") as file:
             array_bytes = file.seek(-_DIGEST_BYTES, 2)
@@ -384,7 +385,8 @@ def _digest(file: BinaryIO, size: int) -> bytes:
 
 
 def _write(path: Path, features: np.ndarray, fit: GaborFit) -> None:
-    """An ordinary .npy file; behind its array, where numpy's reader does not look, the fit and the SHA-256 of all."""
+    """Write a regular .npy file with the fit and the SHA-256 of everything behind its array, which numpy's reader
+    ignores."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, open(temporary, "w+b") as file:
         for array in (features, *fit):

@@ -1,4 +1,4 @@
-"""APDCLNN as a `Method`: what `reproduce`, `predict` and the audit call."""
+"""APDCLNN as a `Method`, for `reproduce`, `predict` and `audit`."""
 
 from typing import Any, Dict, Tuple
 
@@ -55,14 +55,16 @@ def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
 
 
 def inputs(model: ModelFile, image: SceneImage, pixels: np.ndarray) -> np.ndarray:
-    """(n, T + T') components and, where the network has them, Gabor features; these reach over their filter's width."""
+    """(n, T + T') components and, where the network has them, Gabor features; these depend on all pixels within the
+    filter's radius."""
     features = preprocessing_of(model).apply(image.cube, model.config)
     parts = [part.reshape(-1, part.shape[2])[pixels] for part in features if part is not None]
     return np.concatenate(parts, axis=1)
 
 
-def sees(configuration: Configuration, mask: np.ndarray) -> np.ndarray:
-    """(H, W) bool, the pixels in whose patch a pixel of the mask lies, or in whose Gabor responses of the patch."""
+def receptive_field(configuration: Configuration, mask: np.ndarray) -> np.ndarray:
+    """(H, W) bool, the pixels whose patch, widened by the radius of the Gabor filters if there are any, holds a pixel
+    of the mask."""
     distance, gabor = configuration.settings["patch"]["side"] // 2, configuration.settings["gabor"]
     if configuration.settings["network"]["gabor"]:
         filters = bank(gabor["frequencies"])
@@ -87,6 +89,6 @@ METHOD = Method(
     fit=fit,
     load=load,
     inputs=inputs,
-    sees=sees,
+    receptive_field=receptive_field,
     environment=describe_environment,
 )

@@ -1,4 +1,4 @@
-"""The network in a graph and a session of its own: steps, logits, and every number it consists of."""
+"""The network in a TensorFlow graph and session: training steps, logits, and all variables."""
 
 import warnings
 from typing import Any, Dict, Optional
@@ -16,7 +16,7 @@ class Model:
     """APDCLNN with fresh weights on a scene.
 
     components: (H, W, T) float32. gabor: (H, W, T') float32, None where the structure has no Gabor features. Both are
-    held on the device, unless they are memory-mapped: then their patches are read from the file.
+    on the device, unless they are memory-mapped: then patches are read from the file.
     side: P, odd. device: as TensorFlow names it. seed: of the initial weights.
     Raises: ValueError for sizes that do not fit.
     """
@@ -36,7 +36,7 @@ class Model:
             self.logits = build_network(patches[0], patches[1], num_classes, structure)
             self.loss = loss(self.logits.main, self.logits.auxiliary, self._targets)
             self._step = self._build_step(learning_rate)
-            # whether BatchNorm trains is the session's state, not a number of the model
+            # BatchNorm's training mode is the session's state, not a variable of the model
             self._variables = {v.op.name: v for v in tf.global_variables() if v.op.name != "is_training"}
             variables = self._variables.items()
             self._given = {name: tf.placeholder(v.dtype.base_dtype, v.get_shape()) for name, v in variables}
@@ -50,7 +50,7 @@ class Model:
 
     def _build_step(self, learning_rate: float) -> Any:
         with warnings.catch_warnings():
-            # reading at offsets has a sparse gradient, which becomes a dense one of the map's own size
+            # sampling at offsets has a sparse gradient, which becomes a dense one of the map's size
             warnings.filterwarnings("ignore", message="Converting sparse IndexedSlices")
             return tflearn.optimizers.Adam(learning_rate).get_tensor().minimize(self.loss)
 
@@ -82,22 +82,22 @@ class Model:
         return self._run(False, [self.loss, self.logits.main], pixels, targets)
 
     def numbers(self) -> Dict[str, np.ndarray]:
-        """Every variable by its name: weights, moving statistics, Adam's moments."""
+        """All variables by name: weights, moving statistics, Adam's moments."""
         return self.session.run(self._variables)
 
     def weights(self) -> Dict[str, np.ndarray]:
-        """What prediction needs: `numbers` without Adam's."""
+        """The variables for prediction: `numbers` without Adam's."""
         names = [name for name in self._variables if not _belongs_to_adam(name)]
         return self.session.run({name: self._variables[name] for name in names})
 
     def set_numbers(self, numbers: Dict[str, np.ndarray]) -> None:
-        """Overwrite variables; Adam's may be absent. Raises: ValueError that says what is missing or left over."""
+        """Overwrite variables; Adam's may be absent. Raises: ValueError naming missing and surplus variables."""
         needed = {name for name in self._variables if not _belongs_to_adam(name)}
         own = {name: self._given[name] for name in sorted(self._variables) if name in needed or name in numbers}
         reason = mismatch({name: _Shaped(given) for name, given in own.items()}, numbers)
         if reason:
             raise ValueError(reason)
-        # one call for all of them: a call prepares the graph anew for what it is asked
+        # one call for all of them, because each new set of operations prepares the graph anew
         fed = {self._given[name]: values for name, values in numbers.items()}
         self.session.run([self._assigned[name] for name in sorted(numbers)], fed)
 

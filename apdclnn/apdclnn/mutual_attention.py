@@ -1,4 +1,4 @@
-"""MAMLF (S4, R9): deep and Gabor maps weigh each other, then become one."""
+"""MAMLF (S4, R9): deep and Gabor maps weight each other, then are fused."""
 
 from typing import Any, List, Sequence
 

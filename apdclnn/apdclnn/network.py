@@ -1,4 +1,4 @@
-"""APDCLNN, top-down (S1 to S5): deep maps of a patch, weighed with Gabor maps at every scale, then a class.
+"""APDCLNN, top-down (S1 to S5): deep maps of a patch, mutual attention with Gabor maps at every scale, class logits.
 
 D1, D2, D3 = SSPDCL2DNN(components)        R3 to R7
 Fs = MAMLF(Ds, Gs)                         R8, R9
@@ -19,8 +19,8 @@ from apdclnn.tf_stack import tf
 class Structure(NamedTuple):
     """widths: complex maps of the layers (R7). The others are the paper's components, each an ablation when False.
 
-    complex: without it, as many real maps as there were real and imaginary ones. deformable: without it, the cell reads
-    its input as it is. gabor: Gabor features and MAMLF. attention_loss: the subnetwork.
+    complex: without it, as many real maps as real and imaginary ones together. deformable: without it, the cell reads
+    its input without offsets. gabor: Gabor features and MAMLF. attention_loss: the subnetwork.
     """
 
     widths: Tuple[int, ...]
@@ -48,7 +48,7 @@ def build_network(patches: Any, gabor_patches: Optional[Any], num_classes: int, 
             "a patch of %d × %d pixels cannot be halved %d times; choose a larger patch side or fewer layers"
             % (side, side, scales - 1)
         )
-    # real or imaginary, the number of maps is the same
+    # the number of real channels is the same with and without complex numbers
     channels = tuple(2 * width for width in structure.widths)
     if structure.complex:
         deep = sspdcl2dnn(patches, structure.widths, COMPLEX, structure.deformable)

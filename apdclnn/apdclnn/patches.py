@@ -1,7 +1,7 @@
 """Patches around pixels, gathered inside the graph from one zero-padded scene on the device (R1).
 
-A patch tensor of a whole scene would take P² times the scene's memory; a step is fed nothing but pixel indices. A
-memory-mapped scene may be larger than any memory: there a step is fed its patches, gathered from the file.
+A patch tensor of a whole scene would take P² times the scene's memory; a step is fed only pixel indices. For a
+memory-mapped scene, which may exceed the memory, a step is fed its patches, gathered from the file.
 """
 
 from typing import Any, Dict
@@ -28,7 +28,7 @@ class PatchTable:
         self._padded_width = self.width + side - 1
         self._rows = None if is_mapped(features) else _padded(features, side)
         self._source = tf.placeholder(tf.float32, ((height + side - 1) * self._padded_width, self.steps))
-        # in no collection: it is data, not a weight
+        # in no collection of variables: it is data, not a weight
         self._table = tf.Variable(self._source, trainable=False, collections=[])
 
     def fill(self, session: Any) -> None:
@@ -45,14 +45,14 @@ class PatchTable:
         patches = tf.gather(self._table, corners[:, None] + offsets)
         if self._rows is not None:
             return tf.reshape(patches, (-1, self.side, self.side, self.steps))
-        # fresh weights depend on the number of operations before them: the look-up stays in the graph, unused, and
-        # these two stand for the reshaping and its shape
+        # initial weights depend on the number of operations before them: the look-up stays in the graph, unused, and #
+        # these two replace the reshaping and its shape
         tf.no_op()
         self._fed = tf.placeholder(tf.float32, (None, self.side, self.side, self.steps))
         return self._fed
 
     def fed(self, pixels: np.ndarray) -> Dict[Any, np.ndarray]:
-        """What a session is fed beside the indices: of a memory-mapped scene the patches (N, P, P, T)."""
+        """A session's inputs beside the indices: for a memory-mapped scene the patches (N, P, P, T)."""
         if self._rows is not None:
             return {}
         return {self._fed: patches_around(self._features, pixels, self.side)}

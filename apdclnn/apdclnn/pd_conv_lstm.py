@@ -18,8 +18,8 @@ FORGET_BIAS = 1.0
 def pd_conv_lstm(x: Any, maps: int, parts: int, deformable: bool, scope: str, side: int = 3) -> Any:
     """(T, N, H, W, parts·I) to the hidden states of all T steps, (T, N, H, W, parts·maps); T, H and W static.
 
-    side: of both kernels. What does not depend on the hidden state, sampling and W∗x̃, is computed for all steps at
-    once; the four gates are one convolution.
+    side: of both kernels. Sampling and W∗x̃, which do not depend on the hidden state, are computed for all steps at
+    once; one convolution gives the four gates.
     """
     steps, _, height, width, channels = x.get_shape().as_list()
     inputs, gates = channels // parts, GATES * parts * maps
@@ -42,7 +42,7 @@ def pd_conv_lstm(x: Any, maps: int, parts: int, deformable: bool, scope: str, si
 
 
 def lstm_step(z: Any, cell: Any, parts: int) -> Tuple[Any, Any]:
-    """R6: h' and c' (N, H, W, parts·C) of the gates' z (N, H, W, 4·parts·C) and c, which is the number 0 at first."""
+    """R6: h' and c' (N, H, W, parts·C) of the gates' z (N, H, W, 4·parts·C) and c, which is initially the number 0."""
     i, f, o, g = tf.split(z, GATES, axis=-1)
     candidate = product(tf.sigmoid(i), tf.tanh(g), parts)
     if not isinstance(cell, float):

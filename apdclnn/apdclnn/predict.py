@@ -1,4 +1,4 @@
-"""The trained method: scene → fitted preprocessing → network → every pixel's class; saved to and loaded from a file."""
+"""The trained method: scene → fitted preprocessing → network → class of every pixel; saving and loading."""
 
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
@@ -29,8 +29,8 @@ from shared_data.scenes.loading import SceneImage
 class FittedNetwork(Fitted):
     """A trained network with its preprocessing.
 
-    fitted: what preprocessing learnt, as in the model. weights: of `Model.weights`. device: as TensorFlow names it.
-    trained_on: the scene of training, and the network that holds its features, weights in use; for any other scene
+    fitted: the fitted preprocessing, as in the model. weights: of `Model.weights`. device: as TensorFlow names it.
+    trained_on: the training scene, with the network that holds its features and the weights in use; for any other scene
     features are computed and a network is built.
     """
 
@@ -96,7 +96,7 @@ def load(path: Path, device: str = "auto", bare: Optional[Callable[[], ModelFile
             "the model that these weights belong to." % path
         )
     with settings_of(source):
-        # the shapes of the weights depend on no scene: one pixel is enough to compare them
+        # the shapes of the weights do not depend on the scene: one pixel suffices to compare them
         fitted = preprocessing_of(model)
         network = network_of(_one_pixel(model.config), model.config, model.num_classes, chosen)
     try:

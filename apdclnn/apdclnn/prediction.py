@@ -4,7 +4,7 @@ import numpy as np
 
 from apdclnn.model import Model
 
-BATCH = 128  # patches at once; at 27×27 pixels and 20 steps the largest tensor of a batch has 0.5 GB
+BATCH = 128  # patches per batch; at 27×27 pixels and 20 steps the largest tensor of a batch has 0.5 GB
 
 
 def predict_pixels(model: Model, pixels: np.ndarray, batch: int = BATCH) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""R1, R8: a scene between 0 and 1, its whitened components, one per time step of the cells, and its Gabor features.
+"""R1, R8: a scene scaled to 0..1, its whitened components, one per time step of the cells, and its Gabor features.
 
 Fitted in training, kept with the weights, applied to any scene with as many bands.
 """
@@ -22,7 +22,7 @@ from shared_data.splits.labels import Labels
 
 
 class Features(NamedTuple):
-    """What the network is given of a scene: components (H, W, T) and, where it uses them, Gabor features (H, W, T'),
+    """The network's input from a scene: components (H, W, T) and, where it uses them, Gabor features (H, W, T'),
     float32."""
 
     components: np.ndarray
@@ -30,7 +30,8 @@ class Features(NamedTuple):
 
 
 class Preprocessing(NamedTuple):
-    """What is fitted: the numbers that become 0 and 1, the principal components, and those of the Gabor responses."""
+    """The fitted preprocessing: the values scaled to 0 and 1, the principal components, and those of the Gabor
+    responses."""
 
     lowest: float
     highest: float
@@ -51,7 +52,7 @@ class Preprocessing(NamedTuple):
         return Features(self.whitening.apply(between), gabor)
 
     def arrays(self) -> Dict[str, np.ndarray]:
-        """What a saved model keeps of it."""
+        """The arrays that a saved model holds."""
         arrays = {
             "range": np.array([self.lowest, self.highest]),
             "mean": self.whitening.mean,
@@ -74,7 +75,7 @@ def preprocess(image: SceneImage, labels: Optional[Labels], configuration: Confi
 def fitted_and_features(
     image: SceneImage, labels: Optional[Labels], configuration: Configuration, cache: Optional[Path] = None
 ) -> Tuple[Preprocessing, Features]:
-    """What preprocessing learns of a scene under a protocol, and the features of the same scene.
+    """Fit the preprocessing on a scene under a protocol; return it with the features of the same scene.
 
     labels: not needed where the protocol fits on the whole scene. cache: folder for Gabor features; None keeps none.
     Raises: SettingsError where labels are needed and missing, or sizes do not fit; RunDirectoryError where the cache
@@ -93,7 +94,7 @@ def fitted_and_features(
 
 
 def preprocessing_of(model: ModelFile) -> Preprocessing:
-    """What a model's preprocessing learnt. Raises: ValueError for an array that is missing or does not fit."""
+    """The fitted preprocessing of a model. Raises: ValueError for an array that is missing or does not fit."""
     return from_arrays(model.arrays, model.config, model.bands)
 
 
@@ -136,7 +137,7 @@ def _gabor(
     fitted: Optional[np.ndarray],
     given: Optional[GaborFit],
 ) -> Tuple[np.ndarray, GaborFit]:
-    """R8, kept in the cache: the seeds share them."""
+    """R8, cached for all seeds."""
     try:
         return features_and_fit(
             between, settings["frequencies"], settings["components"], cache,
@@ -158,7 +159,7 @@ def value_range(cube: np.ndarray, fitted: Optional[np.ndarray] = None) -> Tuple[
 def scaled(cube: np.ndarray, fitted: Optional[np.ndarray] = None) -> np.ndarray:
     """(H, W, B) numbers to float32 in 0..1, by the cube's smallest and largest number; 0 where all are equal.
 
-    fitted: flat pixel indices whose numbers count instead of the whole cube's; others may then lie outside of 0..1.
+    fitted: flat pixel indices that determine the scaling instead of the whole cube; other pixels may exceed 0..1.
     The result of a memory-mapped cube is memory-mapped, too.
     """
     return _between_0_and_1(cube, *value_range(cube, fitted))
@@ -174,7 +175,7 @@ def _between_0_and_1(cube: np.ndarray, lowest: float, highest: float) -> np.ndar
 
 
 def _shifted(values: np.ndarray, lowest: float, highest: float) -> np.ndarray:
-    """float32 numbers to 0..1, in their own memory."""
+    """Scale float32 numbers to 0..1 in place."""
     values -= lowest
     if highest > lowest:
         values /= highest - lowest

@@ -1,7 +1,7 @@
 """Pseudo-complex feature maps (S1, R3, R4): real and imaginary parts lie side by side in the channels of a real tensor.
 
 A tensor of C complex maps has 2·C channels, the C real parts first. Without complex numbers (an ablation) it has C real
-ones; `parts` is 2 or 1 and tells which.
+ones; `parts` is 2 or 1, respectively.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from apdclnn.tf_stack import tf, tflearn
 
 REAL, COMPLEX = 1, 2
 
-_IMAGINARY_MAPS = 8  # between the two convolutions of R3
+_IMAGINARY_MAPS = 8  # channels between the two convolutions of R3
 
 
 def complex_kernel(real: Any, imaginary: Any) -> Any:

@@ -1,4 +1,4 @@
-"""R2: a share of every class trains; a tenth of it is held out to choose the weights. And the mini-batches."""
+"""R2: the split (a share of every class trains, a tenth of it is held out to select the weights), and mini-batches."""
 
 from typing import Iterator, List, Sequence, Tuple
 
@@ -9,7 +9,7 @@ from shared_data.splits.minibatch_order import MinibatchOrder
 
 
 def validation_count(training: int, share: float) -> int:
-    """Pixels that a class with so many training pixels holds out: the share rounded down, but at least one."""
+    """Number of held-out pixels of a class with `count` training pixels: the share rounded down, at least one."""
     return max(int(training * share), 1)
 
 

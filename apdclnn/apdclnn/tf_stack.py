@@ -1,4 +1,4 @@
-"""TensorFlow 1 and tflearn of this environment; no other module knows that there are two stacks.
+"""TensorFlow 1 and tflearn of this environment; only this module distinguishes the two stacks.
 
 era: TensorFlow 1.4 with tflearn 0.3.2, the authors' versions. modern: the version 1 interface of current TensorFlow
 with tflearn 0.5.0, which still asks for two names that TensorFlow and Pillow have dropped.
@@ -10,10 +10,10 @@ import os
 import warnings
 from typing import Any
 
-# has to be set before TensorFlow is imported; what goes wrong is raised
+# must be set before TensorFlow is imported; hides its log, as errors are raised
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# silent: numpy's future, which TensorFlow 1.4 and tflearn do not know; hdf5, which nothing here needs
+# hides numpy's deprecation warnings for TensorFlow 1.4 and tflearn, and a remark about hdf5, which is not used here
 with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
     warnings.simplefilter("ignore")
     import tensorflow
@@ -36,6 +36,6 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
 tf.logging.set_verbosity(tf.logging.ERROR)
 
 FRAMEWORK = "tflearn on TensorFlow"
-FRAMEWORK_VERSION = "%s on %s" % ("0.3.2" if ERA else "0.5.0", tensorflow.__version__)  # tflearn does not tell its own
+FRAMEWORK_VERSION = "%s on %s" % ("0.3.2" if ERA else "0.5.0", tensorflow.__version__)  # tflearn has none
 
 __all__ = ["FRAMEWORK", "FRAMEWORK_VERSION", "tf", "tflearn"]

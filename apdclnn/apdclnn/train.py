@@ -29,8 +29,8 @@ def fit(
 ) -> Optional[FittedNetwork]:
     """Train from the newest checkpoint in the run's folder; None where a signal stopped it.
 
-    The Gabor features are kept in the folder that the runs of this paper share: all seeds use them.
-    steps: at most so many optimizer steps, whatever the configuration says.
+    The Gabor features are cached in the folder that all runs of this paper share.
+    steps: upper limit of optimizer steps beside the configuration's.
     Raises: SettingsError where sizes do not fit; DeviceError; CheckpointError for another run's checkpoint;
     RunDirectoryError, OSError where something cannot be written.
     """
@@ -67,7 +67,7 @@ def fit(
         loop.log.info("the weights of epoch %d are used", used)
 
     last_weights = network.weights()
-    if state.kept:  # nothing is, where the loss never was a number
+    if state.kept:  # no epoch is best where every loss was NaN
         network.set_numbers(state.kept)
     selection = {
         "step": loop.history.entries[used - 1]["step"],
@@ -97,7 +97,8 @@ def validate(network: Model, pixels: np.ndarray, targets: np.ndarray) -> Dict[st
 
 
 class _State:
-    """What the next epoch depends on: every number of the network, and the weights of the best epoch so far."""
+    """The state of a training between epochs: all variables of the network, and the weights of the best epoch so
+    far."""
 
     def __init__(self, network: Model) -> None:
         self._network = network

@@ -1,8 +1,8 @@
-"""The two attentions: each weighs its input X by a mask m in 0..1 and adds it to the input, m·X + X.
+"""The two attentions: each weights its input X by a mask m in 0..1 and adds it to the input, m·X + X.
 
 SCAM, spatial-channel attention, from the spatial branch to the spectral one; SAM, spectral attention, the other way.
-X is (N, b, b, D, F): patches of b×b pixels, D bands deep, F channels. Layers keep the release's order of operands:
-it fixes the order of the network's weights, and so whether official files can be read.
+X is (N, b, b, D, F): patches of b×b pixels, D bands deep, F channels. Layers keep the release's order of operands,
+because official weight files depend on the resulting order of weights.
 """
 
 from typing import Any, Tuple

@@ -1,6 +1,6 @@
 """Time of a training step and of an epoch: our code in the current stack against literal loops in the release's stack.
 
-Both sides are processes that wait while the other one works; they are asked in turn. The sizes are a scene's.
+Each side is a process; they work alternately, one idle while the other runs. The sizes are a scene's.
 """
 
 import argparse
@@ -37,7 +37,7 @@ class Worker:
     def __init__(self, python: str, experiment: str, side: str) -> None:
         words = [python, "-m", "da_imrn.bench_worker", experiment, side]
         pipe = subprocess.PIPE
-        # TensorFlow 2 sets this when it is imported, and TensorFlow 1 would take it as an order to be like 2
+        # TensorFlow 2 sets this on import, and TensorFlow 1 would switch to version 2 behaviour by it
         environ = {name: value for name, value in os.environ.items() if name != "TF2_BEHAVIOR"}
         process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, universal_newlines=True, env=environ)
         assert process.stdin and process.stdout and process.stderr  # all three are pipes

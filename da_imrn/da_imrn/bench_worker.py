@@ -1,4 +1,4 @@
-"""One side of the benchmark: a process that does what its input says, line by line, and answers with seconds.
+"""One side of the benchmark: a process that executes actions from its input, line by line, and prints their seconds.
 
     python -m da_imrn.bench_worker indianpines ours|literal
 
@@ -24,7 +24,7 @@ from shared_data.runs.environment import peak_memory_mb
 from shared_data.scenes.catalogue import get_scene
 
 BATCH = 16
-VALIDATED = 256  # patches of one timed validation
+VALIDATED = 256  # number of patches in a timed validation
 PROTOCOL = "released"
 
 
@@ -44,7 +44,7 @@ class Side:
         self.prepare()
 
     def prepare(self) -> None:
-        """What is done once, before training."""
+        """The preparation before training."""
 
     def step(self) -> None:
         """Patches and targets of a mini-batch, and an optimizer step."""
@@ -88,9 +88,8 @@ SIDES = {"ours": Ours, "literal": Literal}
 
 
 def convolution_seconds(side: Side, repeats: int = 3) -> float:
-    """Sum over all convolutions of the network: seconds of one forward and backward pass of each alone, 16 patches.
-
-    Medians; for the stack that runs eagerly.
+    """Seconds of one forward and backward pass of each convolution by itself, 16 patches, medians, summed over the
+    network. For the stack with eager execution.
     """
     return sum(_seconds_of(layer, repeats) for layer in side.model.layers if isinstance(layer, keras.layers.Conv3D))
 

@@ -1,4 +1,4 @@
-"""The multi-scale residual blocks: MSpeRB along the bands, MSpaRB over the pixels. They differ in their kernels alone.
+"""The multi-scale residual blocks: MSpeRB along the bands, MSpaRB over the pixels. They differ only in their kernels.
 
     x → conv 1×1×1, strided along the bands → BN ┬→ parallel convs → concatenation → conv 1×1×1 → BN ┬→ + → ReLU
                                                  └───────────────────────────────────────────────────┘
@@ -19,7 +19,7 @@ SPECTRAL_KERNELS = ((1, 1, 3), (1, 1, 5), (1, 1, 7))
 
 SPATIAL_KERNELS = {
     "three_kernels": ((3, 3, 1), (5, 5, 1), (7, 7, 1)),
-    # the release on Indian Pines: of its two convolutions only this one is connected, so that the block mixes no pixels
+    # the release on Indian Pines: of two convolutions only this one is connected, so the block's receptive field is 1×1
     "pointwise": ((1, 1, 1),),
 }
 

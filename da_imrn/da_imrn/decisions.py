@@ -10,10 +10,10 @@ class Decisions(NamedTuple):
     """The named choices of one protocol.
 
     partition: `shipped`, the authors' where there is one (a user's copy, else what was recovered), or `drawn`.
-    ratios: of a draw, the section of [partition] with the shares of a class that give window centres, or `none`.
-    draws: how many partitions are drawn at most. unaccepted: after these, the `nearest` one is taken, or an `error`.
-    cut_windows: labels in training windows that the border cuts, and that train nothing: `blanked` all the same, or
-        `used` by validation and test.
+    ratios: the section of [partition] with a draw's share of window centres per class, or `none`.
+    draws: the maximum number of drawn partitions. unaccepted: then the `nearest` one is taken, or it is an `error`.
+    cut_windows: the labels in training windows that the border cuts and that are therefore not trained on: `blanked`,
+        or `used` by validation and test.
     spatial_block: `scene` (the configuration's, as the release) or `three_kernels` for every scene.
     monitored: the validation accuracy that selects, over `all_positions` of a patch or the `labelled` ones.
     tested: test pixels, those of the release's `grid` or of the whole `scene`.
@@ -35,7 +35,7 @@ class Decisions(NamedTuple):
     # raw digital numbers go into the network; the BatchNorm behind the first convolution is the only scaling
     normalisation: str = "none"
     weights_kept: str = "best_validation_accuracy"
-    # one tenth at the epochs 20, 40, 60 and 80
+    # divided by ten at the epochs 20, 40, 60 and 80
     learning_rate: str = "steps"
 
 
@@ -46,21 +46,21 @@ PROTOCOLS: Dict[str, Decisions] = {
         # the constants in the release never satisfy the release's own accept rule (test_partition.py)
         ratios="released",
         draws=100,
-        # the release stops here without a partition; what is nearest to its rule is used, and the record says so
+        # the release stops here without a partition; the draw nearest to its rule is used, and the record says so
         unaccepted="nearest",
-        # all training windows take their labels out of the map, before those that the border cuts are dropped
+        # the labels of all training windows are deleted from the map before those that the border cuts are dropped
         cut_windows="blanked",
-        # on Indian Pines the (3,3,1) convolution is written, but not connected: only the attentions mix pixels there
+        # on Indian Pines the (3,3,1) convolution is defined, but not connected: only the attentions mix pixels there
         spatial_block="scene",
         # the target of an unlabelled position is a row of zeros, whose argmax is class 1: calling everything class 1
         # scores there
         monitored="all_positions",
-        # patches of the test grid; the remainder at the right and bottom border is dropped
+        # only the patches of the test grid; the remainder at the right and bottom border is dropped
         tested="grid",
         # counters of a class's pixels begin at one
         aa_beside_recall="n_plus_one",
     ),
-    # what the text describes, with shares of a class for which draws do land in the interval
+    # the text, with shares of a class for which draws do fall into the interval
     "paper": Decisions(
         partition="drawn",
         ratios="fitted",
@@ -70,10 +70,10 @@ PROTOCOLS: Dict[str, Decisions] = {
         spatial_block="three_kernels",
         monitored="labelled",
         tested="scene",
-        # beside the mean recall, because the published AA is of this kind
+        # beside the mean recall, because the published AA is defined so
         aa_beside_recall="n_plus_one",
     ),
-    # as the text, on pixels far from those that train; nothing is drawn, and nothing held out inside windows
+    # as the text, on test pixels far from training pixels; no windows are drawn, and no labels held out in them
     "disjoint": Decisions(
         partition="drawn",
         ratios="none",

@@ -21,7 +21,7 @@ def select_device(name: str = "auto") -> str:
 
 
 def device_name(device: str) -> Optional[str]:
-    """Marketing name of a GPU where TensorFlow tells it, None for the CPU."""
+    """Marketing name of a GPU where TensorFlow provides it, None for the CPU."""
     if device.startswith("/CPU"):
         return None
     if not hasattr(tf.config.experimental, "get_device_details"):
@@ -31,7 +31,7 @@ def device_name(device: str) -> Optional[str]:
 
 
 def peak_memory_mb(device: str) -> Optional[float]:
-    """Peak memory of a GPU in 10^6 bytes; None for the CPU, and where TensorFlow does not tell."""
+    """Peak memory of a GPU in 10^6 bytes; None for the CPU, and where TensorFlow does not report it."""
     if device.startswith("/CPU") or not hasattr(tf.config.experimental, "get_memory_info"):
         return None
     return tf.config.experimental.get_memory_info(device[1:])["peak"] / 1e6

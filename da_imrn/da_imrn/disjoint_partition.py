@@ -1,7 +1,8 @@
-"""The split that all papers share, as windows: what DA-IMRN trains on where it draws none itself.
+"""The split that all papers share, converted to windows, on which DA-IMRN trains under `disjoint`.
 
-The shared split names pixels, the network learns from patches inside windows. Here the windows are those of a grid over
-the scene that hold such a pixel; only the split's own labels are in them, so nothing is held out inside ("op").
+The shared split consists of pixels, but the network trains on patches inside windows. Here the windows are those cells
+of a grid over the scene that hold a pixel of the split. They contain only the split's labels, so none are held out
+inside ("op").
 """
 
 from typing import Tuple
@@ -16,7 +17,7 @@ from shared_data.splits.draws import Split
 def partition_of_split(split: Split, ground_truth: np.ndarray, rule: Rule) -> Partition:
     """The partition whose training, validation and test labels are exactly those of a split.
 
-    ground_truth: (H, W) labels. rule: its window alone counts. At the right and bottom border windows may overlap their
+    ground_truth: (H, W) labels. rule: only its window is used. At the right and bottom border windows may overlap their
     neighbours; a label there is in both. Raises: ValueError for a rule whose sides do not fit.
     """
     check_rule(rule)

@@ -1,4 +1,4 @@
-"""Accuracies as the release counts them, beside those everybody else means."""
+"""Accuracies by the release's definitions, beside the usual ones."""
 
 import numpy as np
 

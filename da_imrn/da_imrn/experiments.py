@@ -1,4 +1,4 @@
-"""Experiments: one configuration per scene, checked, and what the parts of the package take from it."""
+"""Experiments: one checked configuration per scene, and the values that the package's modules take from it."""
 
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -51,9 +51,8 @@ def load(experiment: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:
 
 
 def partition_rule(config: Dict[str, Any], protocol: str) -> Tuple[Rule, int, bool]:
-    """The rule of the draw, the most draws, and whether the nearest one is taken after these.
-
-    Where a protocol draws no windows, the shares are 0 and the sides alone count.
+    """The rule of the draw, the maximum number of draws, and whether the nearest one is then taken. Where a protocol
+    draws no windows, the shares are 0 and only the sides are used.
     """
     decisions, settings = decide(protocol), config["partition"]
     shares, (lowest, highest) = settings.get(decisions.ratios, {"train": 0.0, "val": 0.0}), settings["accepted"]
@@ -94,7 +93,7 @@ def partition_for(
     """The partition of a seed under a protocol.
 
     Where the protocol uses those that the authors shipped, seed n is partition n: the user's copy, else the recovered
-    one, unless the configuration's [partition] was changed, which asks for a draw.
+    one, unless the configuration's [partition] was changed: then partitions are drawn.
     Raises: SplitError; ValueError for a rule whose sides do not fit.
     """
     rule, most_draws, nearest = partition_rule(config, protocol)

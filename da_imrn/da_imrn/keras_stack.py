@@ -1,4 +1,4 @@
-"""The Keras 2 of this environment; no other module knows that there are two stacks.
+"""The Keras 2 of this environment; only this module distinguishes the two stacks.
 
 era: Keras 2.3.1 on TensorFlow 1.15, the release's own. modern: `tf_keras`, the same interface on current TensorFlow.
 """
@@ -8,11 +8,11 @@ import io
 import os
 import warnings
 
-# has to be set before TensorFlow is imported. What goes wrong is raised; its log also calls a machine without a GPU an
-# error, and graph optimisations that TensorFlow 1.15 tries and drops
+# must be set before TensorFlow is imported; hides its log. Errors are raised anyway, and the log reports a missing #
+# GPU and discarded graph optimisations of TensorFlow 1.15 as errors
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # numpy's future, and 'Using ... backend'
+with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # numpy's, and 'Using ... backend'
     warnings.simplefilter("ignore")
     import tensorflow as tf
 

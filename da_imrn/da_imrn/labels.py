@@ -1,4 +1,4 @@
-"""From a partition to the pixels of a run, and to the labels that its training may see."""
+"""From a partition to the pixels of a run, and to the labels that its training may read."""
 
 from typing import NamedTuple, Optional
 
@@ -13,13 +13,13 @@ from shared_data.splits.labels import SealedTruth
 
 
 class WindowLabels(NamedTuple):
-    """The labels that a training may see, by pixel and by window; otherwise as `shared_data.splits.labels.Labels`.
+    """The labels that training may read, by pixel and by window; otherwise as `shared_data.splits.labels.Labels`.
 
     train, val: (H, W) uint8 maps, 1..K at the pixels that train or validate, 0 at all others.
     train_pixels, val_pixels: their flat C-order indices, ascending.
     windows: the partition without a label that is held out or tested: its `op_labels`, `op_map` and `test_labels` are
-        truth values, which say where such a label is and not which.
-    truth: the envelope with the other labels; None, because no protocol reads them in training.
+        booleans, which give the places of these labels but not their classes.
+    truth: the sealed other labels; None, because no protocol reads them in training.
     """
 
     train: np.ndarray
@@ -31,7 +31,7 @@ class WindowLabels(NamedTuple):
 
 
 def split_of(partition: Partition, patch: int, tested: str) -> Split:
-    """The pixels of a partition's count maps, and the labels left for the test.
+    """The split of a partition: the pixels of its count maps, and the remaining labels for the test.
 
     tested: `grid`, the positions of the release's test patches, or `scene`.
     Raises: SettingsError where no pixel is left to test.
@@ -45,7 +45,7 @@ def split_of(partition: Partition, patch: int, tested: str) -> Split:
 
 
 def labels_of(draw: Draw, ground_truth: np.ndarray) -> WindowLabels:
-    """What training may see of a ground truth (H, W), the one that the partition was drawn on or an altered one.
+    """The labels that training may read, from the ground truth (H, W) of the draw or from an altered one.
 
     draw: its plan is the partition, which says where labels train and validate; they are copied from `ground_truth`.
     """

@@ -1,4 +1,4 @@
-"""Patches of raw numbers, found again in the scene they were cut from."""
+"""Locate patches of raw numbers in the scene that they were cut from."""
 
 from typing import Dict, List, Tuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class PatchFinder:
-    """Places of patches in a scene (H, W, B); what no patch changes is computed once."""
+    """Finds the places of patches in a scene (H, W, B); an index of the scene is computed once."""
 
     def __init__(self, cube: np.ndarray) -> None:
         self._cube = np.ascontiguousarray(cube)

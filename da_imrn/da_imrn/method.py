@@ -1,4 +1,4 @@
-"""DA-IMRN as a `Method`: what `reproduce`, `predict` and the audit call."""
+"""DA-IMRN as a `Method`, for `reproduce`, `predict` and `audit`."""
 
 from typing import Any, Dict, Optional, Tuple
 
@@ -65,7 +65,7 @@ def inputs(model: ModelFile, image: SceneImage, pixels: np.ndarray) -> np.ndarra
     return image.cube.reshape(-1, model.bands)[pixels].astype(np.float32)
 
 
-def sees(configuration: Configuration, mask: np.ndarray) -> np.ndarray:
+def receptive_field(configuration: Configuration, mask: np.ndarray) -> np.ndarray:
     """(H, W) bool, the pixels whose patch holds some pixel of a mask."""
     return seen_by_tiles(mask, configuration.settings["partition"]["patch"])
 
@@ -79,7 +79,7 @@ def describe_environment(device: str) -> Dict[str, Any]:
 
 
 def peak_gpu_mb(device: str) -> Optional[float]:
-    """Peak memory of a GPU in 10^6 bytes; None for the CPU, and where TensorFlow does not tell."""
+    """Peak memory of a GPU in 10^6 bytes; None for the CPU, and where TensorFlow does not report it."""
     return peak_memory_mb(select_device(device))
 
 
@@ -92,7 +92,7 @@ METHOD = Method(
     fit=fit,
     load=load,
     inputs=inputs,
-    sees=sees,
+    receptive_field=receptive_field,
     environment=describe_environment,
     peak_gpu_mb=peak_gpu_mb,
     labels=labels_of,

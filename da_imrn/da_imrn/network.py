@@ -25,7 +25,7 @@ layers = keras.layers
 
 
 class Structure(NamedTuple):
-    """What differs between scenes, stage by stage.
+    """The parameters that differ between scenes, by stage.
 
     strides: of the first convolution of both blocks, along the bands. band_kernels: depth of their last convolution.
     Both have one number per stage, six in the paper; fewer make a smaller network. spatial_block: of `SPATIAL_BLOCKS`.
@@ -39,8 +39,8 @@ class Structure(NamedTuple):
 def build_network(patch: int, bands: int, num_classes: int, structure: Structure) -> Any:
     """A Keras model with fresh weights: (N, b, b, B, 1) float32 to probabilities (N, b, b, 1, K).
 
-    patch: b, even. Raises: ValueError for an odd patch, an unknown spatial block, or bands that do not come down to
-    one band with this structure.
+    patch: b, even. Raises: ValueError for an odd patch, an unknown spatial block, or bands that this structure does not
+    reduce to one.
     """
     _check(patch, bands, structure)
     patches = layers.Input((patch, patch, bands, 1))

@@ -1,13 +1,13 @@
-"""Nadam as Keras 2.3.1 writes it, and its whole state, in both stacks.
+"""Nadam as in Keras 2.3.1, and access to its whole state, in both stacks.
 
     μ_t = β1·(1 − ½·0.96^(0.004·t))      Π_t = μ_1·…·μ_t
     m = β1·m + (1 − β1)·g                v = β2·v + (1 − β2)·g²
     w = w − lr·[(1 − μ_t)·g / (1 − Π_t) + μ_{t+1}·m / (1 − Π_{t+1})] / (√(v / (1 − β2^t)) + ε)
 
-The Nadam that current Keras offers by that name lacks the 0.004, so that its momentum is full after a hundred steps
-instead of thousands; its `legacy` one is the algorithm above. Keras 2.3.1 on TensorFlow 1.15 does not order the reads
-and writes of t and Π within a step: which t a step sees, and so the result, changes from run to run. `OrderedNadam`
-is the same with that order.
+The Nadam of current Keras lacks the 0.004, so that its momentum reaches β1 after a hundred steps instead of thousands;
+its `legacy` Nadam is the algorithm above. Keras 2.3.1 on TensorFlow 1.15 does not order the reads and writes of t and Π
+within a step, so the t that a step reads, and with it the result, varies from run to run. `OrderedNadam` adds that
+order.
 """
 
 from typing import Any, List
@@ -26,7 +26,7 @@ class OrderedNadam(keras.optimizers.Nadam):
     """Keras 2.3.1's Nadam, in whose steps t and Π are read before they are written."""
 
     def get_updates(self, loss: Any, params: List[Any]) -> List[Any]:
-        """The operations of one step, as Keras asks for them."""
+        """The operations of one step, called by Keras."""
         gradients = self.get_gradients(loss, params)
         first, second = ([K.zeros(K.int_shape(p)) for p in params] for _ in range(2))
         self.weights = [self.iterations, self.m_schedule] + first + second
@@ -57,17 +57,17 @@ def build_optimizer(learning_rate: float) -> Any:
 
 
 def set_learning_rate(model: Any, learning_rate: float) -> None:
-    """Of a compiled model, from the next step on."""
+    """Set the learning rate of a compiled model, from the next step on."""
     K.set_value(model.optimizer.learning_rate, learning_rate)
 
 
 def get_learning_rate(model: Any) -> float:
-    """Of a compiled model, rounded as the optimizer holds it."""
+    """The learning rate of a compiled model, in the optimizer's precision."""
     return float(K.get_value(model.optimizer.learning_rate))
 
 
 def create_state(model: Any) -> None:
-    """Make the optimizer's moments of a compiled model, which Keras would make in the first step."""
+    """Create the optimizer's moments of a compiled model, which Keras would create in the first step."""
     if hasattr(model.optimizer, "_create_all_weights"):
         model.optimizer._create_all_weights(model.trainable_variables)
     else:

@@ -1,8 +1,9 @@
-"""The block-wise partition: windows around drawn centres train or validate; what is left outside them tests.
+"""The block-wise partition: windows around drawn centres give training and validation labels; labels outside are
+tested.
 
-Every labelled pixel of a training window leaves the test, whether its label trains or is held out inside the window
-("op"). So a test label is never a training label, although test patches may contain pixels of training windows as
-context without labels.
+No labelled pixel of a training window is tested, whether its label is trained on or held out inside the window ("op").
+So a test label is never a training label, although test patches may contain pixels of training windows as context
+without labels.
 """
 
 import math
@@ -14,10 +15,10 @@ from shared_data.errors import SplitError
 
 
 class Rule(NamedTuple):
-    """window: w, side of a window; patch: b, of what the network sees; per_window: labels of a training window that
-    train; train_ratio, val_ratio: shares of a class, divided by `per_window`, that give window centres; lowest,
+    """window: w, side of a window; patch: b, side of the network's input; per_window: training labels of a training
+    window; train_ratio, val_ratio: shares of a class, divided by `per_window`, that give window centres; lowest,
     highest: counts of training and of validation pixels with which a draw is accepted; blank_cut: whether training
-    windows that the border cuts, and that train nothing, take their labels from validation and test all the same."""
+    windows that the border cuts, and that are not trained on, still remove their labels from validation and test."""
 
     window: int
     patch: int
@@ -30,16 +31,17 @@ class Rule(NamedTuple):
 
 
 class Partition(NamedTuple):
-    """One draw, or what the authors shipped. T training and V validation windows, by their top-left corners, in order.
+    """One drawn partition, or one that the authors shipped. T training and V validation windows, by their top-left
+    corners, in order.
 
     labels, op_labels: (T, w, w) uint8, the labels of each window that train and those held out inside it.
-    val_labels: (V, w, w) uint8, what the blanked training windows leave of each validation window.
+    val_labels: (V, w, w) uint8, the labels of each validation window outside of the blanked training windows.
     train_map, op_map, val_map: (H, W) uint8, the labels window after window; a later one overwrites, zeros included.
     test_labels: (H, W) uint8, the labels outside all windows.
     draws: how many were made; accepted: whether this one satisfies the rule.
-    kept_of: of so many patches with a training label one is kept; 1 where the windows are the kept patches themselves.
-    flips: (n) of the kept patches' copies, see `da_imrn.patches`; None where a coin decides.
-    facts: what the record says of its origin, `partition` at least: drawn, recovered or shipped.
+    kept_of: one in this number of patches with a training label is kept; 1 where the windows are the kept patches.
+    flips: (n) of the kept patches' copies, see `da_imrn.patches`; None where they are random.
+    facts: entries of the record on its origin, at least `partition`: drawn, recovered or shipped.
     """
 
     corners: np.ndarray
@@ -97,7 +99,7 @@ def _rows_and_columns(centres: np.ndarray, window: int, shape: Tuple[int, int]) 
 
 
 def corners_of(centres: np.ndarray, window: int, shape: Tuple[int, int]) -> np.ndarray:
-    """Top-left corners of the windows around (n, 2) centres; those that the border cuts are dropped."""
+    """Top-left corners of the windows around (n, 2) centres; windows that the border cuts are dropped."""
     first, _, whole = _rows_and_columns(centres, window, shape)
     return first[whole]
 
@@ -121,7 +123,7 @@ def window_pixels(corners: np.ndarray, side: int, width: int) -> np.ndarray:
 def written_one_after_the_other(pixels: np.ndarray, labels: np.ndarray, shape: Tuple[int, int]) -> np.ndarray:
     """(H, W) uint8: windows written in their order, so that a later one overwrites an earlier one, zeros included."""
     result = np.zeros(shape, np.uint8)
-    # numpy promises no order for repeated indices; the last writer of each pixel is found first
+    # numpy guarantees no order for repeated indices, so the last window of each pixel is found first
     flat = pixels.ravel()[::-1]
     unique, position = np.unique(flat, return_index=True)
     result.ravel()[unique] = labels.ravel()[::-1][position]
@@ -129,7 +131,8 @@ def written_one_after_the_other(pixels: np.ndarray, labels: np.ndarray, shape: T
 
 
 class _Drawer:
-    """Draws of one scene; what no draw changes is computed once. Raises: SplitError, see `draw_partition`."""
+    """Draws partitions of one scene; values that all draws share are computed once. Raises: SplitError, see
+    `draw_partition`."""
 
     def __init__(self, ground_truth: np.ndarray, rule: Rule, class_names: Sequence[str]) -> None:
         check_rule(rule)
@@ -148,7 +151,8 @@ class _Drawer:
         self.class_counts = np.bincount(ground_truth.ravel(), minlength=len(self.candidates) + 1)[1:]
 
     def _centres(self, random: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray]:
-        """Centres of training and of validation windows: per class first the ones, then the others."""
+        """Centres of training and of validation windows: per class first those of training, then those of
+        validation."""
         drawn: Tuple[List[np.ndarray], List[np.ndarray]] = ([], [])
         for centres, count in zip(self.candidates, self.class_counts):
             for chosen, ratio in zip(drawn, (self.rule.train_ratio, self.rule.val_ratio)):
@@ -206,7 +210,7 @@ def _chosen(labelled: np.ndarray, most: int, random: np.random.RandomState) -> n
 
 
 def _distance(partition: Partition, rule: Rule) -> int:
-    """How far the two counts lie from the accepted interval, added up."""
+    """The sum of the two counts' distances from the accepted interval."""
     return sum(max(rule.lowest - count, 0, count - rule.highest) for count in partition.counts)
 
 
@@ -240,7 +244,7 @@ def find_partition(
         if best is None or _distance(partition, rule) < _distance(best, rule):
             best = partition
     if nearest:
-        assert best is not None  # of at least one draw
+        assert best is not None  # set by the first draw
         return best._replace(draws=most_draws)
     (train_low, val_low), (train_high, val_high) = np.min(seen, axis=0), np.max(seen, axis=0)
     raise SplitError(

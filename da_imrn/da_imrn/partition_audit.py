@@ -1,4 +1,4 @@
-"""What a partition keeps apart, and what it does not, in numbers.
+"""The separation of training and test under a partition, in numbers.
 
 python -m da_imrn.partition_audit indianpines --seed 1 --protocol paper
 """
@@ -19,7 +19,7 @@ from shared_data.errors import settings_of
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import index_hash
 
-# what each number of an audit means, in the order of the report
+# the meaning of each number of an audit, in the order of the report
 MEANINGS = {
     "partition": "partition",
     "patches_placed": "kept training patches at the one place that fits",
@@ -45,9 +45,9 @@ MEANINGS = {
 
 
 def audit(partition: Partition, rule: Rule) -> Dict[str, Any]:
-    """Numbers and words named in `MEANINGS`; those of patches placed and drawn where the partition was recovered.
+    """The values named in `MEANINGS`; those on placed and drawn patches only where the partition was recovered.
 
-    Only where labels lie is read of the partition, not which they are.
+    Only the places of labels are read from the partition, not their classes.
     """
     height, width = partition.train_map.shape
     in_window = np.zeros(height * width, bool)
@@ -64,7 +64,7 @@ def audit(partition: Partition, rule: Rule) -> Dict[str, Any]:
     tested = tests[tiles].sum(axis=(1, 2))
     train_count, val_count = partition.counts
     patches = training_patches(partition, rule.patch, np.random.RandomState(0))
-    # of each pair the first one is not turned
+    # the first of each pair is not flipped
     seen = window_pixels(patches.corners[::2], rule.patch, width)[patches.labels[::2] > 0]
     found = {
         "draws": partition.draws,

@@ -1,4 +1,4 @@
-"""What the network is fed: patches by their corners, gathered from the scene when they are needed."""
+"""The network's input: patches, stored as corners and gathered from the scene when needed."""
 
 from typing import Iterator, NamedTuple, Optional, Tuple
 
@@ -8,13 +8,13 @@ from da_imrn.partition import Partition, window_pixels
 from shared_data.splits.minibatch_order import MinibatchOrder
 
 AS_IS, UP_DOWN, LEFT_RIGHT = 0, 1, 2  # flips
-_PASTED = 4096  # tiles pasted at a time: the indices of their pixels take more memory than the tiles
+_PASTED = 4096  # tiles written at a time: the indices of their pixels take more memory than the tiles
 
 
 class PatchSet(NamedTuple):
     """N patches of b×b pixels: top-left corners (N, 2), flips (N) uint8, labels (N, b, b) uint8, 0 unlabelled.
 
-    Labels are flipped already where their patch is.
+    Labels are already flipped with their patch.
     """
 
     corners: np.ndarray
@@ -28,7 +28,7 @@ class PatchSet(NamedTuple):
 
 
 def flipped(tiles: np.ndarray, flips: np.ndarray) -> np.ndarray:
-    """(N, b, b, ...) with each tile turned as its flip says; a copy where anything turns."""
+    """(N, b, b, ...) with each tile flipped by its entry in `flips`; a copy if any is flipped."""
     if not flips.any():
         return tiles
     result = tiles.copy()
@@ -51,12 +51,12 @@ def _kept(partition: Partition, patch: int) -> Tuple[np.ndarray, np.ndarray, np.
     """Corners, training labels and op labels of the kept patches: every second one that holds a training label."""
     corners, labels = _inside(partition.corners, partition.labels, patch)
     _, op_labels = _inside(partition.corners, partition.op_labels, patch)
-    kept = np.flatnonzero(labels.any(axis=(1, 2)))[:: partition.kept_of]  # the counter runs over all windows
+    kept = np.flatnonzero(labels.any(axis=(1, 2)))[:: partition.kept_of]  # the counter continues over all windows
     return corners[kept], labels[kept], op_labels[kept]
 
 
 def training_patches(partition: Partition, patch: int, random: np.random.RandomState) -> PatchSet:
-    """Each kept patch, and behind it the same turned up-down or left-right: as it was, or as a coin falls."""
+    """Each kept patch, followed by its copy flipped up-down or left-right, as in the partition or at random."""
     corners, labels, _ = _kept(partition, patch)
     flips = np.zeros(2 * len(corners), np.uint8)
     known = partition.flips
@@ -65,7 +65,8 @@ def training_patches(partition: Partition, patch: int, random: np.random.RandomS
 
 
 def op_patches(partition: Partition, patch: int) -> PatchSet:
-    """The kept patches as they are, with the labels held out in their windows; a pixel may lie in several of them."""
+    """The kept patches without flipped copies, with the labels held out in their windows; a pixel may lie in several of
+    them."""
     corners, _, labels = _kept(partition, patch)
     return PatchSet(corners, np.zeros(len(corners), np.uint8), labels)
 
@@ -81,12 +82,12 @@ def _labelled(corners: np.ndarray, labels: np.ndarray) -> PatchSet:
 
 
 def grid_corners(height: int, width: int, patch: int) -> np.ndarray:
-    """(N, 2) corners of the release's test grid: stride b; what remains at the right and bottom border is left out."""
+    """(N, 2) corners of the release's test grid: stride b, without the remainder at the right and bottom border."""
     return _crossed(np.arange(0, height - patch + 1, patch), np.arange(0, width - patch + 1, patch))
 
 
 def covering_corners(height: int, width: int, patch: int) -> np.ndarray:
-    """The grid, and behind it the patches along the border that reach its remainder."""
+    """The grid, followed by patches along the border that cover its remainder."""
     grid = grid_corners(height, width, patch)
     rows, columns = (
         np.unique(np.append(np.arange(0, side - patch + 1, patch), side - patch)) for side in (height, width)

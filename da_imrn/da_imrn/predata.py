@@ -1,9 +1,9 @@
 """The partitions the authors shipped (`predata`), read from a user's copy.
 
-What is known of the layout: one folder per partition, its name ending in `_<n>`, n = 1 .. 5, with eight arrays in files
-named KIND…windowsize<b><Scene>.npy. What stands between, and how a scene is spelled, is not relied on. Arrays named x
+The known layout: one folder per partition, its name ending in `_<n>`, n = 1 .. 5, with eight arrays in files named
+KIND…windowsize<b><Scene>.npy. The part between, and the spelling of scenes, are unknown and not used. Arrays named x
 are (N, b, b, B, 1) raw numbers of the scene; y (N, b, b, 1, K) one-hot, a row of zeros where unlabelled. In x0train and
-y0train each kept patch is followed by a copy of it, turned up-down or left-right; opx0train and opy0train hold the kept
+y0train each kept patch is followed by a copy, flipped up-down or left-right; opx0train and opy0train hold the kept
 patches once, with the labels held out in their windows.
 """
 
@@ -48,7 +48,7 @@ def predata_files(predata: Any, patch: int, number: int, bands: int) -> Dict[str
         folders = [folder for folder in [root] + sorted(root.iterdir()) if folder.is_dir()]
         folders = [folder for folder in folders if folder.resolve().name.endswith("_%d" % number)]
         found = [(folder, _files(folder, patch)) for folder in folders]
-        # a folder of another scene is told by its bands, and one of this scene need not be complete
+        # a folder of another scene has another number of bands, and one of this scene may be incomplete
         found = [(folder, files) for folder, files in found if any(files.values())]
         found = [(folder, files) for folder, files in found if not _of_other_bands(files, bands)]
     except OSError as error:
@@ -100,7 +100,7 @@ def _array(path: Path) -> np.ndarray:
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
             raise ValueError("something else")
         return array
-    except Exception as error:  # damaged bytes make numpy raise nearly anything
+    except Exception as error:  # damaged bytes may make numpy raise any exception
         raise SplitError(
             "%s: expected an array of numbers as numpy.save writes it, found: %s." % (path, one_line(error, 160))
         ) from error
@@ -130,9 +130,9 @@ def _expect(array: np.ndarray, shape: Tuple[int, ...], path: Path) -> None:
 def read_predata(files: Dict[str, Path], loaded: LoadedScene, patch: int) -> Partition:
     """The partition in these files, each patch located in the scene; its windows are the kept patches themselves.
 
-    files: of `predata_files`. Raises: SplitError naming the file, for an array of another shape, a patch that is at no
-    place of the scene, labels that are not the ground truth's, a copy that is not its patch turned, or sets that share
-    a pixel.
+    files: of `predata_files`. Raises: SplitError naming the file, for an array of another shape, a patch that is
+    nowhere in the scene, labels that differ from the ground truth, a copy that is not its patch flipped, or sets that
+    share a pixel.
     """
     arrays = {name: _set(files, name, loaded, patch) for name in SETS}
     kept, flips = _kept_patches(arrays["train"])
@@ -165,7 +165,7 @@ def read_predata(files: Dict[str, Path], loaded: LoadedScene, patch: int) -> Par
 
 
 def _kept_patches(train: _Arrays) -> Tuple[_Arrays, np.ndarray]:
-    """The patches without their copies, and how each copy is turned."""
+    """The patches without their copies, and the flip of each copy."""
     if len(train.x) % 2:
         raise SplitError("%s: expected each patch with a copy behind it, found %d." % (train.path, len(train.x)))
     kept = _Arrays(train.x[::2], train.labels[::2], train.path)

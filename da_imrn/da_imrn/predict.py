@@ -73,9 +73,9 @@ class FittedNetwork(Fitted):
 
     def report_further(self, image: SceneImage, truth: Truth, prediction: np.ndarray) -> Further:
         """Accuracies on the labels held out inside training windows; the release's AA on the test pixels,
-        `aa_released`, where the protocol reports it; and what the partition keeps apart."""
+        `aa_released`, where the protocol reports it; and the audit of the partition."""
         windows = self._windows
-        assert windows is not None  # this is asked of what `fit` returns
+        assert windows is not None  # `fit` always sets it
         metrics = self._op_metrics(image, truth, windows)
         if decide(self.model.protocol).aa_beside_recall == "n_plus_one":
             expected, found = (labels.ravel()[truth.test] for labels in (truth.labels, prediction))
@@ -84,7 +84,8 @@ class FittedNetwork(Fitted):
         return Further(metrics, audit_partition(windows, rule))
 
     def _op_metrics(self, image: SceneImage, truth: Truth, windows: Partition) -> Dict[str, float]:
-        """What leakage would have flattered the result to; nothing where no label is held out inside a window."""
+        """Accuracies on the labels held out inside training windows, inflated by leakage; empty where there are
+        none."""
         patches = op_patches(windows, self._patch)
         held_out = patches.labels > 0
         if not held_out.any():

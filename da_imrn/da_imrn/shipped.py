@@ -1,15 +1,15 @@
 """The partitions of Indian Pines that the authors shipped and trained on, as far as they were recovered.
 
 `partitions/indianpines.npz`, made by tools/recover_partitions.py, holds places and label bits of five partitions. Test
-and validation are the shipped ones to the pixel; where label patterns left the place of a training window open, it was
-drawn. Per partition n = 1 .. 5, with T windows and N kept patches:
+and validation pixels are exactly the shipped ones; where label patterns fit several places of a training window, one
+was drawn. Per partition n = 1 .. 5, with T windows and N kept patches:
 
     sets_n (H, W)      TRAINED, VALIDATED or TESTED; 0 unlabelled. TRAINED: inside a training window
     val_places_n       (V, 2) corners of the validation patches, in their order
     corners_n (T, 2)   of the training windows, in their order
     trains_n (T, 5)    packed bits: which of a window's 36 labels train
     placed_n (T) bool  whether one place alone fits; patches_n (T): how many of the kept patches are the window's
-    flips_n (N)        how the copy of each kept patch is turned
+    flips_n (N)        the flip of each kept patch's copy
 """
 
 import hashlib

@@ -35,13 +35,14 @@ def fit(
     """Train on a scene: its training windows train, its validation windows choose the epoch whose weights are used.
 
     Goes on from the newest checkpoint in the run's folder. steps: at most so many optimizer steps. None where a signal
-    stopped it. What was fitted or loaded before in this process can no longer predict: Keras forgets its networks.
+    stopped it. Networks fitted or loaded earlier in this process can no longer predict, because Keras' session is
+    cleared.
     Raises: SettingsError where sizes do not fit; DeviceError; CheckpointError; OSError where something cannot be
     written.
     """
     settings, decisions = configuration.settings, configuration.decisions
     patch, train = settings["partition"]["patch"], settings["train"]
-    # layers get their names anew: the order in which TensorFlow adds up gradients depends on names
+    # resets the layers' names, because TensorFlow's order of summing gradients depends on them
     keras.backend.clear_session()
     device = select_device(run.device)
     model = preprocess(image, labels, configuration, seed)
@@ -50,7 +51,7 @@ def fit(
     with settings_of(configuration.experiment), tf.device(device):
         network = experiments.network_of(settings, configuration.protocol, model.bands, model.num_classes)
         network.compile(optimizer.build_optimizer(settings["optimizer"]["lr"]), loss=focal_loss)
-        optimizer.create_state(network)  # Keras would make it in the first step, and trace that step twice
+        optimizer.create_state(network)  # Keras would create it in the first step, and trace that step twice
 
     training = training_patches(labels.windows, patch, np.random.RandomState(seed))
     batches = MinibatchStream(image.cube, training, model.num_classes, train["batch"], seed)
@@ -82,7 +83,7 @@ def fit(
         loop.log.info("the weights of epoch %d are used", used)
 
     last_weights = by_name(network)
-    if state.kept:  # nothing is, where the accuracy never was a number
+    if state.kept:  # no epoch is best where every accuracy was NaN
         network.set_weights(state.kept)
     monitored = decisions.monitored.replace("_", " ")
     selection = {
@@ -105,12 +106,13 @@ def seed_everything(seed: int) -> None:
 
 
 def learning_rate(settings: Dict[str, Any], epoch: int) -> float:
-    """Of an epoch, counted from 0. settings: `optimizer` of a configuration."""
+    """The learning rate of an epoch, counted from 0. settings: `optimizer` of a configuration."""
     return settings["lr"] * settings["drop"] ** (epoch // settings["drop_every"])
 
 
 class _State:
-    """All that the next epoch depends on beside the mini-batches, and the weights of the best epoch so far."""
+    """The state of a training between epochs, beside the mini-batches': network, optimizer, weights of the best epoch
+    so far."""
 
     def __init__(self, network: Any, patience: int) -> None:
         self._network = network

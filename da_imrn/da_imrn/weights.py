@@ -1,10 +1,10 @@
-"""Weights as Keras stores them in HDF5: official files in, files of the same layout out.
+"""Read and write weights in Keras' HDF5 layout, that of the official files.
 
-A file has the names of its layers in the order of `model.layers`, and of each layer the names of its arrays. Names
-differ from process to process, so arrays go to the network by position, and each has to have the right shape. Only
-numbers are read: what else a file may hold (a whole model's configuration) is left alone.
+A file lists the names of its layers in the order of `model.layers`, and for each layer the names of its arrays. Names
+differ from process to process, so arrays are assigned by position, and each must have the right shape. Only numbers are
+read; other content (a whole model's configuration) is ignored.
 
-A saved model has a group more, which Keras does not read: what predicting needs beside the weights.
+A saved model has one more group, which Keras ignores: everything that predicting needs beside the weights.
 """
 
 import io
@@ -34,11 +34,11 @@ def write_weights(path: Any, model: Any, described: Optional[ModelFile] = None) 
     optimises the whole graph again: half a minute for this network.
     """
     values = iter(model.get_weights())
-    # in memory first: where the disk is full the HDF5 library ends the process with a segmentation fault
+    # in memory first: on a full disk the HDF5 library crashes with a segmentation fault
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         file.attrs["layer_names"] = _as_bytes(layer.name for layer in model.layers)
-        # without these two Keras takes the file for one of Keras 1 and rearranges the kernels
+        # without these two Keras assumes a file of Keras 1 and rearranges the kernels
         file.attrs["keras_version"], file.attrs["backend"] = _as_bytes((keras.__version__, "tensorflow"))
         for layer in model.layers:
             group = file.create_group(layer.name)
@@ -65,7 +65,7 @@ def by_name(model: Any) -> Dict[str, np.ndarray]:
 
 
 def read_description(path: Any) -> Optional[ModelFile]:
-    """What a saved model holds beside its weights; None with weights alone, such as the release's.
+    """The description in a saved model; None with weights alone, such as the release's.
 
     Raises: CheckpointError where the file does not exist or is damaged.
     """
@@ -84,7 +84,7 @@ def read_description(path: Any) -> Optional[ModelFile]:
 
 
 def _values(file: Any, array: Any) -> np.ndarray:
-    """The numbers of a dataset that lies in this file and is no larger than a description may be."""
+    """The values of a dataset, if it is stored in this file and is not larger than a description may be."""
     _check_own(file, array)
     if array.size * array.dtype.itemsize > _LARGEST:
         raise ValueError("'%s' claims more than %d bytes" % (one_line(array.name, 60), _LARGEST))
@@ -96,7 +96,7 @@ def _as_bytes(names: Iterable[str]) -> np.ndarray:
 
 
 def read_weights(path: Any, model: Any) -> None:
-    """Give a model the weights of a file of `model.save_weights` or `model.save`, or leave it as it is.
+    """Give a model the weights of a file of `model.save_weights` or `model.save`, or leave the model unchanged.
 
     Raises: CheckpointError where the file does not exist, is damaged, or does not fit the model.
     """
@@ -109,7 +109,7 @@ def read_weights(path: Any, model: Any) -> None:
     model.set_weights(values)
 
 
-_UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError)  # what h5py makes of damage
+_UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError)  # of damaged files
 
 
 def _check_exists(path: Any) -> None:
@@ -133,13 +133,13 @@ def _arrays(file: Any) -> Iterator[Array]:
 
 
 def _check_own(file: Any, array: Any) -> None:
-    """HDF5 may refer to other files of this machine; what they hold must not become weights."""
+    """Refuse HDF5 links to other files of this machine, whose content must not become weights."""
     if array.file.filename != file.filename or array.external or array.is_virtual:
         raise ValueError("'%s' lies in another file" % one_line(array.name, 60))
 
 
 def _names(group: Any, attribute: str) -> List[str]:
-    """A list of names; Keras cuts one that is too long for an attribute into numbered ones."""
+    """A list of names; Keras splits a list that is too long for an attribute into numbered ones."""
     if attribute in group.attrs:
         parts = [group.attrs[attribute]]
     elif attribute + "0" in group.attrs:

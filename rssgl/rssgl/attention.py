@@ -33,7 +33,7 @@ class ChannelAttention(nn.Module):
         return self.fc2(F.relu(self.fc1(pooled)))
 
     def gate_stages(self) -> Generator[Statistics, Moments, Tensor]:
-        """Asks for the statistics of the map and returns its gate."""
+        """The stages of the gate: request the map's statistics, return its gate."""
         whole = yield STATISTICS
         pooled = (values.to(self.fc1.weight.dtype).view(1, -1, 1, 1) for values in (whole.mean, whole.maximum))
         return self.of_pooled(*pooled)
@@ -68,6 +68,6 @@ class JointAttention(nn.Module):
         return torch.cat([torch.addcmul(x, x, spectral_gate), torch.addcmul(x, x, self.sa(x))], dim=1)
 
     def stages(self) -> Stages:
-        """The spectral gate looks at the whole map, the spatial one around the pixel."""
+        """The stages: the spectral gate needs statistics of the map, the spatial one a neighbourhood of the pixel."""
         gate = yield from self.ca.gate_stages()
         yield Local(lambda x: self._gated(x, gate), self.sa.REACH, self.sa.REASON)

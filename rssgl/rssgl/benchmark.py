@@ -1,8 +1,8 @@
 # The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
 """Time and memory of one training step and one evaluation: a paper's network against the literal one of its tests.
 
-Both run in one process, in turn, with the same weights, mini-batch, loss and optimizer. A slow literal network is
-repeated until the time for it is used up.
+Both run alternately in one process, with the same weights, mini-batch, loss and optimizer. A slow literal network is
+repeated until its time limit.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from shared_data.cli.arguments import positive_number
 from shared_data.configuration.overrides import load_config
+from shared_data.errors import SettingsError
 from shared_data.preprocessing.standardise import padded_side
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
@@ -35,7 +36,7 @@ Action = Callable[[], None]
 
 
 class Subject(ABC):
-    """The two networks of a paper and what they do in a step."""
+    """A paper's two networks, with their losses."""
 
     PACKAGE: str  # of `python -m`
     CONFIGS: Path
@@ -58,7 +59,7 @@ class Subject(ABC):
         """The same number, equation by equation."""
 
     def network_of(self, size: str) -> Dict[str, Any]:
-        """The network of a configuration, as the package takes it."""
+        """The network's part of a configuration."""
         scene = get_scene(size)
         params = load_config(self.CONFIGS, size)["model"]["params"]
         return dict(params, in_channels=scene.bands, num_classes=scene.num_classes)
@@ -131,7 +132,7 @@ class Subject(ABC):
         return json.loads(subprocess.check_output(words))
 
     def print_memory(self, size: str, which: str) -> int:
-        """What `memory_of` reads."""
+        """The output that `memory_of` reads."""
         keep_freed_memory()
         cpu = torch.device("cpu")
         step = self.training_step(self.build(size, which, cpu), self.minibatch(size, cpu))
@@ -159,7 +160,7 @@ class Subject(ABC):
         batch, work = self.minibatch(size, device), self.step_flops(size)
         print("\n%s (%d×%d, %d bands)" % ((size, *self.padded_sides(size), batch[0].shape[1])), flush=True)
         print("  the literal training step is %.0f GFLOP, at that rate %.2f s" % (work / 1e9, work / peak), flush=True)
-        # first, while this process is small: two large scenes at once may be more than the machine holds
+        # first, while this process is small: two large scenes at once may not fit into memory
         memory = {name: self.memory_of(size, name) for name in ("literal", "ours") if device.type == "cpu"}
         networks = {name: self.build(size, name, device) for name in ("literal", "ours")}
         forward, turns = _medians(
@@ -192,10 +193,15 @@ class Subject(ABC):
 
 
 def load_literal(package_folder: Path) -> ModuleType:
-    """tests/<package>_literal.py beside a package's folder, by path: it is no part of the package."""
+    """tests/<package>_literal.py beside a package's folder, by path: it is no part of the package.
+
+    Raises: SettingsError outside a checkout.
+    """
     path = package_folder.parent / "tests" / (package_folder.name + "_literal.py")
+    if not path.is_file():
+        raise SettingsError("%s does not exist; run the benchmark in a checkout of the repository." % path)
     specification = importlib.util.spec_from_file_location("%s_literal" % package_folder.name, str(path))
-    assert specification is not None and specification.loader is not None  # there is one for every .py file
+    assert specification is not None and specification.loader is not None  # a .py file always has a loader
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module

@@ -1,4 +1,4 @@
-"""What a configuration may hold: `config.schema.json`; the one of a request."""
+"""Load and check configurations by `config.schema.json`."""
 
 from pathlib import Path
 from typing import Any, Dict, Tuple
@@ -22,7 +22,7 @@ SCHEMA = load_schema(Path(__file__).with_name("config.schema.json"))
 def check(config: Dict[str, Any], file: str) -> None:
     """Compare a configuration with the schema. file: its name, for messages.
 
-    Raises: UnknownNameError for an unknown scene, key or name; SettingsError for a value that cannot be.
+    Raises: UnknownNameError for an unknown scene, key or name; SettingsError for an impossible value.
     """
     check_config(config, SCHEMA, file)
     get_scene(config["scene"])

@@ -27,7 +27,7 @@ from rssgl.stages import Local, Stages
 
 GATES = "ifoc"  # order of the rows of a fused kernel
 HIDDEN = 4  # hidden channels of a cell
-CHUNK_BYTES = 8 << 20  # gates of the depth slices that are worked on together
+CHUNK_BYTES = 8 << 20  # bytes of the gates of a chunk of depth slices
 
 
 def layout(device: torch.device) -> torch.memory_format:
@@ -42,14 +42,15 @@ def empty_slices(like: Tensor, depth: int, channels: int) -> Tensor:
 
 
 def chunks_of(depth: int, like: Tensor) -> List[slice]:
-    """Depth slices in groups, so that their gates stay in a CPU's cache between operations; one group on a GPU."""
+    """Chunks of depth slices whose gates stay in a CPU's cache between operations; one chunk on a GPU."""
     slice_bytes = like.element_size() * len(GATES) * HIDDEN * like.shape[-2] * like.shape[-1]
     count = max(1, CHUNK_BYTES // slice_bytes) if like.device.type == "cpu" else depth
     return [slice(start, min(start + count, depth)) for start in range(0, depth, count)]
 
 
 def with_neighbours(padded: Tensor, chunk: slice, kernel: int) -> Tensor:
-    """The slices of a chunk (n, kernel·C, H, W), each with its neighbours in depth; padded: all, with their halo."""
+    """The slices of a chunk (n, kernel·C, H, W), each with its neighbours in depth; padded: all slices with their
+    halo."""
     return torch.cat([padded[chunk.start + offset : chunk.stop + offset] for offset in range(kernel)], dim=1)
 
 
@@ -60,7 +61,7 @@ def add_to_neighbours(total: Tensor, chunk: slice, grad: Tensor, kernel: int) ->
 
 
 class Cell:
-    """One cell in its steps. c stands for twice the cell of the equations, so that tanh is one sigmoid: 2σ(c) − 1."""
+    """The steps of one cell. c is twice the cell state of the equations, so that tanh is one sigmoid: 2σ(c) − 1."""
 
     def __init__(self, volumes: Tensor, depth_kernel: int, weight: Tensor, bias: Tensor) -> None:
         self.volumes, self.depth_kernel, self.weight, self.bias = volumes, depth_kernel, weight, bias
@@ -83,9 +84,8 @@ class Cell:
         return padded[self.halo : self.halo + self.depth]
 
     def step(self, x: Tensor, keep: bool) -> Tuple[Tensor, List[Tensor]]:
-        """Signal x (D, I, H, W) to h (D, hidden, H, W), and under `keep` what the backward pass needs.
-
-        That is [x, h], then the gates and c of every chunk.
+        """Signal x (D, I, H, W) to h (D, hidden, H, W) and, with `keep`, the tensors for the backward pass: [x, h],
+        then the gates and c of every chunk.
         """
         self.interior(self.inputs)[:, : self.signals] = x
         h = self.interior(self.following)[:, self.signals :]
@@ -104,7 +104,7 @@ class Cell:
         return h, kept if keep else []
 
     def _advance(self, keep: bool) -> None:
-        """Make the next step's [x, h] the current one; without `keep` two buffers take turns."""
+        """Make the next step's [x, h] the current one; without `keep` two buffers alternate."""
         self.inputs, self.following = self.following, self.empty_inputs() if keep else self.inputs
         if keep:
             self.following[: self.halo].zero_()
@@ -115,7 +115,7 @@ class Cell:
     ) -> Tuple[Tensor, Tensor, Tensor]:
         """Gradients with respect to [x, h] (D, I + hidden, H, W), kernel and bias, from what `step` kept.
 
-        Called for the last step first; before: what the step before kept, None at step 0.
+        Called for the last step first; before: the tensors kept by the previous step, None at step 0.
         """
         inputs, *gates_and_cells = kept
         grad_inputs = self.empty_inputs().zero_()
@@ -137,7 +137,7 @@ def gate_gradients(
 ) -> Tuple[Tensor, Tensor]:
     """Gradients with respect to the convolution's output (n, 4·hidden, H, W), and to the c of the step before.
 
-    dh, dc: what reaches h and c of this step; previous_c is None at step 0.
+    dh, dc: the gradients with respect to h and c of this step; previous_c is None at step 0.
     """
     i, f, o, s = gates.split(HIDDEN, dim=1)
     grad = torch.empty_like(gates)
@@ -189,7 +189,7 @@ class StackedRecurrence(torch.autograd.Function):
         kept = [kept[start : start + size] for start in range(0, len(kept), size)]  # step t of cell k: t·cells + k
         gradients = [torch.zeros_like(parameter) for parameter in parameters]
         grad_volumes: List[Tensor] = []
-        dh: List[Optional[Tensor]] = [None] * (count - 1) + [grad_state]  # what reaches h of every cell
+        dh: List[Optional[Tensor]] = [None] * (count - 1) + [grad_state]  # gradients with respect to h of every cell
         for index in range(len(kept) - 1, -1, -1):
             k = index % count
             before = kept[index - count] if index >= count else None
@@ -253,7 +253,8 @@ class GlobalConvLSTM3d(nn.Module):
         return state.transpose(0, 1).flatten(0, 1)
 
     def stages(self) -> Stages:
-        """From the first volume to the last hidden state: into both cells once, and seven times from step to step."""
+        """The receptive-field radius from the first volume to the last hidden state: one input convolution per cell and
+        seven recurrent ones."""
         convolutions = 2 + self.STEPS - 1
         reason = "half the %d×%d kernel, %d times in a row" % (*self.sides, convolutions)
         yield Local(self, convolutions * (max(self.sides) // 2), reason)

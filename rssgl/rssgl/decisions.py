@@ -13,9 +13,9 @@ class Decisions:
 
     selected_on: pixels whose overall accuracy chooses the weights and ends training, `test` or `validation`.
     validation_share: share of each class's training pixels that is held out, at least one pixel; 0 holds out none. The
-        disjoint split brings validation pixels of its own.
-    training_labels: the labels training can reach; always those of `train` pixels, the loss is masked.
-    class_counts: counts behind the class weights, those of the pixels in `train`.
+        disjoint split includes validation pixels.
+    training_labels: the labels that training can read; always those of `train` pixels, because the loss is masked.
+    class_counts: pixels counted for the class weights, those in `train`.
     normalisation: pixels whose spectra give the band means and deviations, `scene` or `train`; labels play no part.
     split: `release`, the class-wise random draw of the official code, or the `disjoint` one of all papers.
     """

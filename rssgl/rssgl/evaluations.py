@@ -1,7 +1,7 @@
-"""The evaluations of a run: the prediction of each is kept as a file, and judged on the test pixels in the end.
+"""The evaluations of a run: each prediction is stored in a file and scored on the test pixels after training.
 
-So the accuracy on the test pixels can be told for every epoch, and with it what selecting on the test pixels would have
-given, even where test labels are first read at the end.
+This gives the test accuracy of every epoch, and the result that selection on the test pixels would have had, although
+test labels are read only after training.
 """
 
 from pathlib import Path

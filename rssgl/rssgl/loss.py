@@ -1,8 +1,8 @@
 """Weighted cross-entropy, and the regularisers of the feature space: statistical, improved triplet, sphere.
 
-All look at the M sampled training pixels of a mini-batch: logits (M, K), features z (M, B), labels (M,) in 1..K.
+All use the M sampled training pixels of a mini-batch: logits (M, K), features z (M, B), labels (M,) in 1..K.
 m_c is the mean of the features of class c, n_c the number of its sampled pixels, and K in the formulas below the
-number of classes that are sampled. Nothing loops over pixels or classes.
+number of classes that are sampled. There are no loops over pixels or classes.
 """
 
 from typing import Callable, Dict, Sequence, Tuple, Union

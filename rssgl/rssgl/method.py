@@ -1,4 +1,4 @@
-"""RSSGL as what `reproduce`, `audit` and `predict` call."""
+"""RSSGL as a `Method`, for `reproduce`, `audit` and `predict`."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from shared_data.splits.disjoint import common_split
 def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
     """The release's draw, which is the same in every run: its seed is the configuration's, not the run's.
 
-    Under the disjoint split that of the run's seed, which all papers share.
+    Under `disjoint`, the split that all papers share, from the run's seed.
     Raises: SplitError where a class has too few pixels.
     """
     decisions, settings = configuration.decisions, configuration.settings["split"]
@@ -27,8 +27,8 @@ def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
     return Draw(draw_release_split(loaded, settings["ratio"], settings["minimum"], settings["seed"], share))
 
 
-def sees(_configuration: Configuration, mask: np.ndarray) -> np.ndarray:
-    """Every pixel sees all others: group normalisation and attention take their means over the whole image."""
+def receptive_field(_configuration: Configuration, mask: np.ndarray) -> np.ndarray:
+    """The receptive field is the whole image, because group normalisation and attention take means over it."""
     return np.full(mask.shape, mask.any())
 
 
@@ -41,7 +41,7 @@ METHOD = Method(
     fit=fit,
     load=load,
     inputs=inputs,
-    sees=sees,
+    receptive_field=receptive_field,
     environment=environment_of,
     peak_gpu_mb=peak_gpu_mb,
 )

@@ -40,7 +40,7 @@ class RSSGL(EncoderDecoder):
         if any(channels % 32 for channels in block_channels):
             raise ConfigError("block_channels must be multiples of 32, not %s" % list(block_channels))
         self.feature_ops = encoder(in_channels, block_channels, GROUPS, lambda c: self._level(c, kernel))
-        # never applied, but in the release's checkpoints
+        # never applied; kept because the release's checkpoints hold it
         self.BasicBlock_list = nn.ModuleList([JointAttention(inner_dim) for _ in block_channels])
         self.spation_list = nn.ModuleList([SpatialAttention() for _ in block_channels])
         self.reduce_1x1convs = nn.ModuleList([nn.Conv2d(channels, inner_dim, 1) for channels in block_channels])

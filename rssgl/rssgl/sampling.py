@@ -17,7 +17,7 @@ _SEEDS = 9999  # the release draws this many and consumes them from the end, one
 def epoch_indices(
     labels: np.ndarray, training_pixels: np.ndarray, per_class: Optional[int], images: int, seed: int
 ) -> List[np.ndarray]:
-    """Flat pixel indices of the mini-batch images of one epoch, before they are ordered.
+    """Flat indices of the sampled pixels for each mini-batch of an epoch, before the mini-batches are shuffled.
 
     labels: (H, W) padded label map; training_pixels: (H, W) bool; per_class: at most this many pixels of a class
     an image, None for all of them (few-shot). A class's pixels are shuffled once, and again for every image, with
@@ -59,7 +59,7 @@ class MinibatchStream:
         self._generator = torch.Generator()
         self._generator.manual_seed(seed)
         self._epoch = 0  # epochs begun
-        self._order: List[int] = []  # images of the current epoch still to come
+        self._order: List[int] = []  # remaining mini-batches of the current epoch
 
     def __len__(self) -> int:
         return self._images

@@ -1,5 +1,5 @@
 # The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
-"""A saved model: weights and all else that predicting needs, in one PyTorch file; and weights from any such file."""
+"""Saved models: weights and everything else that predicting needs, in one PyTorch file; also reads weights alone."""
 
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
@@ -45,7 +45,7 @@ def read_model(path: Path) -> Tuple[Dict[str, Any], Optional[ModelFile]]:
 
 
 def _as_array(value: Any) -> Any:
-    """A plain tensor's numbers; anything else as it is, for `from_content` to refuse."""
+    """A plain tensor as an array; other values unchanged, so that `from_content` refuses them."""
     is_plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_quantized
     return value.detach().numpy() if is_plain and value.dtype is not torch.bfloat16 else value
 
@@ -53,7 +53,7 @@ def _as_array(value: Any) -> Any:
 def load_weights(network: nn.Module, weights: Dict[str, Any], path: Path, what: str) -> None:
     """Give a network the weights of a file. what: the network, in words.
 
-    Raises: CheckpointError that says first what is missing or left over.
+    Raises: CheckpointError naming the first missing and surplus entries.
     """
     try:
         network.load_state_dict(weights)

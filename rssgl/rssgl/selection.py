@@ -23,11 +23,11 @@ class BestWeights(BestStep):
 
     @property
     def weights(self) -> Dict[str, Any]:
-        """Those that were kept."""
+        """The kept weights."""
         return self._weights
 
     def restore(self) -> None:
-        """Give the network the weights that were kept."""
+        """Load the kept weights into the network."""
         self._network.load_state_dict(self._weights)
 
     def state_dict(self) -> Dict[str, Any]:

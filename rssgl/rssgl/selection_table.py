@@ -1,4 +1,4 @@
-"""What selecting on the test pixels is worth, in numbers: a table of the README, from the records of runs."""
+"""A table for the README, from run records: the gain in test accuracy by selecting weights on the test pixels."""
 
 from typing import Any, Dict, List
 

@@ -1,7 +1,7 @@
-"""Training RSSGL, top to bottom: scene → labels → mini-batches → network with its loss → optimizer → what is kept.
+"""Training RSSGL, top to bottom: scene → labels → mini-batches → network with its loss → optimizer → weights.
 
 The loop with its optimizer step is `simplecv.core.trainer.Launcher`, as in the release. After every epoch the scene is
-predicted, and the weights of the best accuracy are kept; where it rises no longer, training ends early.
+predicted, and the weights with the best accuracy are kept; training ends early when it stops rising.
 """
 
 from typing import Dict, Optional
@@ -34,7 +34,7 @@ from simplecv.util.device import select_device
 
 
 class Trainable(SingleDevice):
-    """The network with its loss: what the launcher calls. The network is `.module`, as under DataParallel.
+    """The network with its loss, called by the launcher. The network is `.module`, as under DataParallel.
 
     regulariser: a key of `REGULARISERS`; weight: the paper's λ.
     """
@@ -64,8 +64,8 @@ def fit(
 ) -> Optional[SelectedNetwork]:
     """Train from the newest checkpoint in the run's folder; the weights with the best accuracy after an epoch are kept.
 
-    None where a signal stopped it. steps: at most so many, whatever the configuration says.
-    Raises: SealedError where the protocol selects on test labels that are not disclosed; SimpleCVError.
+    None where a signal stopped it. steps: upper limit beside the configuration's. Raises: SealedError where the
+    protocol selects on test labels that are not disclosed; SimpleCVError.
     """
     keep_freed_memory()
     config, decisions = AttrDict.from_dict(configuration.settings), configuration.decisions
@@ -133,7 +133,7 @@ def fit(
     if launcher.stop_reason is not None and not best.exhausted:
         return None
 
-    # where the last step ended no epoch, it is evaluated now; then the network takes the best weights
+    # evaluate the last step, if it was not the end of an epoch; then load the best weights
     last_weights = weights_of(network)
     if not done.history.entries or done.history.entries[-1]["step"] != done.count:
         done.history.add_entry(done.count, **judge())

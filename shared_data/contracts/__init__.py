@@ -20,10 +20,10 @@ class PaperUnderTest(NamedTuple):
     configs_owner: Any  # object whose attribute CONFIGS names the folder of configurations
     short: Tuple[str, ...]  # options of a run of two steps on the synthetic scene, --iters among them
     epochs: Tuple[str, ...]  # options of a run with several checkpoints that lasts some seconds
-    short_override: str  # a key that `short` overrides, whose change another run is refused for
-    wrong_keys: Sequence[Tuple[str, str]]  # (section of a configuration, key that nothing knows)
+    short_override: str  # a key that `short` overrides; a run that changes it is refused the directory
+    wrong_keys: Sequence[Tuple[str, str]]  # (section of a configuration, unknown key)
     listed: Sequence[str]  # configurations that must exist
     default_seed: int
     verdicts: Dict[str, Tuple[str, ...]]  # of an audit, per protocol: labels, selection, preprocessing, overlap
     lean: Tuple[str, ...] = ()  # overrides that make the synthetic scene's network smaller
-    protocols: str = "released, paper, disjoint"  # as a message lists them
+    protocols: str = "released, paper, disjoint"  # as error messages list them

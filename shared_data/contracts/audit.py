@@ -1,4 +1,4 @@
-"""What the audit must find in a paper, protocol by protocol: the flaws that a release has, and no others."""
+"""The audit must find exactly the flaws of a release, protocol by protocol."""
 
 import pytest
 
@@ -13,7 +13,7 @@ ITEMS = ("labels", "selection", "preprocessing", "overlap", "split")
 
 @pytest.mark.stack_independent
 class Audit:
-    """Findings of an audit, and what a run keeps of them; for the fixture `paper`."""
+    """Findings of an audit, in itself and in the run's record; for the fixture `paper`."""
 
     @pytest.mark.slow
     def test_the_audit_finds_what_the_protocols_say_and_a_run_keeps_it(self, paper, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The command line: what it prints, and one clear sentence for everything that can be wrong with the input."""
+"""The command line: its output, and one clear sentence for every kind of wrong input."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def fake_indian_pines(folder):
 
 @pytest.mark.stack_independent
 class BadInput:
-    """Wrong input, and what right input prints; for the fixture `paper`."""
+    """Errors for wrong input, and the output for right input; for the fixture `paper`."""
 
     @pytest.mark.slow
     def test_reproduce_prints_accuracies_maps_and_the_comparison(self, paper, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Wrong values of a configuration are one sentence that names the key, before anything is read or written.
+"""Wrong values of a configuration give a one-sentence error with the key, before anything is read or written.
 
 A paper's test module brings its list of wrong values and calls `refused` for each.
 """
@@ -12,7 +12,7 @@ from shared_data.configuration.schema import Validator
 def refused(paper, capsys, tmp_path, overrides, experiment="indianpines"):
     """overrides: "dotted.key=value", several as a tuple; the message must name the last one's key.
 
-    The scene's files do not exist either, so a sentence about the key shows that nothing was looked for.
+    The scene's files do not exist either, so an error about the key shows that none were read before it.
     """
     overrides = (overrides,) if isinstance(overrides, str) else overrides
     words = ["reproduce", experiment, "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
@@ -24,7 +24,7 @@ def refused(paper, capsys, tmp_path, overrides, experiment="indianpines"):
 
 
 def check_schema(schema: Dict[str, Any]) -> None:
-    """It is a JSON Schema, and every section is closed: a key that it does not name is an error."""
+    """It is a JSON Schema, and every section refuses unknown keys."""
     Validator.check_schema(schema)
     sections = [schema]
     for section in sections:

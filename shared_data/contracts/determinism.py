@@ -1,4 +1,4 @@
-"""The same seed gives the same bits, whenever a run is made and whatever runs beside it."""
+"""The same seed gives the same bits, at any time and under any load."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 
 
 def run(paper, out, threads):
-    """A whole run in a process of its own with so many threads; what must be the same."""
+    """Run in a separate process with this number of threads; return the results that must be equal."""
     environment = dict(os.environ, **dict.fromkeys(THREADS, str(threads)))
     subprocess.run(command(paper, out), check=True, stdout=subprocess.DEVNULL, env=environment)
     return result_of(paper, out)

@@ -1,8 +1,8 @@
-"""The long tests of what can go wrong, and the table of what they tried: `make faults`.
+"""Support for the long fault tests, and the table of their cases: `make faults`.
 
 HSI_FAULTS=1          switches the long tests on
-HSI_FAULTS_LOG=file   takes a line per fault and paper that was survived
-python -m contracts.faults file [document]     prints them as a Markdown table, and puts it into a document
+HSI_FAULTS_LOG=file   receives a line per fault and paper that passed
+python -m contracts.faults file [document]     prints these lines as a Markdown table, or writes it into a document
 """
 
 import json
@@ -20,7 +20,7 @@ FAULTS = bool(os.environ.get("HSI_FAULTS"))
 
 
 def note(fault: str, where: str, cases: int, outcome: str) -> None:
-    """A test tried a fault so many times and found nothing wrong. where: a paper's slug, or a module."""
+    """Log that a fault was tested in this number of cases without a failure. where: a paper's slug, or a module."""
     path = os.environ.get("HSI_FAULTS_LOG")
     if path:
         line = json.dumps({"fault": fault, "where": where, "cases": cases, "outcome": outcome})

@@ -1,4 +1,4 @@
-"""What becomes of a run where the file system is full, read-only or another one, or where the clock goes back.
+"""Runs on full, read-only and different file systems, and under a clock that goes back.
 
 The file systems are real ones, small and mounted for the test; it is skipped where mounting is not permitted.
 """
@@ -25,7 +25,7 @@ from contracts.marks import LONG
 
 NO_SPACE, READ_ONLY = "No space left on device", "Read-only file system"
 PAGE = 4096  # bytes; a tmpfs gives no less
-SIZES = (0, 0.1, 0.3, 0.5, 0.7, 0.85)  # of the disk, in parts of what the finished run takes
+SIZES = (0, 0.1, 0.3, 0.5, 0.7, 0.85)  # disk space, as shares of the size of a finished run
 LAST_FILES = ("prediction.npy", "split.npz", "map.png", "map_full.png", "errors.png", "run.json")  # in this order
 DAY = 86400
 
@@ -34,7 +34,7 @@ DAY = 86400
 
 
 def run_quietly(*words):
-    """Exit code of a program, and what it says on stderr; 127 where there is no such program."""
+    """Exit code and stderr of a program; 127 where it does not exist."""
     try:
         done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, universal_newlines=True)
     except FileNotFoundError as error:
@@ -66,13 +66,13 @@ def free_bytes(disk):
 
 
 def fill(disk, leave=0):
-    """Take the disk's space but for so many bytes, by a file of no content."""
+    """Fill the disk, except for `leave` bytes, with one file."""
     with open(str(disk / "ballast"), "wb") as file:
         while True:
             more, size = free_bytes(disk) - leave // PAGE * PAGE, file.seek(0, os.SEEK_END)
             if more <= 0:
                 return
-            with contextlib.suppress(OSError):  # the run has taken some of it since
+            with contextlib.suppress(OSError):  # the run has used some of the space since
                 os.posix_fallocate(file.fileno(), 0, size + more)
 
 
@@ -81,11 +81,11 @@ def make_room(disk):
         (disk / "ballast").unlink()
 
 
-# what must hold of a run that could not write
+# checks of a run that could not write
 
 
 def run(paper, out, **environment):
-    """Exit code and stderr of the paper's run in a process of its own."""
+    """Exit code and stderr of the paper's run in a separate process."""
     done = subprocess.run(
         command(paper, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, universal_newlines=True, timeout=600,
         env=dict(os.environ, **environment),
@@ -104,7 +104,7 @@ def check_refusal(code, stderr, path, *reasons):
 
 
 def check_files(out):
-    """No temporary file is left, and every file that carries a final name is whole."""
+    """No temporary file is left, and every file under a final name is complete."""
     for path in sorted(path for path in Path(str(out)).rglob("*") if path.is_file()):
         assert path.name == ".lock" or not path.name.startswith("."), path
         assert path.suffix not in (".part", ".new", ".tmp"), path
@@ -152,7 +152,7 @@ def words_for(paper, out):
 
 
 def noted_renames(monkeypatch):
-    """Pairs of the folders that os.replace and os.rename are called for from here on."""
+    """Record the folders of source and target in each later call of os.replace and os.rename."""
     renamed = []
     for name in ("replace", "rename"):
         original = getattr(os, name)
@@ -166,13 +166,13 @@ def noted_renames(monkeypatch):
 
 
 def check_renames(renamed, out):
-    """Every file got its name within its folder: results may lie on another file system than /tmp."""
+    """Files are renamed within one folder, because results may lie on another file system than /tmp."""
     ours = [pair for pair in renamed if str(out) in pair[0] + pair[1]]
     assert len(ours) > 5
     assert all(source == target for source, target in ours)
 
 
-# what runs in processes of their own need
+# helpers for runs in separate processes
 
 
 def size_of(folder):
@@ -225,7 +225,7 @@ def run_until(paper, out, name, then, again=True):
 
 
 def forget_the_end(paper, out):
-    """The state before the last files were written; they would be written again under the same names."""
+    """Delete the files that a run writes last, so that it writes them again."""
     for path in [run_folder(paper, out) / name for name in LAST_FILES]:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
@@ -234,14 +234,14 @@ def forget_the_end(paper, out):
 
 
 def leave_no_room_for_the_record(paper, out, whole, disk, stops):
-    """A page more from run to run, until all files but the last fit; the number of runs."""
+    """Leave one page more per run, until all files but the record fit; return the number of runs."""
     kept = run_folder(paper, whole).glob("checkpoints/selected.*")
     room = sum(size_of(run_folder(paper, whole) / name) for name in LAST_FILES[:-1]) + sum(map(size_of, kept))
     for pages in range(16):
         forget_the_end(paper, out)
         fill(disk, room + pages * PAGE)
         code, stderr = run(paper, out)
-        check_unfinished(paper, out, code, stderr, NO_SPACE)  # a record has more than a page, so none is passed over
+        check_unfinished(paper, out, code, stderr, NO_SPACE)  # a record is larger than a page
         stops[first_missing(paper, out, whole)] += 1
         make_room(disk)
         if stops["run"]:
@@ -256,7 +256,7 @@ def disk_in_a_file(folder, image):
     run_quietly("e2fsck", "-p", str(image))
 
 
-# a clock that is a day behind, and goes back another hour after three seconds
+# sets the clock back by a day and, after three seconds, by another hour
 CLOCK = """
 import time
 
@@ -283,7 +283,7 @@ time.strftime = lambda format, when=None: _strftime(format, time.localtime() if 
 
 
 class FileSystems:
-    """Runs on disks that fail them; for the fixture `paper`."""
+    """Runs on failing disks; for the fixture `paper`."""
 
     @pytest.fixture
     def whole(self, paper, tmp_path_factory):
@@ -330,7 +330,8 @@ class FileSystems:
 
     @LONG
     def test_a_full_disk_at_every_write(self, paper, whole, tmp_path):
-        """One directory: disks of more and more space while it trains, then a disk that fills up between two files."""
+        """One run directory, on disks with more and more free space while it trains, then on one that fills up between
+        two files."""
         stops, cases = Counter(), 0
         errors_png = run_folder(paper, whole) / "errors.png"
         last_checkpoint = "checkpoints/" + checkpoints(run_folder(paper, whole))[-1]
@@ -352,7 +353,7 @@ class FileSystems:
                 if code:
                     check_unfinished(paper, out, code, stderr, NO_SPACE)
                     stops[first_missing(paper, out, whole)] += 1
-                else:  # the next file was there before the disk was full
+                else:  # the next file was written before the disk was full
                     stops["finished"] += 1
                 make_room(disk)
             if not stops["run"]:
@@ -369,7 +370,7 @@ class FileSystems:
 
     @LONG
     def test_a_disk_that_becomes_read_only_while_training(self, paper, whole, tmp_path):
-        """As ext4 does after an error of the device. A plain `remount,ro` the kernel refuses while files are open."""
+        """As ext4 does after a device error. The kernel refuses a plain `remount,ro` while files are open."""
         image = tmp_path / "image"
         with open(str(image), "wb") as file:
             file.truncate(64 << 20)
@@ -384,7 +385,7 @@ class FileSystems:
         with disk_in_a_file(tmp_path / "disk", image) as disk:
             out = disk / "results"
             code, stderr = run_until(paper, out, "checkpoints/" + first, give_up, again=False)
-            check_refusal(code, stderr, out, READ_ONLY, "Input/output error")  # the second from a flush under way
+            check_refusal(code, stderr, out, READ_ONLY, "Input/output error")  # the latter during a flush
         with disk_in_a_file(tmp_path / "again", image) as disk:
             (tmp_path / "disk").rmdir()
             (tmp_path / "disk").symlink_to(disk)
@@ -406,14 +407,15 @@ class FileSystems:
 
     @LONG
     def test_a_clock_that_goes_back(self, paper, whole, tmp_path):
-        """Between two lives by a day, and within the second; what the first one wrote is of the future."""
+        """By a day between two processes, and by an hour during the second; the first one's files have future
+        timestamps."""
         out = tmp_path / "out"
         assert run_and_kill(paper, out, signal.SIGKILL, checkpoints=3) == -9
         folder, now = run_folder(paper, out), time.time()
         found = checkpoints(folder)
         for path in folder.rglob("*"):
             os.utime(str(path), (now + DAY, now + DAY))
-        for age, name in enumerate(found):  # the older a checkpoint, the later its time
+        for age, name in enumerate(found):  # reversed order: the oldest checkpoint gets the latest time
             os.utime(str(folder / "checkpoints" / name), (now + (3 - age) * DAY, now + (3 - age) * DAY))
         (tmp_path / "clock").mkdir()
         (tmp_path / "clock" / "sitecustomize.py").write_text(CLOCK.format(day=DAY))

@@ -1,4 +1,4 @@
-"""One run of SSDGL or RSSGL as a whole: what it leaves, what reaches training, which weights it takes.
+"""Complete runs of SSDGL or RSSGL: their output, the labels that reach training, the weights that are selected.
 
 Needs the fixtures `paper`, a `contracts.PaperUnderTest`, and `method`, the paper's `Method`.
 """
@@ -32,7 +32,7 @@ from simplecv.core.parallel import SingleDevice
 from simplecv.module.model_builder import make_model
 
 SHORT = ("minibatch.images=4",)  # epochs of four steps, so that a short run has several checkpoints
-FINAL = ("shared_data.runs.reproduce", "final evaluation", "evaluation")  # the one opening of an honest record
+FINAL = ("shared_data.runs.reproduce", "final evaluation", "evaluation")  # of a protocol without disclosure
 
 
 def request_for(paper, tmp_path, protocol="paper", iterations=8, overrides=SHORT, seed=2333) -> Request:
@@ -56,9 +56,9 @@ def prepare(method, request) -> Prepared:
 
 
 def labels_for(method, prepared, ground_truth=None, disclosed=None):
-    """What training may see. ground_truth: other labels than the scene's, on the same pixels.
+    """The labels that training may read. ground_truth: other labels than the scene's, on the same pixels.
 
-    disclosed: whether test labels are in it; None for what the protocol says.
+    disclosed: whether test labels are included; None: as the protocol says.
     """
     truth = prepared.loaded.ground_truth if ground_truth is None else ground_truth
     labels = method.labels(prepared.draw, truth)
@@ -68,7 +68,7 @@ def labels_for(method, prepared, ground_truth=None, disclosed=None):
 
 
 def trained(method, request, folder, ground_truth=None, steps=None) -> Fitted:
-    """Train alone, without a record."""
+    """Train without writing a record."""
     prepared = prepare(method, request)
     labels = labels_for(method, prepared, ground_truth)
     run = Run(folder, request.device)
@@ -76,10 +76,11 @@ def trained(method, request, folder, ground_truth=None, steps=None) -> Fitted:
 
 
 def untrained(method, request) -> Fitted:
-    """The request's network with the weights that it is made with."""
+    """The request's network with its initial weights."""
     prepared = prepare(method, request)
     labels = labels_for(method, prepared)
     model = method.preprocess(prepared.loaded.image, labels, prepared.configuration, request.seed)
+    torch.manual_seed(request.seed)
     network = make_model(AttrDict.from_dict(prepared.configuration.settings)["model"], strict=True)
     return sys.modules[method.load.__module__].TrainedNetwork(network, model)
 
@@ -90,7 +91,7 @@ def openings(record):
 
 
 def minibatches(paper, patched):
-    """A list that takes (x, y, w) and the outputs of every forward pass of training from now on."""
+    """A list to which every later forward pass of training appends (x, y, w) and its outputs."""
     seen, trainable = [], importlib.import_module(paper.package + ".train").Trainable
     forward = trainable.forward
 
@@ -133,7 +134,7 @@ def fails(paper, capsys, words, *expected):
 
 
 class FullSceneRuns:
-    """The whole life of a run of SSDGL or RSSGL; for the fixtures `paper` and `method`."""
+    """Runs of SSDGL or RSSGL from start to prediction; for the fixtures `paper` and `method`."""
 
     def test_a_run_leaves_a_valid_record_and_all_files(self, paper, method, tmp_path):
         same = ("scene=synthetic",)  # an override that changes nothing
@@ -304,4 +305,4 @@ class FullSceneRuns:
     def test_cuda_without_a_cuda_device(self, paper, tmp_path, capsys):
         words = ["reproduce", "synthetic", "--out", str(tmp_path), "--device", "cuda"]
         fails(paper, capsys, words, "Device 'cuda'", "sees 0 CUDA devices", "DEVICE=cpu")
-        assert not list(tmp_path.glob("**/settings.json"))  # the same folder may now take any run
+        assert not list(tmp_path.glob("**/settings.json"))  # the folder is free for any run again

@@ -1,4 +1,4 @@
-"""A network in tiles is the network on the whole scene. Needs the fixtures `golden`, `paper` and `method`."""
+"""Prediction in tiles equals prediction of the whole scene. Needs the fixtures `golden`, `paper` and `method`."""
 
 import importlib
 from typing import Any, List, Tuple
@@ -12,7 +12,7 @@ from contracts.full_scene_runs import fails, predict_words, request_for, untrain
 from shared_data.scenes.loading import load_scene
 
 HEIGHT, WIDTH = 80, 112
-TOLERANCE = 1e-4  # of a logit; float32 rounding was seen to make up to 2e-5
+TOLERANCE = 1e-4  # of a logit; the measured float32 rounding is up to 2e-5
 
 
 class WholeMaps:
@@ -46,9 +46,10 @@ class WholeMaps:
 
 
 def true_reach(stage: Any, channels: int) -> int:
-    """Furthest input pixel with any gradient of one output pixel, measured on random maps that leave it room."""
+    """Distance of the furthest input pixel with a nonzero gradient of one output pixel, on random maps of sufficient
+    size."""
     reach = 0
-    for level in (0, -5, 5):  # a rectified attention is shut at some of them
+    for level in (0, -5, 5):  # a rectified attention is zero at some of them
         side = 2 * (stage.reach + 3)
         x = torch.randn(1, channels, side, side, generator=torch.Generator().manual_seed(0)).add_(level)
         x.requires_grad_()

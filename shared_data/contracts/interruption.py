@@ -1,4 +1,4 @@
-"""Nothing is lost when a run is killed, and nothing is run twice."""
+"""A killed run loses no finished work, and a finished run is not repeated."""
 
 import random
 import signal
@@ -16,7 +16,7 @@ from shared_data.records.record import read_record
 
 MOMENTS = 20
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-# how a life may end: killed; stopped after a step; ended by SIGTERM or Ctrl-C where nothing is left to save
+# possible exit codes: killed; stopped after a step; ended by SIGTERM or Ctrl-C when there is nothing to save
 ENDS = {-signal.SIGKILL, 143, -signal.SIGTERM, 130, -signal.SIGINT}
 
 
@@ -34,7 +34,7 @@ def checkpoints_saved(log):
 
 
 def run_and_kill(paper, out, number, checkpoints):
-    """Start a run, send the signal some time after it has saved so many checkpoints; return the exit code."""
+    """Start a run, send the signal shortly after it has saved this number of checkpoints; return the exit code."""
     process = subprocess.Popen(command(paper, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     log = run_folder(paper, out) / "log.txt"
     wanted = checkpoints_saved(log) + checkpoints
@@ -47,7 +47,8 @@ def run_and_kill(paper, out, number, checkpoints):
 
 
 def life(paper, out, number=None, seconds=float("inf")):
-    """Start the run and send the signal so many seconds after it began to train; the exit code and those seconds."""
+    """Start the run, send the signal this number of seconds after training began; return the exit code and the
+    seconds."""
     log = run_folder(paper, out) / "log.txt"
 
     def size():
@@ -66,7 +67,7 @@ def life(paper, out, number=None, seconds=float("inf")):
 
 
 def result_of(paper, out):
-    """What must not depend on interruptions; None of an unfinished run."""
+    """The results that must not depend on interruptions; None for an unfinished run."""
     folder = run_folder(paper, out)
     if not (folder / "run.json").exists():
         return None
@@ -87,7 +88,7 @@ class Interruption:
         unfinished = run_folder(paper, interrupted)
         assert run_and_kill(paper, interrupted, signal.SIGKILL, checkpoints=2) == -9
         assert not (unfinished / "run.json").exists()
-        # 143: stopped after a step. -15: training had just ended, and the map was being made
+        # 143: stopped after a step. -15: training had ended, and the map was being made
         assert run_and_kill(paper, interrupted, signal.SIGTERM, checkpoints=1) in (143, -15)
         assert not (unfinished / "run.json").exists()
 
@@ -111,7 +112,7 @@ class Interruption:
                 assert code in ENDS
                 ends[number.name] += 1
             else:
-                # the end came before the signal, or between the record and the exit: the next run begins
+                # the run ended before the signal, or got it between record and exit: start the next run
                 assert found == whole
                 ends["finished"] += 1
                 out = tmp_path / str(moment + 1)

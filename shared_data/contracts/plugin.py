@@ -1,4 +1,4 @@
-"""What the contracts bring into pytest, whose pytest.ini names this plugin: fixtures, and assertions that explain."""
+"""The contracts' pytest plugin, named in pytest.ini: fixtures, and rewriting of assertions in the contracts."""
 
 import pkgutil
 import shutil
@@ -13,7 +13,7 @@ import contracts
 from shared_data.scenes import catalogue
 from shared_data.scenes.catalogue import Scene, SceneFile
 
-# before any of them is imported
+# must precede their first import
 pytest.register_assert_rewrite(*("contracts." + module.name for module in pkgutil.iter_modules(contracts.__path__)))
 
 SIDE, BANDS, CLASSES = 40, 64, 4
@@ -21,7 +21,7 @@ _PALETTE = ("#c702a1", "#a6fe1c", "#0a5e6f", "#ffb000")
 
 
 class Plots(NamedTuple):
-    """Where the scenes lie, their cubes by slug, and the label map that plota, plotb and plotc share."""
+    """The scenes' folder, their cubes by slug, and the label map that plota, plotb and plotc share."""
 
     folder: Path
     cubes: Any

@@ -1,4 +1,5 @@
-"""A saved model brings all that predicting needs: whatever seed, protocol, scene and labels it is asked for."""
+"""A saved model contains everything that predicting needs: its maps depend on no seed, protocol or labels given
+later."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 
 def words_for(slug, plots, out, *further):
-    """What follows `reproduce` or `predict`."""
+    """The options of `reproduce` and `predict`."""
     return [slug, "--device", "cpu", "--data", str(plots.folder), "--unverified", "--out", str(out), *further]
 
 

@@ -25,8 +25,8 @@ from shared_data.runs.request import Request
 from shared_data.scenes.catalogue import get_scene
 from shared_data.scenes.loading import LoadedScene
 
-HOUSTON_LIMIT_MB = 24 * 2**30 / 1e6  # of every byte in memory
-SAME_MB = 150  # two peaks that differ by less are the same: allocators keep what they had
+HOUSTON_LIMIT_MB = 24 * 2**30 / 1e6  # limit of resident memory
+SAME_MB = 150  # smaller differences of two peaks are noise: allocators keep freed memory
 LARGE = (512, 2048, 256)  # float64: 2.1 GB in its file
 ANONYMOUS_SHARE = 0.6  # of a mapped cube's bytes; the frameworks alone take 0.3 to 0.5 GB
 
@@ -36,7 +36,8 @@ _ROWS = 16  # generated at a time
 
 
 class Measured(NamedTuple):
-    """peak_mb: largest resident memory; anonymous_mb: of it, what lies in no file, and cannot be given up."""
+    """peak_mb: largest resident memory; anonymous_mb: the part without a file behind it, which the kernel cannot
+    drop."""
 
     peak_mb: float
     anonymous_mb: float
@@ -57,7 +58,7 @@ def mapped_copy(loaded: LoadedScene, folder: Path) -> LoadedScene:
 
 
 def check_houston(script: str, slug: str, out: Path, pixels: Sequence[int] = (0,)) -> None:
-    """An evaluation at Houston's size stays under 24 GiB, however many pixels it classifies."""
+    """Evaluation at Houston's size stays under 24 GiB, for any number of classified pixels."""
     found = [_measure(script, "houston", out / str(count), count) for count in pixels]
     assert max(each.peak_mb for each in found) < HOUSTON_LIMIT_MB
     if len(found) > 1:
@@ -70,7 +71,7 @@ def check_houston(script: str, slug: str, out: Path, pixels: Sequence[int] = (0,
 
 
 def check_mapped(script: str, slug: str, out: Path, pixels: int) -> None:
-    """Of a memory-mapped scene much less than its size is ever held in memory that no file backs."""
+    """With a memory-mapped scene, anonymous memory stays far below the scene's size."""
     path = out / "large.npy"
     try:
         _write_large(path)
@@ -85,7 +86,7 @@ def check_mapped(script: str, slug: str, out: Path, pixels: int) -> None:
 
 
 def main(evaluate: Callable[[LoadedScene, Path, int], Any]) -> None:
-    """In the fresh process: generate or open the scene, evaluate it, print what it took as JSON."""
+    """In the fresh process: generate or open the scene, evaluate it, print the measurements as JSON."""
     which, out, pixels = sys.argv[1:]
     loaded = houston_like() if which == "houston" else _opened(which)
     with _Anonymous() as anonymous:
@@ -154,7 +155,8 @@ def _generated(classes: np.ndarray, bands: int) -> Iterator[Tuple[slice, np.ndar
 
 
 class _Anonymous:
-    """The peak of RssAnon within the block, in 10^6 bytes: the kernel keeps none, so it is looked at often."""
+    """The peak of RssAnon within the block, in 10^6 bytes, by frequent sampling, because the kernel keeps no peak of
+    it."""
 
     def __init__(self) -> None:
         self.peak_mb = 0.0

@@ -1,4 +1,4 @@
-"""One short run as a whole: what `make test` asks of the stack of a paper's time, and of the current one."""
+"""One short complete run: the test that `make test` runs in the stack of a paper's time and in the current one."""
 
 import sys
 
@@ -36,5 +36,5 @@ class Smoke:
 
 
 def framework_version(name):
-    """Of the last that a record names: PyTorch, Keras on TensorFlow, tflearn on TensorFlow ("0.5.0 on 2.20.0")."""
+    """The version of the last framework that a record names: tflearn on TensorFlow is "0.5.0 on 2.20.0"."""
     return sys.modules["torch" if name == "PyTorch" else "tensorflow"].__version__

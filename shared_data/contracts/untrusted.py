@@ -1,6 +1,6 @@
 """Untrusted files at a paper's entry points: weights to predict with, and a run's folder to resume from.
 
-None of them may run code, write where it was not asked to, or end in anything but one sentence and exit code 1.
+None of them may run code or write outside the output folder; each must give a one-sentence error and exit code 1.
 """
 
 import io
@@ -20,7 +20,7 @@ _SHORT = ("PyTorch's older format", "PyTorch's format", "an .npz of objects")
 
 
 class Evil:
-    """Leaves a folder behind when it is unpickled."""
+    """Unpickling it creates a folder."""
 
     def __init__(self, place):
         self.place = str(place)
@@ -54,7 +54,7 @@ def _array(value):
 
 
 def hostile_contents(place):
-    """By name: bytes that would make the folder `place`, write beside it, or fill the memory, if they were believed."""
+    """By name: bytes that would create the folder `place`, write next to it, or exhaust memory, if trusted."""
     evil = pickle.dumps(Evil(place), 2)
     numbers = [pickle.dumps(value, 2) for value in (_TORCH_MAGIC, _TORCH_PROTOCOL, {"little_endian": True})]
     objects = _array(np.array([Evil(place)], dtype=object))
@@ -75,7 +75,7 @@ def hostile_contents(place):
 
 
 def _kinds(contents):
-    """What a test tries: a network may take seconds until it looks at its weights."""
+    """The cases of a test; without HSI_FAULTS fewer, because a network may take seconds before it reads its weights."""
     return sorted(contents) if FAULTS else _SHORT
 
 
@@ -92,7 +92,7 @@ class UntrustedFiles:
 
     @pytest.fixture
     def hostile(self, tmp_path):
-        """(contents by name, the place that must stay free) in a folder of their own."""
+        """(contents by name, path that must not come into existence) in a separate folder."""
         folder = tmp_path / "hostile"
         folder.mkdir()
         return hostile_contents(folder / "owned"), folder / "owned"

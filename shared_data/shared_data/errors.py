@@ -1,11 +1,11 @@
-"""Errors a user may meet. Each message is one sentence: path, expected, found, what to do."""
+"""Errors shown to users. Each message is one sentence: path, expected, found, what to do."""
 
 import contextlib
 from typing import Iterator
 
 
 class SharedDataError(Exception):
-    """Base of every error this project raises for a user to read; a CLI prints it without a traceback."""
+    """Base of all errors meant for users; the command lines print them without a traceback."""
 
 
 class UnknownNameError(SharedDataError):
@@ -57,12 +57,12 @@ class CheckpointError(SharedDataError):
 
 
 class DeviceError(SharedDataError):
-    """A device that does not exist, or that the framework does not see."""
+    """A device that does not exist, or that the framework does not detect."""
 
 
 @contextlib.contextmanager
 def settings_of(experiment: str) -> Iterator[None]:
-    """Within the block a ValueError (sizes that do not fit) becomes a SettingsError that names the experiment."""
+    """Turn a ValueError of the block (sizes that do not fit) into a SettingsError that names the experiment."""
     try:
         yield
     except ValueError as error:

@@ -1,10 +1,10 @@
-"""What a stranger's file holds, made fit to stand in an error: one line, printable, not too long."""
+"""Quote untrusted text in error messages: one line, printable, of limited length."""
 
 from typing import Any
 
 
 def one_line(text: Any, longest: int = 200) -> str:
-    """`str(text)` without line breaks, control characters and half characters, cut after `longest` characters."""
+    """`str(text)` with line breaks, control characters and lone surrogates escaped, cut after `longest` characters."""
     text = str(text)
     shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[:longest])
     return shown + "…" if len(text) > longest else shown

@@ -1,4 +1,4 @@
-"""Two or more sides of a benchmark, timed in turn, so that a busy moment of the machine meets them all alike."""
+"""Time several implementations alternately, so that other load on the machine affects all of them alike."""
 
 import math
 import statistics
@@ -7,7 +7,7 @@ from typing import Callable, Dict, List, Mapping, Tuple
 
 
 def seconds(action: Callable[[], object], wait: Callable[[], None] = lambda: None) -> float:
-    """Wall time of one call. wait: returns when the device has done what it was given."""
+    """Wall time of one call. wait: blocks until the device has finished its work."""
     wait()
     start = time.perf_counter()
     action()
@@ -18,9 +18,10 @@ def seconds(action: Callable[[], object], wait: Callable[[], None] = lambda: Non
 def medians(
     sides: Mapping[str, Callable[[], float]], repeats: int, minutes: float = math.inf
 ) -> Tuple[Dict[str, float], int]:
-    """Median seconds of each side, and the number of turns: at most `repeats`, fewer when the minutes are over.
+    """Median seconds of each side, and the number of rounds: at most `repeats`, fewer when the minutes are over.
 
-    sides: functions that do something once and return the seconds it took. Each is called once before, to warm up.
+    sides: functions that run an implementation once and return the seconds it took. Each is called once before, to warm
+        up.
     """
     start = time.perf_counter()
     for side in sides.values():

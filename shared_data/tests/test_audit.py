@@ -310,16 +310,18 @@ def test_overlap_against_counting_by_hand(scene, split):
 
 
 def test_no_overlap_and_the_short_training(scene, split):
-    found = finding_of(audit(Learner().train, scene, split, sees_fn=lambda mask: mask), "overlap")
+    found = finding_of(audit(Learner().train, scene, split, receptive_field_fn=lambda mask: mask), "overlap")
     assert (found.verdict, found.numbers["overlap_share"]) == ("none", 0.0)
     assert "oa_seeing" not in found.numbers and "OA of the audit's short training" in found.evidence
-    none = audit(lambda *scene: Learner().train(*scene)._replace(prediction=None), scene, split, sees_fn=np.copy)
+    none = audit(
+        lambda *scene: Learner().train(*scene)._replace(prediction=None), scene, split, receptive_field_fn=np.copy
+    )
     assert "no prediction" in finding_of(none, "overlap").evidence
 
 
 def test_maps_of_another_shape_are_refused(scene, split):
-    with pytest.raises(ValueError, match=r"sees_fn has the shape \(3, 3\), the scene \(128, 96\)"):
-        audit(Learner().train, scene, split, sees_fn=lambda mask: mask[:3, :3])
+    with pytest.raises(ValueError, match=r"receptive_field_fn has the shape \(3, 3\), the scene \(128, 96\)"):
+        audit(Learner().train, scene, split, receptive_field_fn=lambda mask: mask[:3, :3])
     with pytest.raises(ValueError, match=r"the prediction has the shape \(2, 96\)"):
         run(Learner(), scene, split, prediction=np.ones((2, 96)))
 

@@ -127,7 +127,7 @@ def test_what_an_audit_asks(loaded, split, tmp_path):
     svm, nearest = (trained(method, loaded, split, tmp_path) for method in ("svm", "1nn"))
     mask = np.zeros(loaded.ground_truth.shape, bool)
     mask[3, 5] = True
-    np.testing.assert_array_equal(METHODS["svm"].sees(configured("svm"), mask), mask)
+    np.testing.assert_array_equal(METHODS["svm"].receptive_field(configured("svm"), mask), mask)
     assert nearest.report.selection_state is None and nearest.weights()["spectra"].shape[0] == len(split.train)
     assert svm.report.selection_state["kept"] == svm.report.selection["step"]
     # the kept machine is that of its candidate, the last one that of the last candidate

@@ -110,34 +110,46 @@ VALID = catalogue.CATALOGUE_PATH.read_text(encoding="utf-8")
 @pytest.mark.parametrize(
     "old, new, complaint",
     [
-        ("[scenes.ksc]", '[scenes."the cape"]', "scenes.the cape: the name of a scene must be of letters, digits"),
-        ("[scenes.ksc]", "[scenes.-ksc]", "scenes.-ksc: the name of a scene must be of letters, digits"),
+        ("[scenes.ksc]", '[scenes."the cape"]', "scenes: found 'the cape', expected a name of letters, digits"),
+        ("[scenes.ksc]", "[scenes.-ksc]", "scenes: found '-ksc', expected a name of letters, digits"),
         ("height = 145", "height = 145\nheigth = 145", "scenes.indianpines: unknown key 'heigth'"),
         ("width = 145\n", "", "scenes.indianpines: missing key 'width'"),
-        ("bands = 200", "bands = 0", "bands is 0"),
-        ("bands = 200", "bands = true", "bands is True, expected a value of type int"),
-        ("bands = 200", 'bands = "200"', "bands is '200', expected a value of type int"),
+        ("bands = 200", "bands = 0", "scenes.indianpines.bands: found 0, expected a whole number that is at least 1"),
+        ("bands = 200", "bands = true", "bands: found True, expected a whole number"),
+        ("bands = 200", 'bands = "200"', "bands: found '200', expected a whole number"),
         ("labelled_pixels = 10249", "labelled_pixels = 10248", "classes hold 10249 pixels, labelled_pixels says 10248"),
         ('name = "Corn", pixels = 237', 'name = "Corn"', "pixels for every class or for none"),
         ('name = "Corn", pixels', 'name = "Woods", pixels', "classes with different names"),
-        ('access = "manual"', 'access = "by mail"', "access is 'by mail'"),
-        ('access = "generated"', 'access = "manual"', "cube must be given"),
-        ('access = "manual"', 'access = "generated"', "cube must be given, except for a generated scene"),
+        (
+            'access = "manual"',
+            'access = "by mail"',
+            "access: found 'by mail', expected one of: download",
+        ),
+        ('access = "generated"', 'access = "manual"', "scenes.synthetic: missing key 'cube'"),
+        ('access = "manual"', 'access = "generated"', "expected no cube and no ground_truth of a generated scene"),
         ("[scenes.ksc.ground_truth]", "[scenes.ksc.truth]", "scenes.ksc: unknown key 'truth'"),
         ('sha256 = "ec2f', 'sha256 = "EC2F', "expected 64 lower-case hexadecimal digits"),
-        ('dtype = "uint16"\n', "", "indianpines.cube: give content_sha256 and dtype, or neither"),
-        ('content_sha256 = "3646', 'content_sha256 = "x646', "content_sha256 is 'x646.*hexadecimal digits"),
-        ('dtype = "uint16"', 'dtype = "float32"', "dtype is 'float32', expected one of: uint8"),
-        ('"tensorly==0.10.0"', '"tensorly"', "cube.package: requirement is 'tensorly', expected '<name>==<version>'"),
-        ('"tensorly==0.10.0"', '"--pre==1"', "requirement is '--pre==1'"),
-        ("corrected.npy", "corrected.mat", "member is '.*corrected.mat', expected the path of a .npy file"),
+        ('dtype = "uint16"\n', "", "indianpines.cube: content_sha256 needs dtype"),
+        ('content_sha256 = "3646', 'content_sha256 = "x646', "content_sha256: found 'x646.*hexadecimal digits"),
+        ('dtype = "uint16"', 'dtype = "float32"', "dtype: found 'float32', expected one of: uint8"),
+        (
+            '"tensorly==0.10.0"',
+            '"tensorly"',
+            "package.requirement: found 'tensorly', expected '<name>==<version>'",
+        ),
+        ('"tensorly==0.10.0"', '"--pre==1"', "requirement: found '--pre==1'"),
+        ("corrected.npy", "corrected.mat", "member: found '.*corrected.mat', expected the path of a .npy file"),
         (', member = "tensorly', ', file = "tensorly', "cube.package: unknown key 'file'"),
-        ('key = "paviaU"\n', 'key = "paviaU"\npackage = {}\n', "pavia.cube: package needs content_sha256"),
+        (
+            'key = "paviaU"\n',
+            'key = "paviaU"\npackage = { requirement = "a==1", member = "a.npy" }\n',
+            "pavia.cube: package needs content_sha256",
+        ),
         ('key = "paviaU"\n', "", "scenes.pavia.cube: missing key 'key'"),
         ('name = "PaviaU.mat"', 'name = "../PaviaU.mat"', "expected a plain file name"),
-        ('"http://www.ehu', '"ftp://www.ehu', "other than http"),
-        ('"#a6fe1c"', '"green"', "expected colours written as '#rrggbb'"),
-        ('"#a6fe1c"', '"#c702a1"', "holds a colour twice"),
+        ('"http://www.ehu', '"ftp://www.ehu', r"urls\[0\]: found 'ftp.*expected an http"),
+        ('"#a6fe1c"', '"green"', r"palette\[0\]: found 'green', expected a colour written as '#rrggbb'"),
+        ('"#a6fe1c"', '"#c702a1"', "palette: expected different colours"),
         ('"#a6fe1c",', "", "16 classes, but the palette has 15"),
         ("palette = [", "palette = ", "scenes.toml: "),
     ],
@@ -180,12 +192,12 @@ def test_a_numpy_cube_needs_no_key(tmp_path):
 
 
 def test_a_numpy_cube_has_no_key_to_give(tmp_path):
-    with pytest.raises(CatalogueError, match=r"scenes\.pavia\.cube: unknown key 'key'"):
+    with pytest.raises(CatalogueError, match=r"scenes\.pavia\.cube: expected no key of a \.npy file"):
         numpy_cube(tmp_path, new='name = "PaviaU.npy"\nkey = "paviaU"\n')
 
 
 def test_labels_are_in_a_matlab_file(tmp_path):
-    with pytest.raises(CatalogueError, match=r"pavia\.ground_truth: name is 'PaviaU_gt\.npy', expected a MATLAB file"):
+    with pytest.raises(CatalogueError, match=r"ground_truth\.name: found 'PaviaU_gt\.npy', expected a MATLAB file"):
         numpy_cube(tmp_path, 'name = "PaviaU_gt.mat"', 'name = "PaviaU_gt.npy"')
 
 

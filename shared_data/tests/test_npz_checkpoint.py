@@ -1,4 +1,4 @@
-"""Checkpoints as .npz: what goes in comes out, damage and strangers' objects are refused, nothing is half-written."""
+"""Checkpoints as .npz: what goes in comes out, damage and foreign objects are refused, nothing is half-written."""
 
 import numpy as np
 import pytest

@@ -68,5 +68,5 @@ METHOD = Method(
     slug="ssdgl", resolve=resolve, scene_of=str, draw=draw, preprocess=preprocess, fit=fit,
     load=lambda path, device="cpu", bare=None: MostFrequent(None, json.loads(path.read_text())["winner"]),
     inputs=lambda model, image, pixels: image.cube.reshape(-1, image.cube.shape[2])[pixels],
-    sees=lambda configuration, mask: mask.copy(), environment=lambda device: dict(ENVIRONMENT),
+    receptive_field=lambda configuration, mask: mask.copy(), environment=lambda device: dict(ENVIRONMENT),
 )  # fmt: skip

@@ -1,3 +1,3 @@
-"""The mark by which `simplecv_check` tells this package from the unrelated one of the same name."""
+"""The mark by which `simplecv_check` distinguishes this package from the unrelated one of the same name."""
 
 DISTRIBUTION = "hsi-simplecv-vendor"

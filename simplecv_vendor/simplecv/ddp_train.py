@@ -2,8 +2,8 @@
 
     torchrun --nproc_per_node=2 train.py --config_path PKG.NAME --model_dir DIR
 
-NCCL on GPUs, one a process; gloo on the CPU. Each process builds its own loader, which must hand out its share of the
-data (a DistributedSampler does; `set_epoch` is called). Gradients are averaged; only rank 0 writes files.
+NCCL on GPUs, one a process; gloo on the CPU. Each process builds its own loader, which must yield its share of the data
+(a DistributedSampler does; `set_epoch` is called). Gradients are averaged; only rank 0 writes files.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The configurations: `config.schema.json`, what one value demands of another, and the one of a request."""
+"""Load and check configurations: `config.schema.json`, and constraints between values."""
 
 from pathlib import Path
 from typing import Any, Dict, Tuple
@@ -23,7 +23,7 @@ SCHEMA = load_schema(Path(__file__).with_name("config.schema.json"))
 def check(config: Dict[str, Any], file: str) -> None:
     """Compare a configuration with the schema, and its values with each other. file: its name, for messages.
 
-    Raises: UnknownNameError for an unknown scene, key or name; SettingsError for a value that cannot be.
+    Raises: UnknownNameError for an unknown scene, key or name; SettingsError for an impossible value.
     """
     check_config(config, SCHEMA, file)
     scene = get_scene(config["scene"])

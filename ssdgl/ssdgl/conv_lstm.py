@@ -60,8 +60,8 @@ class ConvLSTMRecurrence(torch.autograd.Function):
         grad_x, grad_z = torch.empty_like(x), torch.empty_like(gates[0])
         grad_weight_x, grad_weight_h = torch.zeros_like(weight_x), torch.zeros_like(weight_h)
         grad_bias = weight_x.new_zeros(4 * hidden)
-        grad_h: Optional[Tensor] = None  # what reaches h_t from step t + 1
-        grad_c: Optional[Tensor] = None  # what reaches c_t from step t + 1
+        grad_h: Optional[Tensor] = None  # gradient with respect to h_t from step t + 1
+        grad_c: Optional[Tensor] = None  # gradient with respect to c_t from step t + 1
         for t in range(x.shape[0] - 1, -1, -1):
             i, f, o, g = gates[t].split(hidden, dim=1)
             grad_i, grad_f, grad_o, grad_g = grad_z.split(hidden, dim=1)
@@ -137,7 +137,8 @@ class GlobalConvLSTM(nn.Module):
         return steps.transpose(0, 1).reshape(batch, -1, height, width)
 
     def stages(self) -> Stages:
-        """From the first signal to the last hidden state: into every cell once, and seven times from step to step."""
+        """The receptive-field radius from the first signal to the last hidden state: one input convolution per cell and
+        seven recurrent ones."""
         convolutions = self.depth + self.STEPS - 1
         reason = "half the %d×%d kernel, %d times in a row" % (self.kernel, self.kernel, convolutions)
         yield Local(self, convolutions * (self.kernel // 2), reason)

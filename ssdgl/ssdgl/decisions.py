@@ -16,8 +16,8 @@ class Decisions:
     """The named choices of one protocol for one network.
 
     loss: a key of `ssdgl.loss.OBJECTIVES`.
-    training_labels: the labels training can reach: those of `train` pixels, or of `train and test` pixels.
-    class_counts: counts behind the class weights, `none` where the loss has no weights.
+    training_labels: the labels that training can read: those of `train` pixels, or of `train and test` pixels.
+    class_counts: pixels counted for the class weights, `none` where the loss has no weights.
     weights_kept: which step's weights are reported; always the `last` (the release selects nothing).
     accuracy_shown: pixels whose accuracy is shown while training.
     normalisation: pixels whose spectra give the band means and deviations, `scene` or `train`; labels play no part.

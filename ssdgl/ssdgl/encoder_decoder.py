@@ -1,4 +1,4 @@
-"""The skeleton of SSDGL: an encoder of four levels, lateral 1×1 convolutions, a decoder, a classifier.
+"""The base network of SSDGL: an encoder of four levels, lateral 1×1 convolutions, a decoder, a classifier.
 
     stem → level 1 → ↓ → level 2 → ↓ → level 3 → ↓ → level 4
               │            │            │            │           lateral 1×1 convolutions
@@ -41,8 +41,8 @@ class EncoderDecoder(CVModule):
     """(N, B, H, W) standardised scenes, H and W multiples of 16, to class logits (N, K, H, W).
 
     A subclass registers `feature_ops` (of `encoder`), `reduce_1x1convs`, `fuse_3x3convs` (the last one bare, I→B) and
-    `cls_pred_conv`, and may replace `lateral` together with its stages, which say for inference tile by tile how far an
-    operation reaches.
+    `cls_pred_conv`, and may replace `lateral` together with its stages, which give the receptive fields for inference
+    in tiles.
     Raises: ValueError for a scene whose sides are not multiples of 16.
     """
 
@@ -57,11 +57,11 @@ class EncoderDecoder(CVModule):
         return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
     def lateral_stages(self, index: int) -> Stages:
-        """What `lateral` does."""
+        """The stages of `lateral`."""
         return stages_of(self.reduce_1x1convs[index])
 
     def upsample_stages(self) -> Stages:
-        """Two pixels in each direction, the nearer one with three quarters."""
+        """The stage of `upsample`: it reads two pixels in each direction, the nearer one with weight 3/4."""
         yield Local(self.upsample, 1, "bilinear interpolation takes the nearest pixel beside", grow=2)
 
     def _laterals(self, x: Tensor) -> List[Tensor]:
@@ -111,9 +111,8 @@ class EncoderDecoder(CVModule):
         return self.cls_pred_conv(features), features
 
     def tiled(self, run: Execution[Map], scene: Map) -> Map:
-        """The class logits of a scene, operation by operation as `forward` goes, each in the stages it states.
-
-        Raises: SettingsError where an operation states none.
+        """The class logits of a scene: the operations of `forward` in the same order, each by its stages. Raises:
+        SettingsError where an operation has none.
         """
         for operation, stages in _DESCRIBED:
             check_described(type(self), operation, stages)
@@ -122,7 +121,7 @@ class EncoderDecoder(CVModule):
         for operation in self.feature_ops:
             level.append(operation)
             if isinstance(operation, nn.Identity):
-                # as one chain, so that no map within it outlives its use
+                # as one chain, so that its intermediate maps are freed after use
                 x, level = run.through(stages_of(nn.Sequential(*level)), x), []
                 laterals.append(run.through(self.lateral_stages(len(laterals)), x))
         x = run.through(stages_of(self.fuse_3x3convs[0]), laterals.pop())
@@ -135,7 +134,7 @@ class EncoderDecoder(CVModule):
         yield Local(self.classify, 1, "half the 3×3 kernel of the last fuse convolution")
 
 
-# what a subclass may replace, and the method that describes it to `tiled`
+# methods that a subclass may replace, with the methods that give their stages to `tiled`
 _DESCRIBED = (
     ("lateral", "lateral_stages"),
     ("upsample", "upsample_stages"),

@@ -1,7 +1,7 @@
-"""The losses of SSDGL: that of the text and of the release of 2022, and that of the release's first commit.
+"""The losses of SSDGL: one for the text and the release of 2022, one for the release's first commit (2021).
 
 All take logits (N, K, H, W), the label map y (N, H, W) with 0 = unlabelled, and w (N, H, W), the indicator of the
-sampled training pixels. Cross-entropy is evaluated at the pixels a loss looks at, not on the whole map.
+sampled training pixels. Cross-entropy is evaluated only at the pixels that a loss uses, not on the whole map.
 """
 
 from typing import Callable, Dict, NamedTuple, Optional, Sequence

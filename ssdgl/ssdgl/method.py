@@ -1,4 +1,4 @@
-"""SSDGL as what `reproduce`, `audit` and `predict` call."""
+"""SSDGL as a `Method`, for `reproduce`, `audit` and `predict`."""
 
 import numpy as np
 
@@ -26,8 +26,8 @@ def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
     return Draw(draw_per_class(loaded.ground_truth, counts, seed))
 
 
-def sees(_configuration: Configuration, mask: np.ndarray) -> np.ndarray:
-    """Every pixel sees all others: group normalisation and attention take their means over the whole image."""
+def receptive_field(_configuration: Configuration, mask: np.ndarray) -> np.ndarray:
+    """The receptive field is the whole image, because group normalisation and attention take means over it."""
     return np.full(mask.shape, mask.any())
 
 
@@ -40,7 +40,7 @@ METHOD = Method(
     fit=fit,
     load=load,
     inputs=inputs,
-    sees=sees,
+    receptive_field=receptive_field,
     environment=environment_of,
     peak_gpu_mb=peak_gpu_mb,
 )

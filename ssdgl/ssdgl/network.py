@@ -19,7 +19,7 @@ from ssdgl.conv_lstm import GlobalConvLSTM
 from ssdgl.encoder_decoder import EncoderDecoder, conv3x3_norm_relu, encoder
 from ssdgl.stages import Local, Stages
 
-UNUSED_RATIO = 16  # q of the joint attentions that are created and never applied
+UNUSED_RATIO = 16  # q of the joint attentions that are created but never applied
 
 
 class Variant(NamedTuple):
@@ -125,7 +125,7 @@ class SSDGL(EncoderDecoder):
         return lateral
 
     def lateral_stages(self, index: int) -> Stages:
-        """The spatial attention is what reaches."""
+        """The stages; only the spatial attention has a receptive field beyond the pixel."""
         if self.variant == "houston":
             yield Local(partial(self.lateral, index), SpatialAttention.REACH, SpatialAttention.REASON)
         else:

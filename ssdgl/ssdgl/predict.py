@@ -1,5 +1,5 @@
 # The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
-"""A trained network: it classifies scenes, and is written to one file and read back."""
+"""A trained network: predict the classes of scenes, save to one file, load from it."""
 
 from pathlib import Path
 from typing import Callable, Dict, Optional
@@ -26,7 +26,7 @@ from .torch_run import evaluating, weights_of
 
 
 class TrainedNetwork(Fitted):
-    """A network, and the band statistics of the scene that it was trained on, which every scene is standardised by."""
+    """A network with the band statistics of its training scene, by which every scene is standardised."""
 
     SUFFIX = ".pth"
 
@@ -46,7 +46,7 @@ class TrainedNetwork(Fitted):
             check_tile(tile)
         out = None
         if is_mapped(image.cube):
-            # the standardised scene lies in a file, too; its tiles go to the device
+            # the standardised scene is memory-mapped, too; its tiles go to the device
             out = temporary_array(padded_shape(image.cube.shape, EncoderDecoder.STRIDE), np.dtype(np.float32))
         return predict_tiled(self.network, standardised(self.model, image, out), height, width, tile)
 
@@ -75,7 +75,7 @@ def load(path: Path, device: str = "auto", bare: Optional[Callable[[], ModelFile
     of the release.
 
     Raises: CheckpointError where the file cannot be read or does not fit, or holds weights alone and no model is given;
-    SettingsError for a configuration that cannot be.
+    SettingsError for an invalid configuration.
     """
     weights, model = read_model(path)
     chosen = select_device(device)

@@ -1,10 +1,11 @@
 # The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
-"""What a module says of itself so that it can be applied tile by tile with the result of the whole map.
+"""The stages of a module: the description that lets it be applied in tiles with the result of the whole map.
 
 A module's method `stages` is a generator. It yields what the module does to a feature map, one stage after another:
 
-- `Local`: the value at a pixel depends on no pixel further away than its reach, so a tile that is read with that much
-  around it gives the pixels of the whole map. Zero padding is the operation's own: the surroundings end at the border.
+- `Local`: the value at a pixel depends on no pixel beyond its receptive field, so a tile read with a margin of that
+  radius (`reach`) gives the values of the whole map. At the scene's border there is no margin: the operation pads with
+  zeros.
 - `STATISTICS`: the yield returns the `Moments` of the whole map at this point, and the map stays as it is.
 
         def stages(self):
@@ -12,8 +13,8 @@ A module's method `stages` is a generator. It yields what the module does to a f
             gate = self.gate_of(whole.mean)
             yield Local(lambda x: x * gate, 0, "one factor per channel")
 
-`stages_of` knows PyTorch's own modules that the networks here use. A class that says no stages, or that has another
-forward than the one its stages describe, is an error: nothing is guessed.
+`stages_of` knows PyTorch's own modules that the networks here use. A class without stages, or with another forward than
+its stages describe, is an error.
 """
 
 from abc import ABC, abstractmethod
@@ -28,8 +29,8 @@ from shared_data.errors import SettingsError
 class Local(NamedTuple):
     """function: (1, C, h, w) to (1, C', h·grow/shrink, w·grow/shrink); it may overwrite its input.
 
-    reach: pixels of the input, in every direction, that a pixel of the output depends on beyond the one it stands on;
-    reason: where that number comes from. shrink: the stride; grow: the factor of an upsampling.
+    reach: the receptive-field radius in pixels of the input; reason: how that number follows. shrink: the stride; grow:
+    the factor of an upsampling.
     """
 
     function: Callable[[Tensor], Tensor]
@@ -40,7 +41,7 @@ class Local(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """The question for the `Moments` of the whole map."""
+    """Requests the `Moments` of the whole map."""
 
 
 STATISTICS = Statistics()
@@ -59,7 +60,7 @@ Map = TypeVar("Map")
 
 
 class Execution(ABC, Generic[Map]):
-    """What carries out the stages of a network that is more than a chain of modules; see `EncoderDecoder.tiled`."""
+    """Executes the stages of a network that is more than a chain of modules; see `EncoderDecoder.tiled`."""
 
     @abstractmethod
     def through(self, stages: Stages, x: Map) -> Map:
@@ -71,7 +72,7 @@ class Execution(ABC, Generic[Map]):
 
 
 def stages_of(module: nn.Module) -> Stages:
-    """The stages of a module. Raises: SettingsError for one that says none, or none of its own."""
+    """The stages of a module. Raises: SettingsError where it has none, or only inherited ones that do not fit."""
     kind = type(module)
     if kind in _KNOWN:
         return _KNOWN[kind](module)
@@ -80,7 +81,7 @@ def stages_of(module: nn.Module) -> Stages:
 
 
 def check_described(kind: type, operation: str, description: str) -> None:
-    """The description (name of a method) must belong to the operation that a class has, not to one it replaced.
+    """Check that a class that replaces an operation also replaces its description (name of the method with the stages).
 
     Raises: SettingsError.
     """
@@ -111,7 +112,7 @@ def _pixel_by_pixel(module: nn.Module) -> Stages:
 
 
 def _convolution(convolution: nn.Conv2d) -> Stages:
-    """Same-size convolutions, and strided ones whose output pixel i stands on the input pixel stride·i."""
+    """Same-size convolutions, and strided ones whose output pixel i is centred on the input pixel stride·i."""
     reaches = [step * (side - 1) // 2 for step, side in zip(convolution.dilation, convolution.kernel_size)]
     odd = all(side % 2 for side in convolution.kernel_size)
     stride = convolution.stride[0]
@@ -128,7 +129,7 @@ def _convolution(convolution: nn.Conv2d) -> Stages:
 
 def _group_norm(norm: nn.GroupNorm) -> Stages:
     whole = yield STATISTICS
-    assert whole is not None  # the answer to STATISTICS
+    assert whole is not None  # requested by STATISTICS
     means = whole.mean.view(norm.num_groups, -1)
     mean = means.mean(dim=1, keepdim=True)
     # the spread within the channels and that of their means

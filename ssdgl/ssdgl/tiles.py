@@ -1,13 +1,13 @@
 # The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
-"""The whole scene tile by tile, exactly: for scenes whose feature maps do not fit into memory.
+"""Exact prediction of a whole scene in tiles, for scenes whose feature maps do not fit into memory.
 
-Group normalisation and channel attention look at the whole map, so tiles cannot pass through the network one after
-the other: every tile passes through one part of the network before any goes on. What the parts are and how far they
-reach is said by the modules (`stages`). Here
+Group normalisation and channel attention use statistics of the whole map, so a tile cannot pass through the whole
+network at once: all tiles pass through one part before the next part begins. The modules define the parts and their
+receptive fields (`stages`). Here
 
-- a map between two parts is an unnamed temporary file, mapped into memory and free again as soon as no part to come
-  reads it, or when the process ends, however it ends;
-- a part is one pass: it reads tile by tile, with what it reaches around them, and writes the tiles without it;
+- a map between two parts is an unlinked, memory-mapped temporary file, freed when no later part reads it or when the
+  process ends, even by SIGKILL;
+- a part is one pass: it reads each tile with a margin of the receptive-field radius and writes it without the margin;
 - statistics are gathered in float64 while a pass writes; normalisation, activations, 1×1 convolutions, upsampling and
   sums are not passes of their own but happen when the next part reads;
 - the last pass takes the classes of its tiles, so the logits of the scene are never held.
@@ -29,8 +29,8 @@ from .encoder_decoder import EncoderDecoder
 from .stages import Execution, Local, Moments, Stages
 from .torch_run import evaluating
 
-TOGETHER = 4  # pixels that the operations of one pass may reach together; one alone may reach further
-_CHANNELS_AT_ONCE = 16  # converted to float64, or copied between a file and memory
+TOGETHER = 4  # largest total receptive-field radius of the operations in one pass; a single operation may exceed it
+_CHANNELS_AT_ONCE = 16  # numbers converted to float64, or copied between file and memory, at once
 
 Scene = Union[Tensor, np.ndarray]
 
@@ -38,14 +38,14 @@ Scene = Union[Tensor, np.ndarray]
 def predict_tiled(
     network: EncoderDecoder, x: Scene, height: int, width: int, tile: int, folder: Optional[Path] = None
 ) -> np.ndarray:
-    """Classes 1..K of every pixel, (H, W) uint8, as `predict_scene` finds them, in the memory of some tiles.
+    """Classes 1..K of every pixel, (H, W) uint8, as by `predict_scene`, in the memory of a few tiles.
 
     x: the padded scene, a tensor (1, B, H', W') or an array, possibly memory-mapped, (B, H', W').
     tile: side of a tile in pixels of every map, whether it has the scene's sides or an eighth of them.
-    folder: for the maps, on a disk with room for them; by default that of TMPDIR.
+    folder: for the maps, on a disk with space for them; by default that of TMPDIR.
     Logits differ from those of the whole scene by the rounding of float32.
-    Raises: ValueError for a tile that is no multiple of 16; SettingsError for a network with a module that says no
-    stages; SharedDataError for a folder without room.
+    Raises: ValueError for a tile that is no multiple of 16; SettingsError for a network with a module without stages;
+    SharedDataError for a folder without disk space.
     """
     with torch.no_grad(), evaluating(network):
         logits = _logits(network, x, tile, folder)
@@ -72,7 +72,7 @@ def _logits(network: EncoderDecoder, x: Scene, tile: int, folder: Optional[Path]
     check_tile(tile)
     device = next(network.parameters()).device
     scene = StoredMap(x[0] if isinstance(x, Tensor) else x, device)
-    # the smallest scene first: what a module cannot do shows now, and not after hours
+    # the smallest scene first: a module without stages must fail now, not after hours
     corner = torch.zeros((1, len(scene.array)) + 2 * (network.STRIDE,), device=device)
     network.tiled(Tiles(tile, folder), StoredMap(corner[0], device)).read(Window(0, 1, 0, 1))
     network.check_sides(scene.height, scene.width)
@@ -106,7 +106,7 @@ def windows(height: int, width: int, side: int) -> Iterator[Window]:
 class FeatureMap(ABC):
     """A map of the whole scene from which windows can be read.
 
-    reach: pixels around a window that reading it takes from stored maps.
+    reach: margin in pixels that reading a window needs from stored maps.
     """
 
     height: int
@@ -140,7 +140,7 @@ class StoredMap(FeatureMap):
 
 
 class LocalMap(FeatureMap):
-    """What a local stage makes of a map; computed for the windows that are read, kept nowhere."""
+    """The result of a local stage on a map, computed for the windows that are read, and never stored."""
 
     def __init__(self, stage: Local, source: FeatureMap) -> None:
         if source.height % stage.shrink or source.width % stage.shrink:
@@ -160,9 +160,9 @@ class LocalMap(FeatureMap):
         return result[:, :, rows, before : before + window.right - window.left]
 
     def _needed(self, start: int, stop: int, side: int) -> Tuple[int, int, int]:
-        """Along one direction: first and last of the source that is needed, and where its result has `start`."""
+        """Along one axis: the range of the source to read, and the offset of `start` in the stage's result."""
         shrink, grow = self.stage.shrink, self.stage.grow
-        # both ends on pixels on which an output pixel stands
+        # both ends at multiples of the stride, on which output pixels are centred
         reach = -(-self.stage.reach // shrink) * shrink
         first = max(start * shrink // grow - reach, 0)
         last = min(-(-stop * shrink // grow) + reach, side)
@@ -181,7 +181,7 @@ class SumMap(FeatureMap):
 
 
 class Tiles(Execution[FeatureMap]):
-    """Carries out stages in passes over the tiles of a map."""
+    """Executes stages in passes over the tiles of a map."""
 
     def __init__(self, side: int, folder: Optional[Path] = None) -> None:
         self.side, self.folder = side, folder
@@ -206,7 +206,7 @@ class Tiles(Execution[FeatureMap]):
         return SumMap(x, y)
 
     def stored(self, x: FeatureMap, look_at: Optional[Callable[[Tensor], None]] = None) -> StoredMap:
-        """One pass: the map in a file. look_at: is shown every tile (C, h, w)."""
+        """One pass, which writes the map to a file. look_at: called with every tile (C, h, w)."""
         array: Optional[np.ndarray] = None
         for window in windows(x.height, x.width, self.side):
             tile = x.read(window)[0]
@@ -251,13 +251,14 @@ class GatheredMoments:
 
 
 def _channel_groups(channels: int) -> Iterator[slice]:
-    """Channels to copy before pages are forgotten: a row of a tile brings its neighbours in the file into memory."""
+    """Groups of channels to copy between two calls of `forget_pages`: reading a row of a tile maps whole pages of the
+    file."""
     for start in range(0, channels, _CHANNELS_AT_ONCE):
         yield slice(start, start + _CHANNELS_AT_ONCE)
 
 
 def forget_pages(array: np.ndarray) -> None:
-    """Let a mapped array's pages leave this process; the system keeps them, and writes them, as it sees fit."""
+    """Remove a mapped array's pages from this process (MADV_DONTNEED); the system caches and writes them on its own."""
     # a private mapping (mode c) would lose what was written to it
     if isinstance(array, np.memmap) and array.mode != "c" and isinstance(array.base, mmap.mmap):
         array.base.madvise(mmap.MADV_DONTNEED)

@@ -1,5 +1,5 @@
 # The same file lies in ssdgl/ssdgl and rssgl/rssgl; a test keeps the two equal.
-"""What a run asks of PyTorch, its device and SimpleCV's launcher: seeds, weights, times, memory, numbers to show."""
+"""Access to PyTorch, its device and SimpleCV's launcher: seeds, weights, times, memory, progress."""
 
 import contextlib
 import logging
@@ -30,7 +30,8 @@ def seed_everything(seed: int) -> None:
 
 
 def prepare_device(device: torch.device) -> None:
-    """Before training: cuDNN chooses its algorithms by trying them, as in the releases; peaks of memory start anew."""
+    """Before training: let cuDNN choose its algorithms by timing them, as in the releases; reset the peaks of
+    memory."""
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
         torch.cuda.reset_peak_memory_stats(device)
@@ -48,12 +49,12 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def weights_of(network: nn.Module) -> Dict[str, np.ndarray]:
-    """The state_dict as arrays, in no memory of the network's."""
+    """The state_dict as copied arrays."""
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
 
 
 def environment_of(device: str) -> Dict[str, Any]:
-    """What a run computes with and on, as the record holds it. device: auto, cpu, cuda or cuda:N."""
+    """Software and hardware of a run, for the record. device: auto, cpu, cuda or cuda:N."""
     chosen = select_device(device)
     return environment.describe("PyTorch", torch.__version__, str(chosen), device_name(chosen), torch.get_num_threads())
 
@@ -65,7 +66,7 @@ def peak_gpu_mb(device: str) -> Optional[float]:
 
 
 class Steps:
-    """What the launcher tells after every step: seconds for the history, and numbers for the next epoch's entry."""
+    """Collects from the launcher's step callback: seconds for the history, and numbers for the next epoch's entry."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -91,7 +92,7 @@ class Steps:
 
 
 def _seconds_until_idle(device: torch.device) -> float:
-    """Seconds until a GPU has done what it was given; a step's time is not known before."""
+    """Wait until the GPU is idle and return the seconds, which belong to the last step's time."""
     start = time.perf_counter()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -114,7 +115,7 @@ def launched(
     checkpoints hold beside the history, with state_dict() and load_state_dict(state).
     """
     launcher = Launcher(str(folder / "checkpoints"), model, optimizer, schedule)
-    with contextlib.closing(launcher):  # a log file left open would tell of a full disk when Python ends
+    with contextlib.closing(launcher):  # an open log on a full disk would fail at Python's exit
         launcher.logger.add_file(folder / "log.txt")
         launcher.checkpoint.register("history", steps.history)
         for name, state in further.items():

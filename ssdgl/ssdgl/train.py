@@ -1,4 +1,4 @@
-"""Training SSDGL, top to bottom: scene → labels → mini-batches → network with its loss → optimizer → what is kept.
+"""Training SSDGL, top to bottom: scene → labels → mini-batches → network with its loss → optimizer → weights.
 
 The loop with its optimizer step is `simplecv.core.trainer.Launcher`, as in the release.
 """
@@ -31,7 +31,7 @@ from ssdgl.torch_run import Steps, launched, prepare_device, seed_everything, we
 
 
 class Trainable(SingleDevice):
-    """The network with its loss: what the launcher calls. The network is `.module`, as under DataParallel."""
+    """The network with its loss, called by the launcher. The network is `.module`, as under DataParallel."""
 
     def __init__(self, network: SSDGL, loss: str, class_weights: torch.Tensor) -> None:
         super().__init__(network)
@@ -52,8 +52,8 @@ def fit(
 ) -> Optional[TrainedNetwork]:
     """Train from the newest checkpoint in the run's folder; the last step's weights are kept.
 
-    None where a signal stopped it. steps: at most so many, whatever the configuration says.
-    Raises: SealedError where the protocol needs test labels that are not disclosed; SimpleCVError.
+    None where a signal stopped it. steps: upper limit beside the configuration's. Raises: SealedError where the
+    protocol needs test labels that are not disclosed; SimpleCVError.
     """
     keep_freed_memory()
     config, decisions = AttrDict.from_dict(configuration.settings), configuration.decisions
@@ -67,7 +67,7 @@ def fit(
     model = preprocess(image, labels, configuration, seed)
     x = torch.from_numpy(standardised(model, image))[None].to(device)
 
-    # the labels that the loss can reach, and those that an accuracy is shown of
+    # labels for the loss, and labels for the accuracy that is shown
     seen, shown = labels.train, None
     if decisions.training_labels == "train and test":
         reason = "the loss is taken over all labelled pixels, as in the first release"

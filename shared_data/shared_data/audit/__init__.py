@@ -1,10 +1,10 @@
-"""Does a method use what it is tested on? An audit that trains and compares, and says what it found in numbers.
+"""Audit whether labels or spectra of test pixels influence a method: train on altered scenes, compare, report numbers.
 
     labels         trained again with the test labels permuted, are the weights the same?
-    selection      and is what decides which step's weights are used?
+    selection      with the same permutation, is the choice of the step whose weights are used the same?
     preprocessing  with the test spectra altered, are the training inputs the same?
     overlap        how many test pixels have a training pixel in their input, and what do both groups score?
-    split          are the sets disjoint and labelled, and those of the official code?
+    split          are the sets disjoint and labelled, and do they equal the official code's?
 
 It needs no knowledge of the method beyond the functions it is given.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 from shared_data.audit.finding import FINISHED, Finding
 from shared_data.audit.golden_splits import GoldenSplit, find_golden, load_golden
-from shared_data.audit.inputs import InputsFn, SeesFn, overlap_finding, preprocessing_finding
+from shared_data.audit.inputs import InputsFn, ReceptiveFieldFn, overlap_finding, preprocessing_finding
 from shared_data.audit.split import check_indices, split_finding
 from shared_data.audit.tables import Audit, as_markdown, as_record, as_text
 from shared_data.audit.training import Trained, training_findings
@@ -48,7 +48,7 @@ def audit(
     scene: Any,
     split: Split,
     inputs_fn: Optional[InputsFn] = None,
-    sees_fn: Optional[SeesFn] = None,
+    receptive_field_fn: Optional[ReceptiveFieldFn] = None,
     prediction: Optional[np.ndarray] = None,
     golden: Optional[GoldenSplit] = None,
     seed: int = 0,
@@ -59,16 +59,19 @@ def audit(
         must use its arguments alone, and not draw the split anew.
     scene: a LoadedScene, or anything with cube (H, W, B), ground_truth (H, W) and scene.num_classes.
     inputs_fn(cube, split): (n, ...) what the network is given at the training pixels, surroundings left out.
-    sees_fn(mask): (H, W) bool, the pixels whose input, surroundings included, holds a pixel of the (H, W) bool mask.
-    prediction: (H, W) classes 1..K of a finished run; without it that of the training here gives the accuracies.
-    golden: the official split, of `find_golden`. seed: of the permutations.
-    The functions get copies: what they change in place is gone after the call.
-    Raises: SplitError where the split does not fit the scene; ValueError where a function returns what it should not.
+    receptive_field_fn(mask): (H, W) bool, the pixels whose input, surroundings included, holds a pixel of the mask,
+        (H, W) bool.
+    prediction: (H, W) classes 1..K of a finished run; without it the accuracies are those of the audit's own short
+        training.
+    golden: the official split, as `find_golden` returns it. seed: of the permutations.
+    The functions receive copies, so changes in place do not outlast the call.
+    Raises: SplitError where the split does not fit the scene; ValueError where a function returns an array of the wrong
+        shape, or no weights.
     """
     split = Split(*(np.asarray(part) for part in split))
     truth = scene.ground_truth
     check_indices(split, truth.size)
-    # what needs no training first: a mistake in these functions shows at once
+    # the items that need no training come first, so that errors in these functions show at once
     about_split = split_finding(split, truth, scene.scene.num_classes, golden)
     about_inputs = preprocessing_finding(inputs_fn, scene, split, seed)
 
@@ -79,5 +82,5 @@ def audit(
     labels, selection = training_findings(train, first, truth, split, seed)
     origin = FINISHED if prediction is not None else "audit's short training"
     shown = prediction if prediction is not None else first.prediction
-    overlap = overlap_finding(sees_fn, truth, split, shown, origin)
+    overlap = overlap_finding(receptive_field_fn, truth, split, shown, origin)
     return Audit((labels, selection, about_inputs, overlap, about_split))

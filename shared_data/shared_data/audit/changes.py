@@ -1,4 +1,4 @@
-"""The altered scenes of an audit: what must make no difference to training is changed, and nothing else is."""
+"""The altered scenes of an audit: only data that must not influence training is changed."""
 
 from typing import Optional
 
@@ -8,9 +8,9 @@ from shared_data.splits.draws import Split
 
 
 def hidden_pixels(ground_truth: np.ndarray, split: Split) -> np.ndarray:
-    """Sorted flat indices of the labelled test pixels that neither train nor validate: what training must not use.
+    """Sorted flat indices of the labelled test pixels that are neither training nor validation pixels.
 
-    Those that do both would change training rightly; the item `split` counts them.
+    A test pixel that is also a training or validation pixel may influence training; the item `split` counts these.
     """
     used = np.concatenate([split.train, split.val])
     hidden = np.setdiff1d(split.test, used)
@@ -18,9 +18,9 @@ def hidden_pixels(ground_truth: np.ndarray, split: Split) -> np.ndarray:
 
 
 def permute_labels(ground_truth: np.ndarray, pixels: np.ndarray, seed: int) -> Optional[np.ndarray]:
-    """A copy of the (H, W) ground truth with the labels of `pixels` permuted among them; None where they are all alike.
+    """A copy of the (H, W) ground truth with the labels of `pixels` permuted among them; None where all are equal.
 
-    The pixels of every class keep their number. At least two labels change.
+    The number of pixels per class stays the same. At least two labels change.
     """
     flat = ground_truth.ravel()
     labels = flat[pixels]
@@ -28,7 +28,7 @@ def permute_labels(ground_truth: np.ndarray, pixels: np.ndarray, seed: int) -> O
         return None
     random = np.random.RandomState(seed)
     permuted = random.permutation(labels)
-    while np.array_equal(permuted, labels):  # possible where nearly all pixels belong to one class
+    while np.array_equal(permuted, labels):  # likely where nearly all pixels belong to one class
         permuted = random.permutation(labels)
     result = ground_truth.copy()
     result[np.unravel_index(pixels, ground_truth.shape)] = permuted

@@ -1,4 +1,4 @@
-"""What an audit says of one item: a verdict, the sentence that supports it, and its numbers."""
+"""The result of an audit for one item: a verdict, one sentence of evidence, and its numbers."""
 
 from typing import Dict, NamedTuple
 
@@ -7,7 +7,7 @@ from shared_data.records.audit_file import Value
 ITEMS = ("labels", "selection", "preprocessing", "overlap", "split")
 
 CLEAN, LEAKS, OVERLAPS, NONE, FLAWED = "clean", "leaks", "overlaps", "none", "flawed"
-FINISHED = "finished run"  # whose prediction gives the accuracies
+FINISHED = "finished run"  # source of the prediction behind the accuracies
 NOT_DETERMINISTIC, NOT_AUDITED = "not deterministic", "not audited"
 
 

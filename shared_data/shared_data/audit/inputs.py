@@ -1,4 +1,4 @@
-"""What the network is given: do test spectra shape the training inputs, and do test pixels see training pixels?"""
+"""The network's inputs: do test spectra shape those of training, and do those of test pixels hold training pixels?"""
 
 from typing import Any, Callable, Dict, Optional
 
@@ -9,7 +9,7 @@ from shared_data.audit.finding import CLEAN, LEAKS, NONE, NOT_AUDITED, NOT_DETER
 from shared_data.splits.draws import Split
 
 InputsFn = Callable[[np.ndarray, Split], np.ndarray]
-SeesFn = Callable[[np.ndarray], np.ndarray]
+ReceptiveFieldFn = Callable[[np.ndarray], np.ndarray]
 
 
 def preprocessing_finding(inputs: Optional[InputsFn], scene: Any, split: Split, seed: int) -> Finding:
@@ -43,19 +43,23 @@ def preprocessing_finding(inputs: Optional[InputsFn], scene: Any, split: Split, 
 
 
 def overlap_finding(
-    sees: Optional[SeesFn], ground_truth: np.ndarray, split: Split, prediction: Optional[np.ndarray], origin: str
+    receptive_field: Optional[ReceptiveFieldFn],
+    ground_truth: np.ndarray,
+    split: Split,
+    prediction: Optional[np.ndarray],
+    origin: str,
 ) -> Finding:
     """The item `overlap`: test pixels whose input holds a training pixel, and the accuracy with and without one.
 
-    prediction: (H, W) classes 1..K, or None; origin: what it is a prediction of, for the sentence.
+    prediction: (H, W) classes 1..K, or None; origin: which training made it, in words, for the evidence.
     """
-    if sees is None:
+    if receptive_field is None:
         return Finding("overlap", NOT_AUDITED, "no function was given that says which pixels an input holds")
     if not split.test.size:
         return Finding("overlap", NOT_AUDITED, "there is no test pixel")
     trains = np.zeros(ground_truth.shape, bool)
     trains[np.unravel_index(split.train, trains.shape)] = True
-    seeing = _map_of(sees(trains), trains.shape, "sees_fn").astype(bool).ravel()[split.test]
+    seeing = _map_of(receptive_field(trains), trains.shape, "receptive_field_fn").astype(bool).ravel()[split.test]
     share = float(seeing.mean())
     numbers: Dict[str, Value] = {
         "overlap_share": share,

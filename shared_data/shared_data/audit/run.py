@@ -1,4 +1,4 @@
-"""The audit of a method's run: its own `fit` on altered scenes, and what it found beside the run."""
+"""Audit a method's run: train with its `fit` on altered scenes, and store the findings in the run's directory."""
 
 import contextlib
 import io
@@ -22,7 +22,7 @@ from shared_data.splits.labels import SealedTruth
 
 
 def audit_run(method: Method, request: Request, kept_record: Optional[Path] = None) -> Audit:
-    """Audit a request's run, of `request.iterations` steps, and leave what was found beside the run and in its record.
+    """Audit a request's run, of `request.iterations` steps, and write the findings into the run's directory and record.
 
     kept_record: the record of the same run, elsewhere, that takes the verdicts too. Where the run directory holds the
     finished run, its prediction gives the accuracies; without one they are left out.
@@ -33,7 +33,7 @@ def audit_run(method: Method, request: Request, kept_record: Optional[Path] = No
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
         trials = _Trials(method, request, Path(scratch))
         facts = trials.facts()
-        # before the trainings, which take minutes
+        # fail before the trainings, which take minutes
         for path in filter(None, (folder / "run.json", kept_record)):
             if path == kept_record or path.exists():
                 record = read_record(path)
@@ -42,7 +42,9 @@ def audit_run(method: Method, request: Request, kept_record: Optional[Path] = No
         finished = _finished_prediction(folder, trials.loaded.ground_truth.shape)
         unchanged = all(override.strip().startswith("train.") for override in request.overrides)
         golden = find_golden(method.slug, request.experiment, request.protocol, request.seed) if unchanged else None
-        found = audit(trials.train, trials.loaded, trials.draw.split, trials.inputs, trials.sees, finished, golden)
+        found = audit(
+            trials.train, trials.loaded, trials.draw.split, trials.inputs, trials.receptive_field, finished, golden
+        )
     entries = dict(as_record(found, steps=request.iterations), **facts)
     with take_lock(folder):
         write_audit(folder, entries)
@@ -72,9 +74,9 @@ def _finished_prediction(folder: Path, shape: Tuple[int, ...]) -> Optional[np.nd
 
 
 class _Trials:
-    """What `audit` calls: the method on altered states of one scene, always on the pixels drawn on the true one.
+    """The functions that `audit` calls: the method on altered copies of a scene, with the split of the original.
 
-    Nothing of the altered scenes may be found by a real run: all that trainings leave is in `scratch`.
+    The trainings write into `scratch` only, so that a real run cannot reuse results of an altered scene.
     """
 
     def __init__(self, method: Method, request: Request, scratch: Path) -> None:
@@ -86,7 +88,7 @@ class _Trials:
         self._count = 0
 
     def facts(self) -> Dict[str, Any]:
-        """What says to which run an audit belongs: hashes of its pixels and of its settings."""
+        """Hashes of the pixels and of the settings, which identify the run that the audit belongs to."""
         split, request = self.draw.split, self._request
         facts: Dict[str, Any] = {
             "audit_split_%s_sha256" % name: index_hash(part) for name, part in split._asdict().items()
@@ -97,7 +99,7 @@ class _Trials:
         return facts
 
     def train(self, cube: np.ndarray, ground_truth: np.ndarray, _split: Split) -> Trained:
-        """Nothing is predicted: a few steps say nothing by their accuracy."""
+        """Train without predicting, because the accuracy after a few steps is meaningless."""
         self._count += 1
         run = Run(self._scratch / ("training-%d" % self._count), self._request.device, self._scratch / "shared")
         labels = self._method.labels(self.draw, ground_truth)
@@ -109,7 +111,7 @@ class _Trials:
         if fitted is None:
             raise SharedDataError("stopped; the audit wrote nothing, and the same command starts it over.")
         report = fitted.report
-        assert report is not None  # of a training there is one
+        assert report is not None  # `fit` always sets it
         shown = [dict(entry) for entry in report.history.entries]
         return Trained(report.last_weights, report.selection_state, shown=shown)
 
@@ -120,5 +122,5 @@ class _Trials:
             model = self._method.preprocess(image, labels, self._configuration, self._request.seed)
             return self._method.inputs(model, image, split.train)
 
-    def sees(self, mask: np.ndarray) -> np.ndarray:
-        return self._method.sees(self._configuration, mask)
+    def receptive_field(self, mask: np.ndarray) -> np.ndarray:
+        return self._method.receptive_field(self._configuration, mask)

@@ -1,4 +1,4 @@
-"""Is the split what it should be? Pixels twice in a set or in two sets, unlabelled ones, and the official hashes."""
+"""Check a split: pixels twice in a set or in two sets, unlabelled pixels, and the hashes of the official split."""
 
 from typing import Any, Dict, List, Optional
 
@@ -50,7 +50,7 @@ def split_finding(split: Split, ground_truth: np.ndarray, num_classes: int, gold
 
 
 def golden_differences(golden: GoldenSplit, split: Split, ground_truth: np.ndarray, num_classes: int) -> List[str]:
-    """What of a split is not as in the official one; empty where everything known agrees."""
+    """The differences between a split and the official one; empty where everything known agrees."""
     described: Dict[str, Any] = describe(split, ground_truth, num_classes)
     united = split._replace(train=np.concatenate([split.train, split.val]))
     described["train_and_val"] = describe(united, ground_truth, num_classes)["train"]

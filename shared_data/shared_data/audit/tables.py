@@ -36,14 +36,14 @@ def as_text(found: Audit, width: Optional[int] = None) -> str:
     for item, verdict, evidence in rows:
         for part in textwrap.wrap(evidence, max(width - first - second - 6, 24)):
             lines.append("%-*s | %-*s | %s" % (first, item, second, verdict, part))
-            item = verdict = ""  # the evidence goes on below itself
+            item = verdict = ""  # further lines of the evidence, in its column
     return "\n".join(lines)
 
 
 def as_markdown(rows: Iterable[Tuple[str, Mapping[str, Any]]], head: str = "protocol") -> str:
     """A Markdown table with one line per (name, entries of `as_record`): verdicts, overlap and accuracies.
 
-    Accuracies are those of finished runs; the audit's own short trainings say nothing by theirs.
+    Accuracies are those of finished runs; those of the audit's own short trainings are meaningless.
     """
     heads = (head,) + ITEMS + ("test pixels that see a training pixel", "their OA", "OA of the others")
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]

@@ -1,6 +1,6 @@
-"""Do test labels reach the weights, or the choice among them? Trainings with and without true test labels, compared.
+"""Do test labels influence the weights or their selection? Compares trainings with true and permuted test labels.
 
-A permutation keeps how many test pixels a class has: a method that uses nothing of the test labels but those counts
+A permutation keeps the number of test pixels per class, so a method that uses only these counts of the test labels
 passes.
 """
 
@@ -16,9 +16,9 @@ from shared_data.splits.draws import Split
 
 
 class Trained(NamedTuple):
-    """What a training leaves.
+    """The result of one training.
 
-    weights: after the last step, by name; whatever is learnt belongs here.
+    weights: after the last step, by name; everything learnt must be among them.
     selection: all that decides which step's weights are used (step, best monitored value); None where nothing is
         selected. shown: the numbers shown while training, before the final evaluation. Both are JSON values.
     prediction: (H, W) classes 1..K.
@@ -35,8 +35,8 @@ def training_findings(
 ) -> Tuple[Finding, Finding]:
     """The items `labels` and `selection`.
 
-    train: trains on a (H, W) ground truth, always from the same seed. first: what it left on the true one. It is
-    called once more with permuted test labels, and where that makes a difference again with the true ones.
+    train: trains on a (H, W) ground truth, always from the same seed. first: its result with true labels. It is called
+    again with permuted test labels and, where that result differs, once more with the true ones.
     """
     hidden = hidden_pixels(ground_truth, split)
     permuted = permute_labels(ground_truth, hidden, seed)
@@ -55,7 +55,7 @@ def training_findings(
 
 
 class _Trace(NamedTuple):
-    """A training in three texts that can be compared."""
+    """Three texts that are equal for equal results of a training."""
 
     weights: str
     selection: str

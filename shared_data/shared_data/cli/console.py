@@ -1,4 +1,4 @@
-"""What both command lines share: errors as one sentence, and output that any terminal or pipe can take."""
+"""Shared by both command lines: errors as one sentence, and output in whatever encoding the terminal or pipe has."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from typing import Callable, Tuple, Type
 
 from shared_data.errors import SharedDataError
 
-INTERRUPTED = 130  # exit code, as a shell gives it to what Ctrl-C ended
+INTERRUPTED = 130  # the exit code that a shell reports after Ctrl-C
 
 
 def run_command(command: Callable[[], int], errors: Tuple[Type[Exception], ...] = ()) -> int:
@@ -14,7 +14,7 @@ def run_command(command: Callable[[], int], errors: Tuple[Type[Exception], ...] 
     meant_for_users: Tuple[Type[Exception], ...] = (SharedDataError, *errors)
     try:
         code = command()
-        sys.stdout.flush()  # a reader that has gone away is noticed here, not when the interpreter ends
+        sys.stdout.flush()  # raises a closed pipe here, not when the interpreter exits
         return code
     except meant_for_users as error:
         print("error: %s" % error, file=sys.stderr)

@@ -45,8 +45,8 @@ class Paper(NamedTuple):
     default_seed: int
     errors: Tuple[Type[Exception], ...] = ()  # further exceptions whose message is meant for the user
     own_tables: Dict[str, Table] = {}  # further kinds of tables of the README
-    tiles: bool = False  # whether `predict` can work tile by tile
-    predata: bool = False  # whether the authors shipped partitions, which a user may have
+    tiles: bool = False  # whether `predict` has the option --tile
+    predata: bool = False  # whether the authors shipped partitions that a user may pass
 
     @property
     def slug(self) -> str:
@@ -95,7 +95,7 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     steps = "steps of each training (default: %(default)d)"
     audit.add_argument("--iters", type=positive_number, default=AUDITED_STEPS, help=steps)
     audit.add_argument("--record", type=Path, help="write the verdicts into this kept record, too; needs --protocol")
-    # on a GPU two trainings from one seed may differ for no reason but its order of additions
+    # on a GPU two trainings from one seed may differ by the order of additions alone
     audit.set_defaults(handler=_audit, protocol=EVERY, device="cpu")
 
     bench = commands.add_parser("bench", help="time a training step against the literal network")

@@ -1,4 +1,4 @@
-"""The options of a run: one place for the papers, the baselines and the matrix, whose commands take some of them."""
+"""The options of a run, defined once; the commands of papers, baselines and matrix each take some of them."""
 
 import argparse
 from pathlib import Path
@@ -29,7 +29,7 @@ OPTIONS: Dict[str, Dict[str, Any]] = {
 
 
 def add_options(parser: argparse.ArgumentParser, *names: str, **defaults: Any) -> None:
-    """Give a command the options of these names. defaults: other ones than those of `OPTIONS`, by destination."""
+    """Give a command the options of these names. defaults: replacements for those of `OPTIONS`, by destination."""
     for name in names:
         settings = dict(OPTIONS[name])
         destination = settings.get("dest", name.strip("-"))

@@ -1,9 +1,9 @@
-"""Baselines on spectra alone, under the split that all methods share: what a pixel's own spectrum already tells.
+"""Baselines that use a pixel's spectrum and no neighbours, under the split that all methods share.
 
 `svm`, a support vector machine with an RBF kernel, and `1nn`, the nearest training spectrum. Bands are standardised
 with the training pixels; the SVM's penalty and kernel width are those of a small grid that do best on the validation
-pixels; both are fitted on the training pixels alone. They are methods like the papers. Nothing is drawn at random
-beyond the split, and a stopped run starts over: it takes seconds.
+pixels; both are fitted on the training pixels alone. They implement the same `Method` interface as the papers. Only the
+split is random. A stopped run starts over, because a run takes seconds.
 """
 
 import time
@@ -48,7 +48,7 @@ class Candidate(NamedTuple):
     gamma_bands: float
 
 
-# for equal accuracy the first one counts: the smoother boundary
+# of equal accuracies the first wins: the smoother boundary
 GRID = tuple(Candidate(*pair) for pair in product((1, 10, 100, 1000), (0.01, 0.1, 1, 10)))
 
 
@@ -59,7 +59,7 @@ def settings_of(slug: str, scene: str) -> Dict[str, Any]:
 
 
 def decisions_of(slug: str) -> Dict[str, Any]:
-    """What is decided, in words, as the record holds it."""
+    """The choices of a baseline in words, as the record holds them."""
     decided: Dict[str, Any] = {"split": "disjoint", "standardisation": "train", "fitted_on": "train"}
     if slug == "svm":
         grid = {
@@ -107,7 +107,7 @@ def preprocess(
 
 
 def inputs(model: ModelFile, image: SceneImage, pixels: np.ndarray) -> np.ndarray:
-    """(n, B) float64 standardised spectra of flat pixel indices: all that a classifier is given of them.
+    """(n, B) float64 standardised spectra at flat pixel indices, a classifier's only input.
 
     A band that was constant on the training pixels is zero.
     """
@@ -121,7 +121,7 @@ def _spectra(image: SceneImage, pixels: np.ndarray) -> np.ndarray:
 
 
 class FittedSpectra(Fitted):
-    """A classifier of spectra, and the standardised ones (n, B) with classes (n) that it was fitted on."""
+    """A classifier of spectra, with the standardised training spectra (n, B) and their classes (n)."""
 
     SUFFIX = ".npz"
 
@@ -160,7 +160,7 @@ def _weights_of(machine: SVC) -> Dict[str, np.ndarray]:
 
 def nearest(spectra: np.ndarray, classes: np.ndarray) -> KNeighborsClassifier:
     """The class of the training spectrum at the smallest Euclidean distance."""
-    # brute force: trees do not help in hundreds of bands
+    # brute force: search trees are no faster in hundreds of dimensions
     return KNeighborsClassifier(n_neighbors=1, algorithm="brute").fit(spectra, classes)
 
 
@@ -187,9 +187,9 @@ def fit_nearest(
 def fit_svm(
     image: SceneImage, labels: Labels, configuration: Configuration, seed: int, run: Run, steps: Optional[int] = None
 ) -> Optional[FittedSpectra]:
-    """One SVM per candidate of the grid, fitted on the training pixels; the one that validates best is kept.
+    """Fit one SVM per candidate of the grid on the training pixels; keep the one with the best validation accuracy.
 
-    Raises: SplitError where no pixel validates; as `preprocess`.
+    Raises: SplitError where there is no validation pixel; as `preprocess`.
     """
     if not labels.val_pixels.size:
         raise SplitError("%s: the split has no validation pixel to choose C and gamma on." % image.scene.slug)
@@ -264,7 +264,7 @@ def _method(slug: str, fit: Any) -> Method:
         fit=fit,
         load=partial(load, slug),
         inputs=inputs,
-        sees=lambda _configuration, mask: mask.copy(),  # a pixel's own spectrum, no surroundings
+        receptive_field=lambda _configuration, mask: mask.copy(),  # a pixel's own spectrum, no surroundings
         environment=environment_of,
     )
 

@@ -5,12 +5,12 @@ its own definition. Runs of other protocols are shown as `other split`, without 
 
 Verdict, of three runs or more: Δ is the reproduced mean minus the published one, and its 90 % Welch interval
 - lies inside ±`MARGIN` (one point): `equivalent`;
-- does not, and excludes 0: `differs (above)` or `differs (below)`;
-- does not, and includes 0: `inconclusive`.
-Where the published number has no ± of two runs at least, the interval is Student's of the reproduced mean alone, and
-the row says so. Of fewer than three runs there is Δ, and no interval or verdict.
+- else excludes 0: `differs (above)` or `differs (below)`;
+- else: `inconclusive`.
+Where the published number has no ± over at least two runs, the interval is Student's, of the reproduced mean alone, and
+the row says so. For fewer than three runs only Δ is shown.
 
-Doubts never change a verdict. They stand beside it, all of them, and a row with any never fails --strict.
+Doubts are listed beside the verdict and never change it; a row with doubts never fails --strict.
 
 docs/verdicts.md says why, with the error rates of the rule; the tests measure them.
 """
@@ -73,7 +73,7 @@ def doubts(records: Sequence[Record]) -> Tuple[str, ...]:
 
 
 def _of_runs(word: str, records: Sequence[Record], holds: Callable[[Record], Any], detail: str = "") -> str:
-    """The doubt, and of how many runs where it is not of all; empty where it is of none."""
+    """The doubt, with the number of runs it applies to where not all; empty where it applies to none."""
     count = sum(bool(holds(record)) for record in records)
     if not count:
         return ""
@@ -83,7 +83,7 @@ def _of_runs(word: str, records: Sequence[Record], holds: Callable[[Record], Any
 
 
 def _has_files(record: Record) -> bool:
-    return record["scene"] != "synthetic"  # the generated scene has none that could be verified
+    return record["scene"] != "synthetic"  # the generated scene has no files to verify
 
 
 def _modified_keys(records: Sequence[Record]) -> str:
@@ -161,9 +161,8 @@ def _rows(key: Tuple[str, str, str], records: List[Record], result: Optional[Pub
 
 
 def compare(records: Iterable[Record], published: List[PublishedResult]) -> List[Row]:
-    """Rows for every group of runs (paper, experiment, protocol) and for every published result without a run.
-
-    A group is compared with each source that gives numbers of its experiment, where its protocol answers them.
+    """Rows for every group of runs (paper, experiment, protocol) and for every published result without a run. A group
+    is compared with each source of numbers for its experiment, if its protocol is in `published.ANSWERING`.
     """
     groups, rows = _group(records), []
     for key, members in groups.items():
@@ -229,7 +228,7 @@ def cells(row: Row) -> Tuple[str, ...]:
 
 
 def notes(rows: Iterable[Row]) -> List[str]:
-    """A sentence for each sign that stands in a cell of these rows."""
+    """One explanatory sentence for each mark used in the cells of these rows."""
     shown = [cell for row in rows for cell in cells(row)]
     return [sentence for sign, sentence in NOTES if any(sign in cell for cell in shown)]
 

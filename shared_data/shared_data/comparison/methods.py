@@ -1,7 +1,7 @@
 """All methods on equal terms: the runs under `disjoint`, where a scene and a seed give every method the same split.
 
-Accuracies are means over seeds, that is over splits. Between two methods of one scene and seed McNemar's test asks
-whether they err equally often on the same test pixels; what each got right stands in the records' maps.
+Accuracies are means over seeds, that is over splits. For two methods of one scene and seed, McNemar's test asks whether
+their error rates on the same test pixels are equal; the records' maps say which pixels each classified correctly.
 """
 
 from collections import OrderedDict
@@ -53,7 +53,7 @@ class Pair(NamedTuple):
 
 
 def method_of(record: Record) -> str:
-    """The method's name: the paper, and what its configuration's name says beyond the scene."""
+    """The method's name: the paper, and the part of the configuration's name behind the scene."""
     variant = record["experiment"].replace(record["scene"], "", 1).strip("-")
     return record["paper"] + (" " + variant if variant else "")
 

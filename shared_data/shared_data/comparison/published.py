@@ -11,8 +11,7 @@ from shared_data.errors import RecordError
 from shared_data.files.toml import load_toml
 
 METRICS = ("oa", "aa", "kappa")
-# Protocols whose runs tell whether a published number holds: they split the scene as the authors did. One that splits
-# it otherwise asks another question, whatever its accuracies.
+# Protocols that split the scene as the authors did. Only their runs are comparable with published numbers.
 ANSWERING = ("released", "paper")
 _SCALES = {"percent": 0.01, "fraction": 1.0}
 _SCHEMA = load_schema(Path(__file__).with_name("published.schema.json"))
@@ -31,7 +30,7 @@ class PublishedNumber(NamedTuple):
 
 
 class PublishedResult(NamedTuple):
-    """What one source says of one experiment, by metric; `n` runs are behind it."""
+    """The numbers of one source for one experiment, by metric, over `n` runs."""
 
     paper: str
     experiment: str

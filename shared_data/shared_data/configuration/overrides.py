@@ -12,8 +12,8 @@ from shared_data.files.plain import read_text
 from shared_data.files.toml import LARGEST, load_toml
 from shared_data.quoting import one_line
 
-# of several overrides: the blanks between two of them, a quoted text (in a value, not an apostrophe in a word), or any
-# other character
+# tokens of several overrides: the blanks between two of them, a quoted text (in a value; not an apostrophe in a word),
+# # or any other character
 _PIECE = re.compile(
     r"""(?P<between>\s+(?=[\w.-]+\s*=))|(?<=[=\s,:\[({])(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|.""", re.DOTALL
 )
@@ -21,7 +21,7 @@ _DEEPEST = 16  # sections within sections; a configuration has three
 
 
 def check_name(kind: str, name: str, known: Iterable[str]) -> None:
-    """Raises UnknownNameError listing what there is."""
+    """Raises UnknownNameError, which lists the existing names."""
     if name not in known:
         raise UnknownNameError("unknown %s '%s'; there are: %s." % (kind, one_line(name), ", ".join(known)))
 
@@ -50,7 +50,7 @@ def describe(folder: Any, name: str) -> str:
 
 
 def split_overrides(text: str) -> List[str]:
-    """The overrides in "key=value key=value ...": they end at a blank before a key and '=', outside of quotes."""
+    """Split "key=value key=value ..." at each blank that precedes "key=" outside of quotes."""
     pieces = [""]
     for match in _PIECE.finditer(text.strip()):
         if match.group("between"):
@@ -111,7 +111,7 @@ def _literal(text: str) -> Any:
 
 
 def _odd_places(value: Any, place: str = "", depth: int = 0) -> Iterator[str]:
-    """Where in nested values there is one that a run record cannot hold, or one nested too deeply; dotted."""
+    """The dotted place of a nested value that a run record cannot hold or that is nested too deeply."""
     if depth > _DEEPEST:
         yield place
     elif isinstance(value, (dict, list)):

@@ -34,7 +34,7 @@ _LIMITS = (
     ("exclusiveMaximum", "below %s"),
     ("multipleOf", "a multiple of %s"),
 )
-ODD = {"multipleOf": 2}  # what an odd number is `not`
+ODD = {"multipleOf": 2}  # to exclude even numbers by `not`
 
 
 def load_schema(path: Any) -> Dict[str, Any]:
@@ -51,7 +51,7 @@ def check_config(config: Dict[str, Any], schema: Dict[str, Any], file: str) -> N
     error = jsonschema.exceptions.best_match(Validator(schema).iter_errors(config))
     if error is None:
         return
-    name, rule, found = _dotted(error.absolute_path), error.schema, error.instance
+    name, rule, found = dotted(error.absolute_path), error.schema, error.instance
     if error.validator == "additionalProperties":
         known = rule["properties"]
         unknown = next(key for key in found if key not in known)
@@ -69,7 +69,7 @@ def check_config(config: Dict[str, Any], schema: Dict[str, Any], file: str) -> N
 
 
 def expected(rule: Dict[str, Any]) -> str:
-    """What a part of a schema asks for, in words: "a whole number that is at least 1"."""
+    """The requirement of a part of a schema in words: "a whole number that is at least 1"."""
     kind = rule["type"]
     if kind == "array":
         return "a list of %s entries, each %s" % (_count(rule), expected(rule["items"]))
@@ -91,7 +91,7 @@ def _count(rule: Dict[str, Any]) -> str:
     return "%d" % most if fewest == most else "%d to %d" % (fewest, most)
 
 
-def _dotted(path: Iterable[Any]) -> str:
+def dotted(path: Iterable[Any]) -> str:
     """train.epochs, or strides[2] for the third entry of a list."""
     name = ""
     for part in path:

@@ -1,8 +1,8 @@
-"""Pictures of a scene's labels: class maps in the catalogue's colours, and maps of what a method got wrong.
+"""Pictures of a scene's labels: class maps in the catalogue's colours, and maps of a method's errors.
 
 Each scene pixel becomes a square of whole picture pixels, so nothing is interpolated and a colour can be read back.
-The pictures are drawn with matplotlib's objects alone, without pyplot: nothing global is changed, and no display is
-needed. The same input gives the same bytes, as far as the versions of matplotlib and FreeType are the same.
+The pictures are drawn with matplotlib's objects, without pyplot, so no global state changes and no display is needed.
+The same input gives the same bytes under the same versions of matplotlib and FreeType.
 """
 
 import textwrap
@@ -22,7 +22,7 @@ from shared_data.files.atomic import atomic_path
 from shared_data.scenes.catalogue import Scene
 
 BACKGROUND = "#f2f2f2"
-# Told apart by lightness alone, whatever the reader's colour vision.
+# They differ in lightness, so that they are distinct with any colour vision.
 RIGHT, WRONG, TRAINING = "#a9c4d4", "#d7301f", "#16243d"
 
 _FRAME = "#8c8c8c"
@@ -148,7 +148,7 @@ def _compose(pixels: np.ndarray, title: str, remark: str, keys: List[_Key]) -> F
     """Lay out title, remark, picture and legend. Every length below is in picture pixels, from the lower left."""
     picture = _enlarge(pixels)
     height, width = picture.shape[:2]
-    # text grows with the picture: a wide scene is looked at from further away
+    # text grows with the picture, which is viewed from further away when it is wide
     dpi = max(100, round(100 * max(height, width) / _LONGER_SIDE))
     gap = dpi // 6
     figure = Figure(dpi=dpi, facecolor="white")
@@ -236,5 +236,5 @@ def _extent(artist: Any) -> Tuple[int, int]:
 def _write(path: Any, figure: Figure) -> None:
     assert isinstance(figure.canvas, FigureCanvasAgg)  # as _compose makes it, for any backend
     with atomic_path(path) as temporary:
-        # matplotlib would add its version; the picture's bytes shall depend on what is drawn alone
+        # without matplotlib's version, so that the bytes depend only on the drawing
         figure.canvas.print_png(temporary, metadata={"Software": None})

@@ -19,7 +19,8 @@ def mean_and_std(values: Sequence[float]) -> Tuple[float, Optional[float]]:
 
 
 def confidence_interval(values: Sequence[float], level: float = 0.95) -> Optional[Tuple[float, float]]:
-    """Student's t interval of the mean; None for fewer than `FEWEST` values, of which it would say next to nothing.
+    """Student's t interval of the mean; None for fewer than `FEWEST` values, for which it would be too wide to be
+    useful.
 
     It takes the values as independent and normal, and is not cut to the range of an accuracy.
     """
@@ -48,7 +49,8 @@ def welch_interval(
 
 
 def discordant(right_a: np.ndarray, right_b: np.ndarray) -> Tuple[int, int]:
-    """How many of the same pixels only a gets right, and how many only b; bool arrays of equal shape."""
+    """The discordant pairs: numbers of pixels that only a, and only b, classifies correctly; bool arrays of equal
+    shape."""
     return int(np.count_nonzero(right_a & ~right_b)), int(np.count_nonzero(right_b & ~right_a))
 
 

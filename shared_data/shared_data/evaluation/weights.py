@@ -1,4 +1,4 @@
-"""One hash of a network's weights, so that two trainings can be told to have left the same."""
+"""One hash of a network's weights, to compare the results of two trainings."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ import numpy as np
 def weights_sha256(weights: Mapping[str, np.ndarray]) -> str:
     """SHA-256 over name, dtype, shape and bytes (C order) of every array, by sorted name.
 
-    Raises: ValueError where there is no array, because two trainings that leave nothing would always agree.
+    Raises: ValueError where there is no array, because two trainings without weights would always agree.
     """
     if not weights:
         raise ValueError("the hash of a training is taken of its weights, and there are none")

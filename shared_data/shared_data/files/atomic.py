@@ -45,10 +45,10 @@ def atomic_path(path: Any) -> Iterator[str]:
 
 
 def _check_disk(temporary: str, path: Path, error: Exception) -> None:
-    """Raise OSError where the disk was why a file could not be written.
+    """Raise OSError if the disk caused `error`; otherwise return.
 
-    PyTorch, HDF5, numpy and Pillow tell of a full disk each in words of their own, as a RuntimeError or as an OSError
-    without a number: the system is asked whether it takes any more.
+    PyTorch, HDF5, numpy and Pillow report a full disk in different ways, as RuntimeError or as OSError without errno,
+    so a trial write to the temporary file decides.
     """
     number = getattr(error, "errno", None)
     if number not in _REFUSALS:
@@ -65,7 +65,8 @@ def _check_disk(temporary: str, path: Path, error: Exception) -> None:
 
 
 def remove_leftovers(folder: Any) -> None:
-    """Remove the temporary files that killed processes left in a folder and below; no other may be writing there."""
+    """Remove temporary files that killed processes left in a folder and below; no other process may write there
+    meanwhile."""
     for path in Path(folder).rglob(".*"):
         if _TEMPORARY.fullmatch(path.name) and path.is_file():
             path.unlink()

@@ -1,7 +1,7 @@
-"""Arrays in .npz and .npy files, read without trusting them: no pickles, and no more memory than the bytes can fill.
+"""Read untrusted .npz and .npy files: no pickles, and no more memory than the file's bytes can decompress to.
 
-numpy.load allocates what an array's header claims before it looks for the numbers, and lets through whatever zipfile
-and zlib raise for damaged bytes. Here the claims are compared with what is there first.
+numpy.load allocates the size that an array's header claims before it reads the numbers, and passes on any exception of
+zipfile and zlib for damaged bytes. Here the claimed size is first compared with the file's.
 """
 
 import io
@@ -14,7 +14,7 @@ import numpy as np
 
 from shared_data.quoting import one_line
 
-_MAX_COMPRESSION = 1032  # deflate cannot do better
+_MAX_COMPRESSION = 1032  # the largest compression ratio of deflate
 _LARGEST = 1 << 30  # bytes of all arrays together, far above every checkpoint
 _SUFFIX = ".npy"
 # per version of the array format: the bytes that hold the header's length, and numpy's reader of it
@@ -111,7 +111,7 @@ def _checked_header(file: BinaryIO, size: int) -> Tuple[Tuple[int, ...], np.dtyp
     shape, _, dtype = read_header(file)
     if dtype.hasobject:
         raise ValueError("it holds pickled objects, which are never loaded")
-    claimed = max(dtype.itemsize, 1)  # of elements without any bytes an empty file could claim any number
+    claimed = max(dtype.itemsize, 1)  # an empty file could claim any number of elements of zero bytes
     for side in shape:  # Python integers: the product of forged lengths must not wrap around
         claimed *= side
     if min(shape, default=0) < 0 or claimed != size - file.tell():

@@ -1,4 +1,4 @@
-"""A text that a stranger may have left: read from an ordinary file alone, and only up to a size it may have."""
+"""Read an untrusted text from a regular file of limited size."""
 
 import stat
 from pathlib import Path
@@ -8,8 +8,8 @@ from typing import Any
 def read_text(path: Any, most_bytes: int) -> str:
     """The UTF-8 text of a file.
 
-    A pipe would be waited for without end and a device read without end, so neither is opened; nor is a longer file.
-    Raises: OSError; ValueError with the reason where it is no ordinary file, has more bytes, or is not UTF-8.
+    Pipes and devices are not opened, because reading them might never end; nor are files above the limit.
+    Raises: OSError; ValueError with the reason where it is no regular file, is too large, or is not UTF-8.
     """
     found = Path(path).stat()
     if not stat.S_ISREG(found.st_mode):

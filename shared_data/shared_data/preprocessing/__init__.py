@@ -1,1 +1,1 @@
-"""What is fitted before training: standardisation, principal components."""
+"""Preprocessing that is fitted before training: standardisation, principal components."""

@@ -1,7 +1,7 @@
 """Principal components of the spectra, each with zero mean and unit standard deviation, by scikit-learn.
 
-With all components kept this is a rotation and a scaling (whitening): no information is lost. Which pixels give the
-mean, the axes and the scale is the caller's choice: the whole scene, as in the release, or the training pixels alone.
+With all components kept this is a rotation and a scaling (whitening): no information is lost. The caller chooses the
+pixels on which mean, axes and scale are fitted: the whole scene, as in the release, or the training pixels alone.
 """
 
 from typing import Any, Iterator, Optional, Tuple
@@ -56,7 +56,7 @@ def fit(
     cube: (H, W, B) numbers; pixels: flat C-order indices, None for the whole scene; components: C, None for all B.
     seed: None for the full singular value decomposition; a number for scikit-learn's randomised one, which finds the
     first C axes nearly, with the random numbers of RandomState(seed).
-    Held while it runs, beside the cube: the n fitted spectra as float64 and the left factor of their singular value
+    Memory while it runs, beside the cube: the n fitted spectra as float64 and the left factor of their singular value
     decomposition, 2·n·B·8 bytes; 0.35 GB for the whole University of Pavia. The whole of a memory-mapped cube is read
     twice instead, a chunk at a time.
     Raises: ValueError for fewer than two pixels or an impossible number of components.
@@ -78,7 +78,7 @@ def fit(
         spectra = (spectra if pixels is None else spectra[pixels]).astype(np.float64)
         if seed is None:
             found = PCA(n_components=min(components, count), svd_solver="full", copy=False).fit(spectra)
-            variance = found.explained_variance_ * (count - 1) / count  # of the pixels, not an estimate for others
+            variance = found.explained_variance_ * (count - 1) / count  # population variance (ddof 0)
             mean, principal = found.mean_, found.components_
         else:
             mean, centred = spectra.mean(axis=0), spectra
@@ -98,11 +98,11 @@ def _by_chunks(cube: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Mean (B) of all spectra and the triangle R (B, B) of the centred spectra X = Q·R, in the memory of a chunk.
 
     R = U·S·V: S and V are those of X, and as exact as those of its own decomposition, full or randomised. The
-    covariance X'·X would square the singular values, and drown the small ones in rounding.
+    covariance X'·X would square the singular values, and lose the small ones to rounding.
     """
     height, width, bands = cube.shape
     mean = sum(spectra.sum(axis=0) for _, spectra in _chunks(cube)) / (height * width)
-    triangle: Any = np.empty((0, bands))  # the types of numpy expect a pair of qr in every mode
+    triangle: Any = np.empty((0, bands))  # numpy's type hints declare a pair as the result of qr in every mode
     for _, spectra in _chunks(cube):
         triangle = np.linalg.qr(np.concatenate([triangle, spectra - mean]), mode="r")
     return mean, triangle
@@ -117,7 +117,7 @@ def whiten(
     """(H, W, B) scene to (H, W, C) float32 standardised components, fitted on `pixels` (None: the whole scene).
 
     seed: of the randomised decomposition, None for the full one; see `fit`.
-    Held beside the cube: the result, (H, W, C) float32, and before it what `fit` holds. The result of a memory-mapped
+    Memory beside the cube: first that of `fit`, then the result, (H, W, C) float32. The result of a memory-mapped
     cube is memory-mapped, too.
     """
     return fit(cube, pixels, components, seed).apply(cube)

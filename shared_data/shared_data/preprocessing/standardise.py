@@ -28,8 +28,8 @@ class BandStatistics(NamedTuple):
 def band_statistics(cube: np.ndarray, fitted: Optional[np.ndarray] = None) -> BandStatistics:
     """Those of a cube (H, W, B), over the whole scene or over the flat pixel indices `fitted`.
 
-    Works band by band: one band is held. A memory-mapped cube in row-major order, whose bands are scattered over its
-    file, is read by rows instead.
+    Works band by band, with one band in memory. A memory-mapped cube in row-major order, whose bands are scattered over
+    its file, is read by rows instead.
     """
     if _is_read_by_rows(cube):
         if fitted is None:
@@ -54,7 +54,7 @@ def standardise_and_pad(
     """(H, W, B) numbers to (B, H', W') float32, (value − mean) / deviation per band; zeros below and right.
 
     statistics: of this scene, or of the one a network was trained on; a band that was constant there becomes zero.
-    Beside the result one band is held, or some rows of a memory-mapped cube.
+    Memory beside the result: one band, or some rows of a memory-mapped cube.
     out: an array for the result, for example a memory-mapped one. Raises: ValueError where its shape is another.
     """
     shape = padded_shape(cube.shape, multiple)

@@ -1,1 +1,1 @@
-"""Run records: schema, maps in them, conflicts, audits beside them."""
+"""Run records: schema, embedded maps, conflicts, audits."""

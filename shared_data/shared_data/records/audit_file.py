@@ -1,7 +1,7 @@
 """An audit kept with its run: audit.json in the run directory, and its entries in the run's record.
 
-The entries of an audit begin with `audit_`. They replace those of an earlier one; what else `audit` of a record holds
-is kept.
+The entries of an audit begin with `audit_`. They replace those of an earlier audit; other entries of the record's
+`audit` are kept.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ def write_audit(folder: Any, entries: Mapping[str, Value]) -> None:
     """Write audit.json into a run directory, and the entries into run.json where the run is finished.
 
     entries: of `as_record`. Both files are written atomically.
-    Raises: RecordError where an entry is not one, the record is of another split or other settings, or a
-    file cannot be written.
+    Raises: RecordError where an entry is not valid, the record has another split or other settings, or a file cannot be
+    written.
     """
     folder = Path(folder)
     entries = _checked(dict(entries), "the audit")
@@ -59,7 +59,7 @@ def read_audit(folder: Any) -> Dict[str, Value]:
 def add_to_record(path: Any, entries: Mapping[str, Value]) -> None:
     """Write the entries of an audit into a kept record.
 
-    Raises: RecordError where the record is of another split or other settings, an entry is not one, or the file cannot
+    Raises: RecordError where the record has another split or other settings, an entry is not valid, or the file cannot
     be written.
     """
     merged = _merged(path, _checked(dict(entries), "the audit"))
@@ -70,7 +70,7 @@ def add_to_record(path: Any, entries: Mapping[str, Value]) -> None:
 
 
 def with_audit(record: Dict[str, Any], folder: Any) -> Dict[str, Any]:
-    """A record about to be written, with the audit its run directory holds, if that is of the same pixels and settings.
+    """Add the audit in the run directory to a record about to be written, if pixels and settings are the same.
 
     Raises: RecordError where audit.json cannot be read.
     """
@@ -85,7 +85,8 @@ def with_audit(record: Dict[str, Any], folder: Any) -> Dict[str, Any]:
 
 
 def settings_sha256(config: Dict[str, Any], protocol: str, seed: int, data: Mapping[str, str]) -> str:
-    """Of all that decides a run but how long it trains. data: the scene files' hashes by name."""
+    """Hash of everything that determines a run's result except the section `train`. data: the scene files' hashes by
+    name."""
     settings = {name: section for name, section in config.items() if name != "train"}
     text = json.dumps([settings, protocol, seed, dict(data)], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,4 +1,4 @@
-"""Records that disagree: two of one run with different results, and one whose path says something else than it holds.
+"""Conflicting records: two of one run with different results, or one whose path disagrees with its content.
 
 Records of several machines are merged by copying. Conflicts are reported; the first record found wins.
 """
@@ -24,8 +24,8 @@ _SEED = re.compile(r"seed-([0-9]+)")
 class Conflict(NamedTuple):
     """One disagreement.
 
-    run: as `record_maps.name_of` names it. used: the file whose record counts. other: the file whose record does not;
-    None where it is the path of `used` that disagrees. differs: in what, in words.
+    run: as `record_maps.name_of` names it. used: the file whose record counts. other: the file whose record is ignored;
+    None where the path of `used` disagrees. differs: the differences, in words.
     """
 
     run: str
@@ -34,7 +34,7 @@ class Conflict(NamedTuple):
     differs: Tuple[str, ...]
 
     def sentence(self) -> str:
-        """What disagrees, in what, and what counts; on one line."""
+        """One line: the files that disagree, their differences, and the file that counts."""
         used, differs = one_line(self.used, 400), ", ".join(self.differs)
         if self.other is None:
             return "%s: its path says %s, but its record is of %s; the record counts." % (used, differs, self.run)
@@ -76,10 +76,10 @@ def _same_prediction(record: Dict[str, Any], other: Dict[str, Any]) -> bool:
 
 
 def differences(record: Dict[str, Any], other: Dict[str, Any]) -> Tuple[str, ...]:
-    """In what two records of one run differ; nothing where their results are the same.
+    """The differences between two records of one run; empty where their results are the same.
 
     Results are metrics, weights, the predicted map and the hashes of the data. Where one of them differs, the settings
-    and the circumstances that differ are named, too, because they may be the reason. Times do not count.
+    and the circumstances that differ are named, too, because they may be the reason. Times are ignored.
     """
     results = {
         "metrics": record["metrics"] != other["metrics"],

@@ -1,7 +1,7 @@
-"""What a record keeps of a run's map: the prediction as a lossless grey PNG, and a bit per test pixel, both in base64.
+"""The maps in a record: the prediction as a lossless grey PNG, and one bit per test pixel, both in base64.
 
 The bits say which test pixels a method got right, in ascending order of their indices, which the record does not hold:
-two records of one split can be compared pixel by pixel, but no ground truth can be put together from kept records.
+two records of one split can be compared pixel by pixel, but the ground truth cannot be reconstructed from kept records.
 """
 
 import base64
@@ -37,15 +37,15 @@ def encode_map(array: np.ndarray) -> str:
 def decode_map(text: str, shape: Tuple[int, int]) -> np.ndarray:
     """The inverse of `encode_map`: (H, W) uint8.
 
-    Raises: RecordError for anything but an intact grey 8-bit PNG of this shape. Nothing is decompressed before the
-    length of the text and the size in the header are found to be right.
+    Raises: RecordError for anything but an intact grey 8-bit PNG of this shape. The length of the text and the size in
+    the header are checked before anything is decompressed.
     """
     return _pixels(_checked_bytes(text, shape), shape)
 
 
 def _checked_bytes(text: Any, shape: Tuple[int, int]) -> bytes:
     height, width = shape
-    # noise does not compress: the pixels, a filter byte per row, and room for what surrounds them
+    # noise does not compress: the pixels, a filter byte per row, and PNG's headers and checksums
     longest = 4096 + 2 * height * (width + 1)
     if not isinstance(text, str) or len(text) > longest:
         found = "%d characters" % len(text) if isinstance(text, str) else type(text).__name__
@@ -69,7 +69,7 @@ def _checked_bytes(text: Any, shape: Tuple[int, int]) -> bytes:
 
 def _pixels(content: bytes, shape: Tuple[int, int]) -> np.ndarray:
     try:
-        Image.open(io.BytesIO(content), formats=["PNG"]).verify()  # the checksums; afterwards it must be opened anew
+        Image.open(io.BytesIO(content), formats=["PNG"]).verify()  # checks the checksums, and spoils the object
         picture = Image.open(io.BytesIO(content), formats=["PNG"])
         picture.load()
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, zlib.error and others for bad files
@@ -93,12 +93,12 @@ def maps_of(prediction: np.ndarray, split: Split, truth: np.ndarray) -> Dict[str
 
 
 def has_maps(record: Dict[str, Any]) -> bool:
-    """Whether a record holds maps; those written before there were any do not."""
+    """Whether a record holds maps; those of older versions do not."""
     return "maps" in record
 
 
 def prediction_of(record: Dict[str, Any], scene: Scene) -> np.ndarray:
-    """(H, W) uint8 classes of the whole scene, as the method predicted them.
+    """(H, W) uint8 predicted classes of the whole scene.
 
     Raises: RecordError where there is no such picture, or one that does not fit the scene.
     """

@@ -1,4 +1,4 @@
-"""Run records: one JSON file says what ran, on what, and what came out. It is written last, validated and atomic."""
+"""Run records: one JSON file with a run's settings, data and results. It is validated and written last, atomically."""
 
 import json
 import math
@@ -67,7 +67,7 @@ def read_record(path: Any) -> Dict[str, Any]:
     try:
         text = read_text(path, _LARGEST_RECORD)
         record = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-        json.dumps(record, ensure_ascii=False).encode("utf-8")  # no half characters, which nothing could write again
+        json.dumps(record, ensure_ascii=False).encode("utf-8")  # no lone surrogates, which cannot be encoded again
         return validate_record(record, str(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError("%s cannot be read as a run record: %s." % (path, error)) from error
@@ -84,8 +84,8 @@ def find_record_files(*folders: Any, on_conflict: Listener = warn) -> Iterator[T
     Sorted by paper, experiment, protocol and seed, so the order does not depend on the folders they were copied to. A
     run that is found twice counts once: in the first folder, or by the first path within one.
 
-    on_conflict: is told of every record with other results than the one that counts, and of every one that its own path
-        names wrongly; without it they are warned of on standard error.
+    on_conflict: called with a `Conflict` for every record whose results differ from the one that counts, and for every
+        record whose path disagrees with it; the default prints a warning on standard error.
     Raises: RecordError with the path of a record that cannot be read.
     """
     found: Dict[Tuple[str, str, str, int], Tuple[Path, Dict[str, Any]]] = {}
@@ -113,7 +113,7 @@ def _key(record: Dict[str, Any]) -> Tuple[str, str, str, int]:
 def collect(run_directory: Any, records_folder: Any, replace: bool = False) -> Path:
     """Copy a finished run's record to records/<paper>/<experiment>/<protocol>/seed-<n>.json; return that path.
 
-    replace: whether it may take the place of a kept record with another result.
+    replace: whether to overwrite a kept record with another result.
     Raises: RecordError where the directory holds no finished run, another result of the same run is kept, or the folder
     cannot be written.
     """

@@ -1,4 +1,4 @@
-"""One static page about every run, for a referee: what was published, what came out, and what exactly produced it.
+"""One static page about every run, for a reviewer: published numbers, results, and the settings that produced them.
 
 `write_report` writes report.html: one file, which needs no network. Facts are collected as plain data first
 (`content`), pictures are drawn apart from them (`pictures`, `charts`), and the template only lays out. The page needs
@@ -30,7 +30,7 @@ def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> 
     Raises: RecordError where there is no record, one cannot be read, or `out` cannot be written; ImportError without
         jinja2.
     """
-    from shared_data.report.html import render_html  # here, for the tables of this package do without jinja2
+    from shared_data.report.html import render_html  # here: the tables need no jinja2
 
     conflicts: List[Conflict] = []
     sources = list(find_record_files(*folders, on_conflict=conflicts.append))

@@ -1,6 +1,6 @@
 """A run's history as charts: curves of one unit stand on one chart, which matplotlib draws as SVG.
 
-The legend is left to the page: no text of a record, which may hold anything, reaches matplotlib or the SVG.
+The page draws the legend, so that no untrusted text of a record reaches matplotlib or the SVG.
 """
 
 import base64
@@ -31,7 +31,7 @@ _LOG_SPAN = 50  # a ratio of largest to smallest from which on a linear axis wou
 
 
 def curves(history: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """Charts as {kind, title, unit, series: [{name, steps, values}]}; what is no number is left out.
+    """Charts as {kind, title, unit, series: [{name, steps, values}]}; other values are left out.
 
     Accuracies are in percent. Charts without a series are left out, so the list may be empty.
     """

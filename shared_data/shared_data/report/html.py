@@ -1,7 +1,7 @@
-"""The facts as one HTML file: style, script and pictures lie in it, and its security policy forbids everything else.
+"""The facts as one HTML file with embedded style, script and pictures; its content security policy forbids all else.
 
-What a record says is text to the page, never markup: the templates escape it, colours are checked where they are drawn,
-and the browser is told the hash of the only script that may run.
+Text of a record never becomes markup: the templates escape it, colours are validated before use, and the policy allows
+a single script, by its hash.
 """
 
 import base64
@@ -21,7 +21,7 @@ from shared_data.report.pictures import pictures
 from shared_data.report.run_maps import RunMaps
 
 FOLDER = Path(__file__).parent
-_SHADES = 8  # of a cell of the confusion matrix; the style sheet has as many
+_SHADES = 8  # shades of a cell of the confusion matrix, as many as in the style sheet
 
 
 def render_html(content: Dict[str, Any], maps: Sequence[RunMaps]) -> str:
@@ -64,7 +64,7 @@ def shade(value: int, total: int) -> str:
 
 
 def tone(text: str) -> str:
-    """The style of a verdict; the word itself stays what tells it."""
+    """The style of a verdict; its meaning stays readable without colours."""
     return {EQUIVALENT: "good", BELOW: "bad", ABOVE: "other"}.get(text, "open")
 
 

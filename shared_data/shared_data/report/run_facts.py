@@ -1,4 +1,4 @@
-"""Everything the report says about one run, as plain data: the record's own numbers, put into the order of reading."""
+"""The report's facts about one run, as plain data: the record's numbers in the order of the page."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from shared_data.report.charts import curves
 from shared_data.report.run_maps import RunMaps
 from shared_data.scenes.catalogue import Scene
 
-# what the accuracies are of, by the ending of their names
+# the pixels an accuracy is of, by the ending of its name
 EVALUATIONS = {
     "": "test pixels",
     "released": "by the release's own definition",
@@ -92,7 +92,7 @@ def _classes(record: Dict[str, Any], scene: Optional[Scene]) -> List[Dict[str, A
 
 
 def _map_facts(record: Dict[str, Any], maps: RunMaps) -> Dict[str, Any]:
-    """What the pictures show, counted; a remark where they do not give the record's overall accuracy."""
+    """Pixel counts of the pictures, and a remark where these disagree with the record's overall accuracy."""
     facts: Dict[str, Any] = {"remarks": list(maps.remarks)}
     outcome = maps.outcome()
     if outcome is None:

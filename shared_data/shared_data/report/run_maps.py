@@ -1,7 +1,7 @@
 """The arrays behind a run's pictures: its prediction, the ground truth, and which pixels were tested.
 
-They lie beside the run's record (prediction.npy, split.npz), or in the record itself where it was kept with maps. What
-is missing or does not fit is left out, and a remark says so: a report must not fail for want of a picture.
+They lie beside the run's record (prediction.npy, split.npz), or in the record itself where it was kept with maps.
+Missing or unusable arrays are left out with a remark, so that a report never fails for lack of a picture.
 """
 
 from pathlib import Path
@@ -70,7 +70,7 @@ def load_maps(path: Path, record: Dict[str, Any], truths: Truths) -> RunMaps:
 
 
 def _attempt(what: str, remarks: List[str], load: Any, *arguments: Any) -> Optional[np.ndarray]:
-    """The array `load` gives; None with a remark where it cannot be had."""
+    """The array that `load` returns; None, with a remark, where it fails."""
     try:
         return load(*arguments)
     except (SharedDataError, OSError, ValueError, KeyError, EOFError) as error:

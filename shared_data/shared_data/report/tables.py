@@ -1,12 +1,13 @@
-"""Tables in README files, generated between markers so that no number is ever typed.
+"""Tables in README files, generated between markers so that no number is typed by hand.
 
     <!-- table: results paper=ssdgl -->
     ... replaced ...
     <!-- end table -->
 
 Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (time and memory) and `audit` (what
-reaches training) from the records, and what it brings itself, such as its table of protocols. Kinds of a scene, as in
-`<!-- table: disjoint scene=ksc -->`: `disjoint` (all methods on equal terms) and `mcnemar` (two at a time).
+reaches training) from the records, and kinds that the paper defines itself, such as its table of protocols. Kinds of a
+scene, as in `<!-- table: disjoint scene=ksc -->`: `disjoint` (all methods on equal terms) and `mcnemar` (two at a
+time).
 """
 
 import re
@@ -98,7 +99,7 @@ def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[st
             )
         return start + kinds[kind](value, [r for r in records if r[key] == value]) + "\n" + end
 
-    # without this check a block without an end would reach to the next one's, and take the text between with it
+    # without this check a block that lacks its end would extend to the next block's end, and the text between be lost
     if len(_START.findall(text)) != len(_BLOCK.findall(text)):
         raise RecordError(
             "a table block is malformed; expected '<!-- table: KIND paper=SLUG -->' or '<!-- table: KIND scene=SLUG "

@@ -10,7 +10,7 @@ from shared_data.scenes.loading import DataFolders, FileEvidence, candidates, da
 
 
 class Truth(NamedTuple):
-    """labels: (H, W) uint8, 0 unlabelled, or None. remark: why there are none, or what to know of those there are."""
+    """labels: (H, W) uint8, 0 unlabelled, or None. remark: why they are missing, or a caveat about them."""
 
     labels: Optional[np.ndarray]
     remark: str = ""
@@ -26,8 +26,8 @@ class Truths:
     def of(self, record: Dict[str, Any], scene: Scene) -> Truth:
         """The ground truth of a record's scene.
 
-        First counts a file with the hash the record holds, then a verified one; for a record on unverified data, then
-        any file of the right name.
+        In order of preference: a file with the hash in the record, a verified file and, for a record on unverified
+        data, any file of the right name.
         """
         recorded = _recorded_hash(record, scene)
         key = (scene.slug, recorded, record["data_verified"])

@@ -1,4 +1,4 @@
-"""Memory that is used again and again stays with the process."""
+"""Keep freed memory in the process for reuse."""
 
 import ctypes
 
@@ -11,7 +11,7 @@ def keep_freed_memory() -> bool:
     A training step on a whole scene allocates and frees the same arrays of 10 to 400 MB over and over. glibc maps
     every block above 32 MB anew, and the kernel zeroes its pages at each first touch: at the Indian Pines size that
     was a fifth of a training step. The peak does not grow, because freed blocks are what the next step uses.
-    Elsewhere than on glibc nothing happens.
+    Without glibc this does nothing.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

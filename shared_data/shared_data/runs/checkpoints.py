@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from shared_data.errors import CheckpointError
 
-KEPT = 2  # a second one, in case the newest is damaged
+KEPT = 2  # the second newest in case the newest is damaged
 
 
 class CheckpointFormat(NamedTuple):
@@ -35,7 +35,7 @@ class CheckpointFolder:
         return name
 
     def newest(self) -> Tuple[Optional[str], Dict[str, Any], List[str]]:
-        """Name and content of the newest checkpoint that can be read, and what is wrong with newer ones.
+        """Name and content of the newest readable checkpoint, and the errors of newer ones.
 
         The name is None where there is no checkpoint. Raises: CheckpointError where there are some, all damaged.
         """

@@ -1,8 +1,8 @@
 """One run, one directory: results/<paper>/<experiment>/<protocol>/seed-<n>/, held by one process at a time.
 
-The directory is the state of the run: settings.json says what is being run, checkpoints let it resume, run.json,
-written last, says that it is finished. A lock of the operating system keeps a second process out and vanishes with
-its holder, however that one ends.
+The directory is the state of the run: settings.json holds its settings, checkpoints let it resume, and run.json,
+written last, marks it as finished. A lock of the operating system excludes a second process; it is released when its
+holder ends, even by SIGKILL.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ from shared_data.files.plain import read_text
 from shared_data.records.record import read_record, write_record
 
 _LOCK, _SETTINGS, _RECORD = ".lock", "settings.json", "run.json"
-_CIRCUMSTANCES = "circumstances.json"  # one entry per start of the run that differs from the start before
+_CIRCUMSTANCES = "circumstances.json"  # one entry per start whose circumstances differ from the start before
 _LARGEST_SETTINGS = 10**6  # bytes
 
 
@@ -39,8 +39,8 @@ def take_lock(path: Path) -> Any:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        # no link that somebody left there: its target would be emptied. No buffer: what a full disk refuses must not be
-        # tried again when the file is closed
+        # no symbolic link, whose target would be truncated. Unbuffered, so that closing does not repeat a write that a
+        # full # disk refused
         descriptor = os.open(str(path / _LOCK), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         lock = os.fdopen(descriptor, "ab+", buffering=0)
         try:
@@ -100,9 +100,9 @@ class RunDirectory:
         self._lock.close()  # closing releases the lock
 
     def begin(self, circumstances: Optional[Dict[str, Any]] = None) -> None:
-        """From here on the directory holds this run; with `force`, what it held before is gone only now.
+        """Write the run's settings into the directory; `force` deletes the directory's old content only now.
 
-        Call it when everything that can be wrong with the input has been found out.
+        Call it after all input has been checked.
         circumstances: `environment` and `revision` of this process, JSON values; those of the starts before are kept.
         """
         if self.force:
@@ -114,7 +114,7 @@ class RunDirectory:
             self._note(json.loads(json.dumps(circumstances)))
 
     def circumstances(self) -> List[Dict[str, Any]]:
-        """What the run was started and resumed under, in order, each differing from the one before.
+        """The circumstances of the run's starts, in order, each different from the one before.
 
         Raises: RunDirectoryError where the file that says so cannot be read.
         """
@@ -140,7 +140,7 @@ class RunDirectory:
             ) from error
 
     def _check_settings(self) -> None:
-        self.circumstances()  # one that cannot be read must not show after hours
+        self.circumstances()  # an unreadable one must fail now, not after hours of training
         stored = self.path / _SETTINGS
         if not stored.exists():
             return
@@ -176,5 +176,5 @@ class RunDirectory:
         return read_record(path) if path.exists() and not self.force else None
 
     def finish(self, record: Dict[str, Any]) -> None:
-        """Write run.json: from here on the run is finished."""
+        """Write run.json, which marks the run as finished."""
         self._write(lambda: write_record(self.path / _RECORD, record))

@@ -1,4 +1,4 @@
-"""What a number was measured on: hardware, versions, revision, memory."""
+"""The environment of a measurement: hardware, versions, revision, memory."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from shared_data import __version__
 
 
 def cpu_name() -> str:
-    """The processor's marketing name where the system tells it."""
+    """The processor's marketing name, where the system provides it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:
@@ -34,7 +34,7 @@ def usable_cores() -> int:
 def peak_memory_mb() -> float:
     """Peak resident memory of this process so far, in 10^6 bytes."""
     try:
-        # getrusage of a child also counts what its parent held when it forked; the kernel's own mark does not
+        # getrusage of a child also counts its parent's memory at the fork; VmHWM does not
         with open("/proc/self/status", encoding="utf-8") as file:
             for line in file:
                 if line.startswith("VmHWM:"):
@@ -48,9 +48,9 @@ def peak_memory_mb() -> float:
 def revision() -> Dict[str, Any]:
     """The code that runs: `version` of the package, commit (`git`), and whether tracked files differ from it (`dirty`).
 
-    The variable HSI_REVISION names the commit first of all: an image has no git, it knows what it was built from. A
-    checkout asks git. An installed copy has neither, also where it lies inside another project's repository: git is
-    asked only where it tracks this very file. `git` and `dirty` are None where nothing tells.
+    HSI_REVISION, if set, names the commit: container images have no git and set it at their build. In a checkout, git
+    does. An installed copy has neither, even inside another project's repository: git is asked only where it tracks
+    this very file. `git` and `dirty` are None where unknown.
     """
     found: Dict[str, Any] = {"version": __version__, "git": None, "dirty": None}
     named = os.environ.get("HSI_REVISION") or "unknown"
@@ -62,7 +62,7 @@ def revision() -> Dict[str, Any]:
 
 
 def _git(*words: str) -> Optional[str]:
-    """What git answers in this file's folder; None where it cannot."""
+    """The output of git in this file's folder; None where it fails."""
     folder = os.path.dirname(os.path.abspath(__file__))
     try:
         answer = subprocess.check_output(("git", "-C", folder) + words, stderr=subprocess.DEVNULL)
@@ -72,13 +72,13 @@ def _git(*words: str) -> Optional[str]:
 
 
 def tensorflow_threads() -> int:
-    """Threads TensorFlow computes one operation with: what its variable says, else one per core."""
+    """TensorFlow's threads per operation: its environment variable's value, else one per core."""
     named = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     return int(named) if named.isdigit() and int(named) else usable_cores()
 
 
 def describe(framework: str, version: str, device: str, gpu: Optional[str], threads: int) -> Dict[str, Any]:
-    """The record's `environment`: what computed, and on what.
+    """The record's `environment`: software and hardware.
 
     device: as the framework names it, `cpu` or `cuda:0`. gpu: its marketing name, or None. threads: those that compute
     on the CPU. Versions of numpy, scipy and scikit-learn are added.

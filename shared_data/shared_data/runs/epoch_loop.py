@@ -1,4 +1,4 @@
-"""What a loop over epochs calls: resume, time and count steps, stop on a signal, log, checkpoint.
+"""Helper for a training loop: resume, time and count steps, stop on a signal, log, checkpoint.
 
     loop = EpochLoop(run.begin(), FORMAT, settings, batches, state)
     with loop:
@@ -12,8 +12,8 @@
         if not loop.is_over:
             return None
 
-Every epoch ends with a checkpoint. Between two of them SIGINT or SIGTERM stops the run after the current step; the
-same command goes on from the last complete epoch and ends with the numbers of an undisturbed run.
+Every epoch ends with a checkpoint. SIGINT or SIGTERM stops the run after the current step; the same command resumes
+from the last complete epoch and ends with the results of an uninterrupted run.
 """
 
 import contextlib
@@ -36,8 +36,8 @@ class EpochLoop:
 
     settings: `train` of a configuration, with epochs, num_iters (0: no limit beside the epochs). steps: a lower limit.
     batches: one iteration is one epoch of mini-batches; it has a length, and resumes inside an epoch.
-    state: all that the next epoch depends on beside what this class and `batches` keep, with state_dict() and
-    load_state_dict(state); the latter raises KeyError, ValueError, TypeError or RuntimeError for another run's state.
+    state: an object with state_dict() and load_state_dict(state) that holds all further state of the training, such as
+    weights and optimizer; the latter raises KeyError, ValueError, TypeError or RuntimeError for another run's state.
     Raises: CheckpointError where the newest checkpoint does not fit the run.
     """
 
@@ -80,7 +80,7 @@ class EpochLoop:
         return self
 
     def __exit__(self, error: Any, *_: Any) -> None:
-        with self._opened:  # closes also where the disk is too full for a line
+        with self._opened:  # closes the log even if a full disk refuses a line
             if self.stopped and not self.is_over and error is None:
                 self.log.info("stopped after the current step: %s", self.stopped)
 
@@ -96,18 +96,18 @@ class EpochLoop:
 
     @property
     def is_over(self) -> bool:
-        """Whether an epoch has ended training, by the rule or as the one with the last step."""
+        """Whether training ended with an epoch, by early stopping or by the last step."""
         entries = self.history.entries
         return self._exhausted() or bool(entries and entries[-1]["step"] >= self.total_steps)
 
     def minibatches(self) -> Iterator[Any]:
-        """Those of one epoch; the time until the next one is asked for is the step's."""
+        """The mini-batches of one epoch; the time between two of them is that of the step."""
         for batch in self._batches:
             start = time.perf_counter()
             yield batch
             self.history.add_step(time.perf_counter() - start)
             shown = self._progress.visible and self.step_count % _SHOWN_EVERY == 0
-            # reading a number may wait for the device
+            # reading a tensor's value may wait for the device
             numbers = {"loss": "%.4f" % float(self._loss), "epoch": str(self.epoch + 1)} if shown else {}
             self._progress.update(**numbers)
             if self.stopped:
@@ -121,7 +121,7 @@ class EpochLoop:
         self._loss_sum, self._weight_sum = self._loss_sum + loss * weight, self._weight_sum + weight
 
     def end_epoch(self, numbers: Dict[str, float], sentence: str) -> None:
-        """Log an epoch and write its checkpoint. numbers: of its validation, for history and curves."""
+        """Log an epoch and write its checkpoint. numbers: its validation results, for history and curves."""
         self.epoch += 1
         loss = float(self._loss_sum) / self._weight_sum
         numbers = dict({"loss": loss}, **numbers)

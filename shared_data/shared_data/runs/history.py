@@ -1,4 +1,4 @@
-"""What happened while a run trained: seconds of every step, and one entry per evaluation or epoch.
+"""The history of a training: seconds of every step, and one entry per evaluation or epoch.
 
 It is part of every checkpoint, so a resumed run reports the times and curves of the whole run.
 """

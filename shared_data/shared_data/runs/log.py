@@ -1,8 +1,8 @@
-"""What a run tells while it trains: lines on the console and in log.txt, curves for TensorBoard.
+"""The log of a training: lines on the console and in log.txt, curves for TensorBoard.
 
-Everything is flushed when a call returns, and what a full disk refuses ends the run there. So tensorboardX's
-EventsWriter is used as it is: SummaryWriter puts a thread before it, which would die of a full disk unnoticed and leave
-the run waiting for it. SSDGL and RSSGL log through SimpleCV, which must not import this library.
+Every call flushes what it writes, so that a full disk raises an OSError there. For this, tensorboardX's EventsWriter is
+used directly: SummaryWriter writes in a thread, which would end unnoticed on a full disk and leave the run waiting for
+it. SSDGL and RSSGL log through SimpleCV, which must not import this library.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _FORMAT = logging.Formatter("%(asctime)s, %(message)s", "%Y-%m-%d %H:%M:%S")
 
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
-        raise  # the error of the write, which logging would print and forget
+        raise  # raise the error of the write, which logging would only print
 
 
 class RunLog:

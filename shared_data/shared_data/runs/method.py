@@ -1,4 +1,5 @@
-"""A method as an estimator: `fit`, `predict`, `save` and `load`, and what its callers need to know beside them.
+"""The estimator interface of a method: `fit`, `predict`, `save`, `load`, and the functions that its callers need
+besides.
 
 `reproduce`, `audit`, `predict` and cross-validation call a `Method`; a method never calls them, and never evaluates
 itself. Data flow one way: request → configuration and scene → split → labels → fit → prediction → evaluation.
@@ -21,8 +22,8 @@ from shared_data.splits.labels import Labels, Truth, labels_of
 class Run:
     """Where one training writes, and on which device it computes.
 
-    device: auto, cpu, cuda or cuda:N. shared: a folder for derived data that runs of the method have in common, such
-    as filtered scenes; below the run's own where none is given.
+    device: auto, cpu, cuda or cuda:N. shared: a folder for derived data that the method's runs share, such as filtered
+    scenes; by default inside the run's folder.
     """
 
     def __init__(
@@ -37,8 +38,8 @@ class Run:
         self._on_begin = on_begin
 
     def begin(self) -> Path:
-        """The run's folder. To be called when all that can be wrong with the input has been found out: until here
-        nothing is written. Raises: RunDirectoryError where the folder cannot be written."""
+        """The run's folder. Call it after all input has been checked: nothing is written before. Raises:
+        RunDirectoryError where the folder cannot be written."""
         if self._on_begin is not None:
             self._on_begin()
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -46,10 +47,11 @@ class Run:
 
 
 class Report(NamedTuple):
-    """What a training tells beside what it learnt.
+    """The report of a training, beside its weights.
 
-    selection: for the record, `step` and `on`, and what a paper adds. selection_state: all that decides which step's
-    weights are used, JSON values; None where nothing does. last_weights: those after the last step, by name.
+    selection: entries for the record: `step`, `on`, and further ones of the paper. selection_state: everything that
+        determines which step's weights are used, JSON values; None where nothing is selected. last_weights: the weights
+        after the last step, by name.
     """
 
     history: History
@@ -59,7 +61,7 @@ class Report(NamedTuple):
 
 
 class Further(NamedTuple):
-    """What a paper reports beside OA, AA and kappa. audit: facts that are no metrics: numbers, truth values, texts."""
+    """What a paper reports beside OA, AA and kappa. audit: facts other than metrics: numbers, booleans, texts."""
 
     metrics: Dict[str, float] = {}
     audit: Dict[str, Any] = {}
@@ -68,8 +70,8 @@ class Further(NamedTuple):
 class Fitted(ABC):
     """A trained method, of `fit` or `load`.
 
-    model: what predicting needs beside the weights. report: of the training; None of a loaded file.
-    SUFFIX: of the files that `save` writes.
+    model: what predicting needs beside the weights. report: of the training; None for a loaded file. SUFFIX: extension
+    of the files that `save` writes.
     """
 
     SUFFIX: str
@@ -89,16 +91,16 @@ class Fitted(ABC):
 
     @abstractmethod
     def weights(self) -> Dict[str, np.ndarray]:
-        """The weights in use, by name, in no memory of the network's."""
+        """Copies of the weights in use, by name."""
 
     def report_further(self, _image: SceneImage, _truth: Truth, _prediction: np.ndarray) -> Further:
-        """After training, on the opened truth: what the paper reports beside the shared metrics; may complete the
-        report's history."""
+        """The paper's results beside the shared metrics, computed on the opened truth; may complete the report's
+        history."""
         return Further()
 
 
 class Draw(NamedTuple):
-    """The pixels of a run. plan: what a method draws beside them, such as windows; only the method reads it."""
+    """The pixels of a run. plan: further random choices of the method, such as windows; only the method reads it."""
 
     split: Split
     plan: Any = None
@@ -113,21 +115,21 @@ class Method(NamedTuple):
 
     resolve(request, labelled): the request's configuration and scene; whether a scene must have labels. Raises:
         UnknownNameError, SettingsError, what `load_scene` raises.
-    scene_of(experiment): slug of an experiment's scene, or the name itself. Raises: UnknownNameError.
+    scene_of(experiment): slug of an experiment's scene; any other name is returned as it is. Raises: UnknownNameError.
     draw(loaded, configuration, seed): the pixels under the protocol. Raises: SplitError, SettingsError.
-    preprocess(image, labels, configuration, seed): the model without weights; what preprocessing learns is in its
-        arrays. labels: None for a scene without. Raises: SettingsError where it needs them, or sizes do not fit.
+    preprocess(image, labels, configuration, seed): the model without weights; its arrays hold the fitted preprocessing.
+        labels: None for a scene without. Raises: SettingsError where it needs them, or sizes do not fit.
     fit(image, labels, configuration, seed, run, steps): trains from the newest checkpoint in the run's folder; None
         where a signal stopped it. steps: at most so many optimizer steps, whatever the configuration says.
         Raises: SettingsError, DeviceError; OSError where something cannot be written.
     load(path, device, bare): what `save` wrote; bare: gives the model of a file that holds weights alone, such as
         official ones. Raises: CheckpointError, SettingsError.
     inputs(model, image, pixels): (n, ...) what the network is given at flat pixel indices, surroundings left out.
-    sees(configuration, mask): (H, W) bool, the pixels for whose class the network is given some pixel of a mask.
+    receptive_field(configuration, mask): (H, W) bool, the pixels whose receptive field holds a pixel of the mask.
     environment(device): of `shared_data.runs.environment.describe`. Raises: DeviceError.
     peak_gpu_mb(device): of this process so far; None on the CPU.
-    labels(draw, ground_truth): what training may see of a ground truth, the one of the scene or an altered one:
-        `Labels`, or a class of the method's own with the same fields.
+    labels(draw, ground_truth): the labels that training may read, from the scene's ground truth or an altered one:
+        `Labels`, or the method's class with the same fields.
     """
 
     slug: str
@@ -138,7 +140,7 @@ class Method(NamedTuple):
     fit: Callable[..., Optional[Fitted]]
     load: Callable[..., Fitted]
     inputs: Callable[[ModelFile, SceneImage, np.ndarray], np.ndarray]
-    sees: Callable[[Configuration, np.ndarray], np.ndarray]
+    receptive_field: Callable[[Configuration, np.ndarray], np.ndarray]
     environment: Callable[[str], Dict[str, Any]]
     peak_gpu_mb: Callable[[str], Optional[float]] = lambda _device: None
     labels: Callable[[Draw, np.ndarray], Any] = _labels_of_split

@@ -1,4 +1,4 @@
-"""What a saved model holds beside its weights: all that predicting needs, as JSON text and arrays.
+"""The part of a saved model beside its weights: everything that predicting needs, as JSON text and arrays.
 
 A paper's checkpoint writer stores the items of `as_content` beside the weights, in the format of its framework, and
 hands them to `from_content` when it reads the file. Files without them (official checkpoints, selected weights of older
@@ -21,7 +21,7 @@ from shared_data.runs.request import Configuration, Request
 from shared_data.scenes.catalogue import Scene
 from shared_data.scenes.loading import SceneImage, file_sha256
 
-FORMAT_VERSION = 1  # to be raised where an older reader would misunderstand a file
+FORMAT_VERSION = 1  # increase it with every change that an older reader would misinterpret
 DESCRIPTION, ARRAYS, TRAINED = "description", "arrays", "trained"  # items of a file's content
 _SCHEMA = load_schema(Path(__file__).with_name("model_file.schema.json"))
 _LONGEST = 1 << 20  # characters of a description; those of the papers have about 2,000
@@ -169,7 +169,7 @@ def check_bands(model: ModelFile, scene: Scene, path: Any) -> None:
 
 
 def announce(model: Optional[ModelFile], request: Request, path: Any) -> None:
-    """Print in one sentence where configuration and statistics of a prediction come from."""
+    """Print one sentence: the source of a prediction's configuration and statistics."""
     if model is None:
         print(
             "%s holds weights alone: the configuration is that of %s under --protocol %s, the statistics of "
@@ -204,9 +204,9 @@ def unwrapped(content: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def mismatch(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """How weights differ from those a network has, "" where they do not: counts and first names.
+    """How weights differ from a network's: counts and first names, "" where they do not.
 
-    expected, found: what has a `shape`, by name.
+    expected, found: objects with a `shape`, by name.
     """
     missing = [name for name in expected if name not in found]
     unexpected = [name for name in found if name not in expected]

@@ -12,14 +12,14 @@ from shared_data.files.npz import read_npz
 from shared_data.quoting import one_line
 from shared_data.runs.checkpoints import CheckpointFormat
 
-_ARRAY = "__array__"  # in the plain part, stands for the array of that number
+_ARRAY = "__array__"  # key in the plain part; its value is the number of an array
 _PLAIN = "plain"
 
 
 def write(path: Path, content: Dict[str, Any]) -> None:
     """Nested dicts and lists of numbers, texts and arrays, to a temporary name that is then renamed.
 
-    Raises: OSError where the folder cannot be written; TypeError for what JSON does not know.
+    Raises: OSError where the folder cannot be written; TypeError for a value that JSON cannot represent.
     """
     arrays: List[np.ndarray] = []
     plain = json.dumps(_without_arrays(content, arrays))

@@ -24,12 +24,12 @@ from shared_data.splits.labels import Truth
 
 
 class Results(NamedTuple):
-    """What a trained run hands over for its record."""
+    """The results of a trained run, for its record."""
 
     split: Split
     prediction: np.ndarray  # (H, W) uint8, classes 1..K
     truth: Truth
-    openings: List[Dict[str, str]]  # of the sealed truth
+    openings: List[Dict[str, str]]  # openings of the sealed truth
     history: History
     decisions: Dict[str, Any]
     selection: Dict[str, Any]  # which step's weights were kept, and on what
@@ -50,8 +50,8 @@ def write_prediction(
 ) -> None:
     """prediction.npy (H, W) uint8, map_full.png; of a scene with labels map.png (labelled pixels) and errors.png, too.
 
-    split: written as split.npz; its training and validation pixels are drawn apart in errors.png. None where it is not
-    known: then `trained`, flat pixel indices, says which ones these are (None: none of them).
+    split: written as split.npz; errors.png shows its training and validation pixels separately. None where it is
+    unknown: then `trained` holds the flat indices of these pixels (None: there are none).
     Raises: RunDirectoryError where the folder cannot be written.
     """
     truth, scene = loaded.ground_truth, loaded.scene
@@ -85,10 +85,10 @@ def write_classified(
     model: Optional[ModelFile],
     split: Optional[Split],
 ) -> Outcome:
-    """What `predict` leaves: the files of `write_prediction` in `model_file.prediction_folder`.
+    """Write the output of `predict`: the files of `write_prediction` in `model_file.prediction_folder`.
 
     weights: the file. model: its description; None for bare weights, which are drawn beside the `split` of the request.
-    Classes have the model's names and colours; labels of a scene with other classes are compared with nothing.
+    Classes have the model's names and colours; the labels of a scene with other classes are ignored.
     Raises: RunDirectoryError where the folder cannot be written.
     """
     folder = prediction_folder(paper, request, loaded.scene, weights)
@@ -123,7 +123,7 @@ def finish_run(
     """
     title = "%s · %s · %s · seed %d" % (paper.upper(), loaded.scene.title, request.protocol, request.seed)
     split = results.split
-    known = run.circumstances()  # the code is that of the process's start; the checkout may have moved on since
+    known = run.circumstances()  # the revision at the process's start; the checkout may have changed since
     write_prediction(run.path, results.prediction, loaded, split, title)
     truth = results.truth.labels.ravel()[split.test]
     metrics = evaluate(truth, results.prediction.ravel()[split.test], loaded.scene.num_classes)._asdict()

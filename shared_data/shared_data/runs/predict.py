@@ -14,9 +14,9 @@ from shared_data.splits.draws import Split
 def predict(method: Method, request: Request, weights: Path) -> Outcome:
     """Classify every pixel of a scene, labelled or not.
 
-    A model that a run has written brings its configuration, what preprocessing learnt, and its classes; protocol, seed
-    and overrides of the request do not count. Bare weights, such as a checkpoint of the release, take the request's,
-    and statistics of its scene.
+    A model that a run saved contains its configuration, fitted preprocessing and classes; the request's protocol, seed
+    and overrides are ignored. For bare weights, such as a checkpoint of the release, those of the request and
+    statistics of its scene are used.
     Writes results/<paper>/<experiment>/predictions/<scene>-<name of the weights>-<hash>/.
     Raises: CheckpointError where the file cannot be read or does not fit; what the method raises.
     """

@@ -20,7 +20,7 @@ class TrainingProgress:
 
     @property
     def visible(self) -> bool:
-        """Whether a bar is drawn; the caller should not convert numbers for one that is not."""
+        """Whether a bar is drawn; where it is not, the caller need not compute its numbers."""
         return not self._bar.disable
 
     def update(self, **shown: str) -> None:

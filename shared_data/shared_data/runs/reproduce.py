@@ -1,7 +1,7 @@
-"""One run from start to record, whatever the method: find its directory, resume or train, evaluate once, write.
+"""One run of any method, from start to record: lock its directory, resume or train, evaluate once, write.
 
-Here a lock, a full disk, a stop signal and a finished directory mean the same for every paper; and here the sealed
-labels are opened: once, after training.
+Locks, full disks, stop signals and finished directories are handled here, alike for every paper. The sealed labels are
+opened here, once, after training.
 """
 
 import math
@@ -25,7 +25,7 @@ _LIMITS = ("train.num_iters", "train.epochs")
 
 
 def settings_of(configuration: Configuration, seed: int, loaded: LoadedScene) -> Dict[str, Any]:
-    """What decides the result of a run, for the check that a directory is resumed with the same."""
+    """The values that determine a run's result; a run directory is resumed only with equal ones."""
     return {
         "config": configuration.settings,
         "protocol": configuration.protocol,
@@ -74,7 +74,7 @@ def reproduce(method: Method, request: Request) -> Outcome:
         if finished is not None:
             print("%s is finished already; --force or FORCE=1 runs it again" % folder)
             return Outcome(folder, finished)
-        read_audit(folder)  # one that cannot be read must not show after hours
+        read_audit(folder)  # an unreadable one must fail now, not after hours of training
         try:
             return Outcome(folder, _train_and_evaluate(method, request, configuration, loaded, directory))
         except OSError as error:
@@ -102,7 +102,7 @@ def _train_and_evaluate(
     fitted = method.fit(loaded.image, labels, configuration, request.seed, run)
     if fitted is None:
         return None
-    assert fitted.report is not None  # of a training there is one
+    assert fitted.report is not None  # `fit` always sets it
     checkpoints = directory.path / "checkpoints"
     checkpoints.mkdir(exist_ok=True)
     fitted.save(checkpoints / ("selected" + fitted.SUFFIX))
@@ -129,7 +129,7 @@ def _evaluate(
     start = time.perf_counter()
     prediction = fitted.predict(loaded.image)
     evaluation_s = time.perf_counter() - start
-    assert fitted.report is not None  # of a training there is one
+    assert fitted.report is not None  # `fit` always sets it
     history = fitted.report.history
     truth.training_is_over()
     opened = truth.open(__name__, "final evaluation")

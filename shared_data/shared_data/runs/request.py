@@ -1,4 +1,4 @@
-"""One run as a user asks for it, and what it leaves."""
+"""A user's request for a run, and the run's outcome."""
 
 from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional, Tuple
@@ -18,17 +18,18 @@ class Request(NamedTuple):
     out: Path
     force: bool
     tile: int = 0  # side in pixels of the tiles in which a scene is predicted; 0 is the whole scene at once
-    settings_alone: bool = False  # say what decides the result, and run nothing
+    settings_alone: bool = False  # only return the settings that determine the result; run nothing
     predata: Optional[str] = None  # folder with the partitions that a paper's authors shipped
 
 
 class Configuration(NamedTuple):
-    """What decides a run, resolved and checked.
+    """Everything that determines a run, resolved and checked.
 
     scene: slug. settings: the resolved configuration, JSON values. packaged: the same without the request's changes.
-    decisions: the paper's choices under the protocol, a class of its own; described: the same as the record holds it.
+    decisions: the paper's choices under the protocol, a class of its own; described: the same in the form of the
+        record.
     discloses: whether training itself reads labels of test pixels under this protocol.
-    given: what a paper resolves beside these; only the paper reads it.
+    given: further resolved values of the paper; only the paper reads it.
     """
 
     experiment: str
@@ -43,9 +44,9 @@ class Configuration(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a run leaves: its directory, and its record, which is None where a signal stopped it.
+    """The outcome of a run: its directory, and its record, which is None where a signal stopped it.
 
-    settings: what decides the result, where the request asked for that alone.
+    settings: what determines the result, if the request asked only for that.
     """
 
     directory: Path

@@ -1,4 +1,4 @@
-"""The values of a scene file, recognised by hash whatever the file is written as."""
+"""Verify a scene file by a hash of its values, independent of the file format."""
 
 import hashlib
 from typing import Optional
@@ -11,17 +11,17 @@ from shared_data.scenes.mapped import row_blocks
 def content_sha256(array: np.ndarray, dtype: str) -> Optional[str]:
     """SHA-256 of an array's values as 64 hexadecimal digits; None where `dtype` cannot hold each of them exactly.
 
-    Hashed are the values as `dtype` (one of `catalogue.CONTENT_DTYPES`), in little-endian byte order and C order: of a
+    Hashed are the values as `dtype` (one of those in scenes.schema.json), in little-endian byte order and C order: of a
     cube (H, W, B) row by row, pixel by pixel, band by band; of a ground truth (H, W) row by row. Nothing else is
     hashed: compare the shape first. Of a uint16 array it is sha256(array.astype("<u2").tobytes("C")).
 
-    array: real numbers of any dtype, byte order and memory order, memory-mapped too. It is taken in blocks of rows; no
-    second copy of it is made.
+    array: real numbers of any dtype, byte order and memory order, memory-mapped too. It is converted in blocks of rows,
+    without a copy of the whole.
     """
     digest = hashlib.sha256()
     for rows in row_blocks(array):
         block = np.asarray(array[rows])
-        with np.errstate(invalid="ignore"):  # of NaN, infinity and numbers out of range; the comparison finds them
+        with np.errstate(invalid="ignore"):  # the comparison below finds such values
             values = block.astype(np.dtype(dtype).newbyteorder("<"), order="C")
         if not np.array_equal(values, block):
             return None

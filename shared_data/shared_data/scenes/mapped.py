@@ -1,8 +1,7 @@
-"""Scenes larger than memory: a cube stays in its .npy file, and so does all that is as large and derived from it.
+"""Scenes larger than memory: the cube and all derived arrays of its size stay in files, memory-mapped.
 
-A memory-mapped array is read and written like any other; the system keeps those of its pages in memory for which there
-is room. Which arrays are mapped follows from the scene's file: what is derived from a mapped cube is mapped as well, in
-a temporary file, and nothing changes for a cube in memory.
+A memory-mapped array is read and written like any other; the system keeps as many of its pages in memory as fit. Arrays
+derived from a mapped cube are mapped too, in temporary files; those derived from a cube in memory stay in memory.
 """
 
 import io
@@ -29,7 +28,7 @@ def is_mapped(array: np.ndarray) -> bool:
 
 
 def open_mapped(path: Any, expected_shape: Tuple[int, ...], any_order: bool = False) -> np.memmap:
-    """The array of a .npy file, read-only, none of it read yet.
+    """Map the array of a .npy file, read-only, without reading its numbers.
 
     Raises: SceneFormatError when the file cannot be read, is empty, cut short, a web page or of another format, holds
     something other than real numbers, an array of another shape, or, unless `any_order`, one in column-major order,
@@ -77,7 +76,7 @@ def _parsed_header(path: Path, start: io.BytesIO) -> Tuple[Tuple[int, ...], bool
         raise SceneFormatError(f"{path}: expected a numpy file (.npy), found {found}; remove it and fetch it again.")
     try:
         return _HEADER_READERS[np.lib.format.read_magic(start)](start)
-    except Exception as error:  # numpy parses the header as Python; damaged bytes make that raise nearly anything
+    except Exception as error:  # numpy parses the header as Python; damaged bytes may raise any exception
         raise SceneFormatError(
             f"{path}: the header of the numpy file is damaged ({one_line(error, 160) or type(error).__name__}); "
             "remove it and fetch it again."
@@ -85,7 +84,7 @@ def _parsed_header(path: Path, start: io.BytesIO) -> Tuple[Tuple[int, ...], bool
 
 
 def storage_like(cube: np.ndarray, shape: Tuple[int, ...], dtype: Any, folder: Optional[Any] = None) -> np.ndarray:
-    """An array for what is derived from a cube: in memory, uninitialised, where the cube is, else a temporary one.
+    """An array for data derived from a cube: uninitialised memory if the cube is in memory, else a temporary file.
 
     Raises: as `temporary_array`.
     """
@@ -95,9 +94,9 @@ def storage_like(cube: np.ndarray, shape: Tuple[int, ...], dtype: Any, folder: O
 def temporary_array(shape: Tuple[int, ...], dtype: Any, folder: Optional[Any] = None) -> np.memmap:
     """An array of zeros in a temporary file.
 
-    folder: of the file, by default the one that TMPDIR names. The file has no name any more when this returns; its
-    space is free again when the array is dropped or the process ends, however it ends.
-    Raises: SharedDataError where the folder has not room enough.
+    folder: of the file, by default the one that TMPDIR names. The file is unlinked when this returns, so its disk space
+    is freed when the array is deleted or the process ends, even by SIGKILL.
+    Raises: SharedDataError where the folder lacks the disk space.
     """
     size = _bytes_of(shape, np.dtype(dtype))
     try:
@@ -112,7 +111,7 @@ def temporary_array(shape: Tuple[int, ...], dtype: Any, folder: Optional[Any] = 
 
 
 def _reserve(file: Any, size: int) -> None:
-    """Give the file its length and its room on the disk; without room a later write would end the process (SIGBUS)."""
+    """Allocate the file's disk space; otherwise a full disk would end the process at a later write (SIGBUS)."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
     else:
@@ -135,7 +134,7 @@ def patches_around(cube: np.ndarray, pixels: np.ndarray, side: int) -> np.ndarra
     height, width = cube.shape[:2]
     steps = np.arange(side) - side // 2
     rows, columns = ((part[:, None] + steps) for part in np.divmod(np.asarray(pixels, np.int64), width))
-    # as a plain array: what numpy 1.16 picks out of a read-only mapped one is a copy and yet read-only
+    # as a plain array: numpy 1.16 marks even copies of a read-only mapped array as read-only
     patches = np.asarray(cube)[rows.clip(0, height - 1)[:, :, None], columns.clip(0, width - 1)[:, None, :]]
     inside_rows, inside_columns = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
     patches[~(inside_rows[:, :, None] & inside_columns[:, None, :])] = 0
@@ -143,7 +142,7 @@ def patches_around(cube: np.ndarray, pixels: np.ndarray, side: int) -> np.ndarra
 
 
 def _bytes_of(shape: Tuple[int, ...], dtype: np.dtype) -> int:
-    """Of an array; Python's integers do not wrap around."""
+    """Bytes of an array, in Python's integers, which do not overflow."""
     size = dtype.itemsize
     for length in shape:
         size *= length

@@ -1,8 +1,8 @@
-"""One numeric array out of a MATLAB file, read without trusting the file.
+"""Read one numeric array from an untrusted MATLAB file.
 
-scipy.io decodes the array. Before it may, this module reads the headers itself, because a download may be an error page
-or cut short, because a header may claim more than any memory holds, and because scipy ends the whole process with a
-segmentation fault when an array names a type code that does not exist.
+scipy.io decodes the array. Before that, this module checks the headers, because a download may be an error page or
+truncated, a header may claim more bytes than memory holds, and scipy crashes with a segmentation fault on an unknown
+type code.
 """
 
 import struct
@@ -28,11 +28,11 @@ _ARRAY_ELEMENT, _COMPRESSED_ELEMENT = 14, 15
 _STORED_BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}  # type code of numbers: size of one
 _NUMERIC_CLASSES = range(6, 16)  # double, single, and the eight integers
 _OTHER_CLASSES = {1: "cell", 2: "struct", 3: "object", 4: "char", 5: "sparse", 16: "function"}
-_OPAQUE_CLASS = 17  # has neither shape nor name where all others have them
+_OPAQUE_CLASS = 17  # has no shape and name at the usual place
 _COMPLEX_FLAG = 1 << 11
 
 _ARRAY_HEADER_BYTES = 1024  # enough for 32 dimensions and the longest name
-_MAX_COMPRESSION = 1032  # zlib cannot do better
+_MAX_COMPRESSION = 1032  # the largest compression ratio of zlib
 
 
 def looks_like_html(start: bytes) -> bool:
@@ -64,14 +64,14 @@ def read_mat(path: Any, key: str, expected_shape: Optional[Tuple[int, ...]] = No
         )
     _check_header(path, variables[key], expected_shape)
     array = _decode(path, key)
-    # scipy hands back a string in place of an array it could not decode
+    # scipy returns a string for an array that it could not decode
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf" or array.shape != variables[key].shape:
         raise _damaged(path)
     return array
 
 
 class _ArrayHeader(NamedTuple):
-    """What an array claims about itself. `data_bytes` must not exceed `capacity`, what its element could hold."""
+    """The header of an array. `data_bytes` must not exceed `capacity`, the most bytes that its element can hold."""
 
     name: str
     class_code: int
@@ -107,7 +107,7 @@ def _check_start(path: Path, start: bytes) -> None:
         raise SceneFormatError(
             f"{path}: expected a MATLAB level 5 file, found version 7.3 (HDF5); load it and save it with -v7."
         )
-    # a zero among the first four bytes would make scipy read the file as one of level 4, whatever else it says
+    # scipy takes any file with a zero among its first four bytes for one of level 4
     if start[_FILE_HEADER_BYTES - 4 : _FILE_HEADER_BYTES] not in _BYTE_ORDERS or 0 in start[:4]:
         raise SceneFormatError(
             f"{path}: expected a MATLAB level 5 file (saved with -v6 or -v7), "
@@ -116,7 +116,8 @@ def _check_start(path: Path, start: bytes) -> None:
 
 
 def _array_starts(path: Path, file: BinaryIO, order: str) -> Iterator[Tuple[bytes, int]]:
-    """Of every top-level array its first bytes, inflated, and the most bytes its content can have."""
+    """For every top-level array: its first bytes, decompressed, and the largest possible size of its content in
+    bytes."""
     size = file.seek(0, 2)
     position = _FILE_HEADER_BYTES
     while position < size:
@@ -184,10 +185,10 @@ def _check_header(path: Path, header: _ArrayHeader, expected_shape: Optional[Tup
 def _decode(path: Path, key: str) -> Any:
     try:
         with warnings.catch_warnings():
-            # scipy warns of unreadable arrays and of names that occur twice; its result is judged instead
+            # scipy warns of unreadable arrays and duplicate names; its result is checked instead
             warnings.simplefilter("ignore")
             return scipy.io.loadmat(str(path), variable_names=[key])[key]
-    except Exception as error:  # damaged bytes make scipy raise nearly anything, zlib.error and MemoryError included
+    except Exception as error:  # damaged bytes make scipy raise any exception, zlib.error and MemoryError included
         raise _damaged(path) from error
 
 

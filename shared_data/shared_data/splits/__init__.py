@@ -1,1 +1,1 @@
-"""Which pixels train, validate and test, and what of their labels a training may see."""
+"""Splits into training, validation and test pixels, and the labels that training may read."""

@@ -1,10 +1,9 @@
-"""A split whose test pixels lie far from every training pixel, the same for every method: blocks instead of pixels.
+"""A split by blocks whose test pixels lie far from every training pixel, the same for every method.
 
 The scene is cut into square blocks. Whole blocks are set aside for training, others for validation; the wanted number
 of pixels of each class is drawn inside them. Every labelled pixel outside of both that is further than the distance
-from all training pixels is tested; what lies in between is not used. Fields differ in size and shape, so the split is
-searched: of several seeded attempts the one is taken in which most classes can be tested, then the one that tests most
-evenly.
+from all training pixels is tested; pixels in between are unused. Fields differ in size and shape, so of several seeded
+attempts the best is taken: first by the number of classes with test pixels, then by how evenly classes are tested.
 """
 
 import json
@@ -25,11 +24,11 @@ ATTEMPTS = 40
 
 
 class DisjointRule(NamedTuple):
-    """What decides a disjoint split, with its seed.
+    """The parameters that, with the seed, determine a disjoint split.
 
-    train, val: shares of a class's pixels, rounded up. minimum: pixels of a class in each of both, at least, where the
-    class has them. distance: test and validation pixels are further than this from every training pixel, in rows or in
-    columns. block: side of the blocks in pixels.
+    train, val: shares of a class's pixels, rounded up. minimum: pixels of a class in each of the two sets, at least,
+    where the class has them. distance: test and validation pixels are further than this from every training pixel, in
+    rows or in columns. block: side of the blocks in pixels.
     """
 
     train: float = 0.05
@@ -40,7 +39,7 @@ class DisjointRule(NamedTuple):
 
 
 class DisjointSplit(NamedTuple):
-    """split: flat indices. unsplit: classes (1..K) of which no pixel could be tested; they train alone."""
+    """split: flat indices. unsplit: classes (1..K) without a test pixel, which are used in training only."""
 
     split: Split
     unsplit: List[int]
@@ -61,7 +60,7 @@ def draw_disjoint(
         raise SplitError("class %d%s has no labelled pixel; the split needs every class." % (label, name))
     random = np.random.RandomState(seed)
     attempts = (_Attempt(ground_truth, counts, rule, random) for _ in range(ATTEMPTS))
-    best = max(attempts, key=lambda attempt: attempt.merit)  # of equal ones the first
+    best = max(attempts, key=lambda attempt: attempt.merit)  # of equally good attempts the first
     if not best.split.test.size:
         raise SplitError(
             "no pixel lies further than %d from all training pixels; choose a smaller distance or train on fewer."
@@ -100,7 +99,7 @@ class _Attempt:
         self.merit = (-len(self.unsplit), float(np.minimum(shares, 0.5).mean()))
 
     def _number_blocks(self) -> np.ndarray:
-        """(H, W) number of the block a pixel lies in; the grid begins anywhere."""
+        """(H, W) number of the block that holds a pixel; the grid's offset is random."""
         side = self._rule.block
         down, right = self._random.randint(0, side, 2)
         rows, columns = (np.arange(n) + shift for n, shift in zip(self._truth.shape, (down, right)))
@@ -113,7 +112,7 @@ class _Attempt:
     def _take(self, wanted: np.ndarray, free: np.ndarray, scarce: bool = False) -> np.ndarray:
         """(H, W) bool: the wanted pixels of each class, drawn inside whole blocks of free pixels.
 
-        Blocks are taken one after the other, those that serve most of what classes still lack first, with some chance.
+        Blocks are taken one by one, at random with a preference for those that supply most of the pixels still missing.
         scarce: leave at least half of a class's free pixels, whatever is wanted.
         """
         number = int(self._blocks.max()) + 1
@@ -125,12 +124,13 @@ class _Attempt:
         lacking, left, chosen = wanted.copy(), held.copy(), np.zeros(number, bool)
         whim = np.exp(self._random.standard_normal(number))
         while lacking.any():
-            # a class counts by the share of its wish that a block fulfils: rare classes weigh as much as others
+            # by the share of a class's wanted pixels that a block supplies, so that rare classes weigh as much as
+            # others
             served = np.minimum(left, lacking) / np.maximum(wanted, 1)
             gain = np.where(chosen, -1.0, served.sum(axis=1)) * whim
             block = int(gain.argmax())
             if gain[block] <= 0:
-                break  # no block is left that holds a class that lacks pixels
+                break  # no remaining block holds a missing pixel
             chosen[block] = True
             lacking = np.maximum(lacking - left[block], 0)
         return self._draw(wanted, free & chosen[self._blocks])
@@ -166,7 +166,7 @@ def least_distance(train: np.ndarray, test: np.ndarray, width: int) -> float:
 def manifest(
     drawn: DisjointSplit, rule: DisjointRule, seed: int, ground_truth: np.ndarray, scene: Any
 ) -> Dict[str, Any]:
-    """All that another tool needs to use the split, as JSON values; index lists are flat C-order.
+    """The split for use in other tools, as JSON values; index lists are flat C-order.
 
     scene: of the catalogue.
     """

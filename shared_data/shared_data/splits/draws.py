@@ -1,4 +1,4 @@
-"""Which pixels train, validate and test: index sets, their hashes, and the class-wise draw several papers use."""
+"""Sets of training, validation and test pixels, their hashes, and the class-wise draw that several papers use."""
 
 import hashlib
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
@@ -81,8 +81,8 @@ def save_split(path: Any, split: Split) -> None:
 def load_split(path: Any, pixels: Optional[int] = None) -> Split:
     """Read what `save_split` wrote. pixels: of the scene, where it is known.
 
-    Raises: SplitError naming the file where it cannot be read, or its sets are not pixel indices, each once in one set
-    and below `pixels`.
+    Raises: SplitError naming the file where it cannot be read, or its sets are not disjoint sets of indices below
+    `pixels`.
     """
     try:
         stored = read_npz(path)

@@ -1,9 +1,9 @@
-"""What training may know of the labels: those of its pixels, and of nobody else's; the rest is sealed.
+"""Access to labels: training reads those of its training and validation pixels; all others are sealed until it is over.
 
-A method's `fit` gets `Labels`. The labels of all other pixels stay in a `SealedTruth`: `open` is the only way in, and
-every opening is kept with who opened it, when and why, for the run's record. The caller opens it once, after training.
-Where a release reads test labels while it trains, its protocol says so, and `Labels.truth` is the envelope; otherwise
-there is none. This is a discipline, not a barrier: the audit tests it by experiment.
+A method's `fit` gets `Labels`. The labels of all other pixels stay in a `SealedTruth`: only `open` returns them, and it
+logs for the run's record which module opened them, when and why. The caller opens it once, after training. Where a
+release reads test labels while it trains, its protocol discloses this, and `Labels.truth` is the `SealedTruth`;
+otherwise it is None. This is a convention that Python does not enforce; the audit tests it by experiment.
 """
 
 import time
@@ -16,14 +16,14 @@ from shared_data.splits.draws import Split
 
 
 class Truth(NamedTuple):
-    """What lies in the envelope. labels: (H, W) uint8, 0 unlabelled, 1..K, read-only. test: (n) flat indices."""
+    """The sealed labels. labels: (H, W) uint8, 0 unlabelled, 1..K, read-only. test: (n) flat indices."""
 
     labels: np.ndarray
     test: np.ndarray
 
 
 class SealedTruth:
-    """The labels of a scene, and which pixels test; nobody reads them but through `open`.
+    """The labels and test pixels of a scene, to be read only through `open`.
 
     ground_truth: (H, W) uint8. openings: one entry per opening, with `by`, `reason`, `at` (UTC) and `while`: `training`
     or `evaluation`.
@@ -37,23 +37,23 @@ class SealedTruth:
         self.openings: List[Dict[str, str]] = []
 
     def open(self, by: str, reason: str) -> Truth:
-        """The labels. by: the module that reads them. reason: what for, in a few words."""
+        """Return the labels and log it. by: the module that reads them. reason: for what, in a few words."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         phase = "training" if self._training else "evaluation"
         self.openings.append({"by": by, "reason": reason, "at": moment, "while": phase})
         return self._truth
 
     def training_is_over(self) -> None:
-        """From here on openings count as evaluation."""
+        """Log later openings as `evaluation`."""
         self._training = False
 
 
 class Labels(NamedTuple):
-    """The labels that a training may see.
+    """The labels that training may read.
 
     train, val: (H, W) uint8 maps, 1..K at the pixels that train or validate, 0 at all others.
     train_pixels, val_pixels: their flat C-order indices, in the order in which they were drawn.
-    truth: the envelope, of protocols whose release reads test labels while it trains; None of all others.
+    truth: all labels, sealed, under protocols whose release reads test labels while it trains; None under all others.
     """
 
     train: np.ndarray
@@ -68,7 +68,7 @@ class Labels(NamedTuple):
 
 
 def opened(truth: Optional[SealedTruth], by: str, reason: str) -> Truth:
-    """Open an envelope that a training was given. Raises: SealedError where it was given none."""
+    """Open the sealed labels that training was given. Raises: SealedError where `truth` is None."""
     if truth is None:
         raise SealedError(
             "%s asks for test labels (%s), but under this protocol they are sealed until training is over."

@@ -1,1 +1,2 @@
-"""The matrix of runs: papers, configurations, protocols and seeds; which there are, what each needs, and Snakemake."""
+"""The matrix of runs (papers, configurations, protocols, seeds): their states, their costs, and Snakemake to run
+them."""

@@ -1,7 +1,7 @@
-"""Ask every paper, in its own environment, what decides the results of its configurations.
+"""Query each paper, in its own environment, for the settings that determine the results of its configurations.
 
-The papers resolve their configurations themselves, on the way a run takes: nothing here can drift from it. Loading a
-framework takes seconds, so each paper is asked once.
+The papers resolve their configurations with the code of a run, so the two cannot diverge. Loading a framework takes
+seconds, so each paper is queried once.
 """
 
 import json
@@ -15,7 +15,8 @@ from tools.matrix.runners import Runner
 
 
 def ask(papers: Sequence[PaperSource], runner: Runner, experiments: List[str], options: Options) -> Dict[str, Told]:
-    """The answer of each paper, by slug. Raises: SettingsError where one cannot be asked, or refuses the options."""
+    """The answer of each paper, by slug. Raises: SettingsError where the query fails, or the paper refuses the
+    options."""
     started = []
     for paper in papers:
         command = runner.settings_command(paper, experiments, options)
@@ -25,7 +26,7 @@ def ask(papers: Sequence[PaperSource], runner: Runner, experiments: List[str], o
             raise SettingsError("%s cannot be asked for its settings: %s: %s; see RUNNER and 'make environments'."
                                 % (paper.slug, command[0], error.strerror)) from error  # fmt: skip
         started.append((paper.slug, process))
-    # the pipes hold more than an answer's size, so that one process does not wait for the reading of another
+    # an answer fits into a pipe's buffer, so that no process blocks until another's answer is read
     answers = [(slug, process.communicate(), process.returncode) for slug, process in started]
     return {slug: _told(slug, *outputs, code=code) for slug, outputs, code in answers}
 

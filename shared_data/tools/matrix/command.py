@@ -88,13 +88,13 @@ def make_plan(arguments: argparse.Namespace, options: Options) -> List[Planned]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan; then, unless it is a dry run or there is nothing to do, let Snakemake work. The exit code."""
-    # also where a shell without job control started this in the background, and let it ignore SIGINT
+    # restores the handler: a shell without job control starts background jobs with SIGINT ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
     options = Options(
         arguments.out.absolute(), arguments.data, arguments.unverified, arguments.device, arguments.iters,
         tuple(one for text in arguments.overrides for one in split_overrides(text)),
     )  # fmt: skip
-    # what the plan says must still hold when it is carried out
+    # locked, so that the plan is still valid when it runs
     lock = None if arguments.dry else engine.take_matrix(options.out)
     plan, redo = make_plan(arguments, options), arguments.stale == "redo"
     print_text(as_table(plan, redo))

@@ -1,8 +1,7 @@
 """What to ask a scheduler for: minutes, memory, cores and GPUs, as measured in finished runs of the same kind.
 
-Of the same kind is a record of the same paper, configuration and protocol, with the same limits of training, on a GPU
-where the run is to have one. Nothing is inferred from other runs: where there is no such record, fixed values are asked
-for, and a run that they do not suffice for is tried again with more.
+Runs of the same kind share paper, configuration, protocol, limits of training and CPU or GPU. Nothing is inferred from
+other runs: without such a record, fixed values are requested, and a run that exceeds them is retried with more.
 """
 
 import statistics
@@ -19,7 +18,7 @@ UNKNOWN_CORES = 2
 
 
 class Cost(NamedTuple):
-    """minutes: measured, mean of so many records; None without one. Others: what to ask a scheduler for."""
+    """minutes: mean over `records` measured runs, or None. The other fields are requested from the scheduler."""
 
     minutes: Optional[float]
     records: int
@@ -30,7 +29,7 @@ class Cost(NamedTuple):
 
 
 def usable_records(*folders: Any) -> List[Dict[str, Any]]:
-    """The records below the folders, one for each run; those that cannot be read tell nothing here."""
+    """The records below the folders, one for each run; unreadable ones are skipped."""
     records: Dict[Tuple[Any, ...], Dict[str, Any]] = {}
     for folder in folders:
         for path in find_record_paths(folder):

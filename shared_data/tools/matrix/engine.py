@@ -1,6 +1,6 @@
-"""Hand the plan to Snakemake: one matrix at a time in a results folder, stopped by one signal.
+"""Run the plan with Snakemake: one matrix at a time per results folder, stopped by one signal.
 
-Snakemake's own lock outlives a killed process; ours is the operating system's and vanishes with its holder.
+Snakemake's lock survives a killed process; ours is a lock of the operating system, released with its holder.
 """
 
 import ctypes
@@ -30,7 +30,7 @@ RECIPES = Path(__file__).resolve().parent  # Snakefile and profiles of the check
 
 
 def set_aside(job: Job, out: Path, reasons: Sequence[str]) -> None:
-    """Mark a stale run to be started over. Its record is renamed: what is stale must not look finished meanwhile."""
+    """Mark a stale run to be started over. Its record is renamed, so that the run does not look finished meanwhile."""
     folder = job.folder(out)
     lock = take_lock(folder)
     try:
@@ -87,13 +87,13 @@ def command(content: Dict[str, Any], out: Path, profile: str, jobs: int, cores: 
     words += ["--default-storage-prefix", str(out / WORK / "storage")] if profile == "kubernetes" else []
     words += ["--cores", str(jobs * cores)] if profile == "local" else ["--jobs", str(jobs)]
     words += _without_accounting() if profile == "slurm" else []
-    # what is stale is set aside only when it is started over; in a dry run its record is still in the way
+    # a dry run renames no stale records, so Snakemake would take these runs for finished
     words += ["--dry-run", "--forceall", "--quiet", "rules"] if dry else []
     return words + ["--config", "plan=%s" % plan]
 
 
 def _without_accounting() -> List[str]:
-    """Options for a cluster that keeps no accounts: there squeue alone tells the state of a job."""
+    """Options for a cluster without an accounting database, where only squeue reports the state of a job."""
     try:
         asked = subprocess.run(["sacct", "-X", "--noheader"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         accounts = asked.returncode == 0
@@ -116,7 +116,7 @@ def supervise(words: List[str], lock: Any, patience_s: int = PATIENCE_S) -> int:
     def stop(number: int, _frame: Any) -> None:
         if not started:
             sys.exit(128 + number)
-        # make passes SIGTERM on: a signal to their process group comes twice, and means one
+        # make forwards SIGTERM: a signal to the process group arrives twice, and counts once
         if number != signal.SIGALRM and time.monotonic() - last[0] < SAME_SIGNAL_S:
             return
         last[0] = time.monotonic()
@@ -138,7 +138,7 @@ def supervise(words: List[str], lock: Any, patience_s: int = PATIENCE_S) -> int:
 
 
 def _end_with_parent() -> None:
-    """Let the kernel send SIGINT to this process when its parent ends, however it ends (Linux; elsewhere: nothing)."""
+    """Let the kernel send SIGINT to this process when its parent ends, even by SIGKILL (Linux; elsewhere: nothing)."""
     set_option = getattr(ctypes.CDLL(None), "prctl", None)
     if set_option:
         set_option(PR_SET_PDEATHSIG, signal.SIGINT)

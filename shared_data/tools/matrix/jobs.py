@@ -1,4 +1,4 @@
-"""Which runs a matrix has: every combination that exists; the others are named in a sentence each."""
+"""The runs of a matrix: every combination that exists, and one sentence for each that does not."""
 
 import os
 from pathlib import Path
@@ -16,12 +16,12 @@ class PaperSource(NamedTuple):
 
     @property
     def package(self) -> str:
-        """What `python -m` takes."""
+        """The module name for `python -m`."""
         return os.path.basename(self.folder)
 
 
 class Options(NamedTuple):
-    """What is passed on to every run; `out` is absolute."""
+    """Options passed on to every run; `out` is absolute."""
 
     out: Path
     data: Optional[str] = None

@@ -15,7 +15,7 @@ _LONGEST_REASON = 150
 
 
 class Planned(NamedTuple):
-    """A job, what there is of it, and what it needs."""
+    """A job, its state, and its cost."""
 
     job: Job
     state: State
@@ -24,7 +24,7 @@ class Planned(NamedTuple):
 
 
 def runs(planned: Planned, redo_stale: bool) -> bool:
-    """Whether a job is handed to Snakemake."""
+    """Whether Snakemake is to run the job."""
     return planned.state.name in (MISSING, UNFINISHED, RUNNING) or (redo_stale and planned.state.name == STALE)
 
 
@@ -40,7 +40,7 @@ def as_table(plan: Sequence[Planned], redo_stale: bool) -> str:
         rows.append((planned.job.name, planned.state.name, minutes, str(cost.records), needs))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
-    described: List[Optional[Planned]] = [None, *plan]  # the head is of no run
+    described: List[Optional[Planned]] = [None, *plan]  # the header is no run
     for row, shown in zip(rows, described):
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
         for reason in shown.state.reasons if shown else ():
@@ -49,7 +49,7 @@ def as_table(plan: Sequence[Planned], redo_stale: bool) -> str:
 
 
 def totals(plan: Sequence[Planned], redo_stale: bool) -> str:
-    """How many runs there are in each state, and what becomes of stale ones."""
+    """The number of runs in each state, and how stale ones are treated."""
     counts = ["%d %s" % (sum(planned.state.name == name for planned in plan), name) for name in STATES]
     lines = ["%d runs: %s" % (len(plan), ", ".join(counts))]
     stale = sum(planned.state.name == STALE for planned in plan)
@@ -62,7 +62,8 @@ def totals(plan: Sequence[Planned], redo_stale: bool) -> str:
 def as_json(
     plan: Sequence[Planned], redo_stale: bool, out: Path, python: str, resources: Dict[str, Any]
 ) -> Dict[str, Any]:
-    """What the Snakefile reads. python: what runs `run_one`. resources: further ones of every job, as the partition."""
+    """The Snakefile's input. python: the interpreter of `run_one`. resources: further resources of every job, such as
+    the partition."""
     jobs = {
         planned.job.name: {
             "command": planned.command,

@@ -1,4 +1,4 @@
-"""Whether the code of a paper's runs has changed since a revision: what git says of the files that a run uses."""
+"""Whether the code of a paper's runs has changed since a revision, by `git diff` of the files that a run uses."""
 
 import functools
 import subprocess
@@ -33,7 +33,7 @@ def _changed_files(root: str, revision: str) -> Optional[List[str]]:
 
 
 def code_changed(root: str, revision: Optional[str], paper: PaperSource, stack: str) -> Optional[str]:
-    """Why the code is not that of a revision, in some words; None where it is, or where git can tell nothing."""
+    """Why the code differs from a revision, in some words; None where it does not, or where git cannot tell."""
     if _changed_files(root, "HEAD") is None:
         return None  # no checkout, so there is nothing to compare with
     if revision is None:

@@ -28,7 +28,7 @@ def log_path(out: Path, name: str) -> Path:
 
 
 def wait_for_lock(folder: Path, log: Any) -> None:
-    """A process that an earlier matrix left behind may hold the directory; its run is not started twice."""
+    """Wait until no process of an earlier matrix holds the run directory, so that no run is started twice."""
     if is_locked(folder):
         log.write("waiting for the process that holds %s\n" % folder)
         log.flush()
@@ -37,13 +37,14 @@ def wait_for_lock(folder: Path, log: Any) -> None:
 
 
 def environment(cores: int) -> Dict[str, str]:
-    """Numerical libraries start as many threads as the job has cores, unless the user says otherwise."""
+    """The environment of a run: numerical libraries start one thread per core of the job, unless the user's variables
+    differ."""
     threads = {name: str(cores) for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
     return dict(threads, **os.environ)
 
 
 def last_lines(path: Path, start: int) -> str:
-    """The end of what was written behind the position `start`."""
+    """The last lines of a file behind the position `start`."""
     with open(str(path), "rb") as file:
         file.seek(start)
         lines = file.read().decode(errors="replace").splitlines()
@@ -59,11 +60,11 @@ def _told(code: int, left: int, log: Path, start: int) -> str:
 
 
 def run(plan: Dict[str, Any], name: str, expected: Path, tail: Path, left: int) -> int:
-    """Run a job to its end; the exit code, of a process that a signal ended 128 and its number."""
+    """Run a job to its end; return its exit code, or 128 plus the number of the signal that ended it."""
     out, job = Path(plan["out"]), plan["jobs"][name]
     record, log = out / name / "run.json", log_path(out, name)
     log.parent.mkdir(parents=True, exist_ok=True)
-    # the run itself gets the signals of its process group, and must get each one once: a second one ends it at once
+    # the run receives the signals of its process group itself; forwarding them would end it at once, by the second one
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     with open(str(log), "a", encoding="utf-8") as file:

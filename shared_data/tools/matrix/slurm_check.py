@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PAPERS = ("ssdgl", "rssgl", "a2s2k", "da-imrn", "apdclnn")
 PROGRAMS = {"slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client", "munged": "munge"}  # of packages
 RESULT = ("metrics", "selection", "split", "weights", "maps", "history", "config", "decisions")  # not: times, machine
-NODE_TIMEOUT = 10  # seconds without a word of slurmd after which Slurm gives the node up
+NODE_TIMEOUT = 10  # SlurmdTimeout: seconds without an answer of slurmd after which Slurm marks the node as down
 
 CONFIGURATION = """
 ClusterName=check
@@ -85,12 +85,12 @@ def free_ports(count: int) -> List[int]:
 
 
 def descendants(pid: int) -> Set[int]:
-    """A process and all that stem from it, as far as /proc tells."""
+    """A process and its descendants, by /proc."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):  # it ended while we looked
+        except (OSError, ValueError):  # it has ended meanwhile
             continue
     family = {pid}
     while True:
@@ -167,11 +167,11 @@ class Cluster:
         return answer.stdout.decode().strip()
 
     def node_state(self) -> str:
-        """As sinfo says it: idle, mixed, allocated, down ..."""
+        """The node's state in sinfo's words: idle, mixed, allocated, down ..."""
         return self._ask("sinfo", "--noheader", "--format=%T")
 
     def start_node(self) -> None:
-        """Start slurmd and wait until Slurm takes the node for usable."""
+        """Start slurmd and wait until Slurm reports the node as usable."""
         self._start("slurmd", "-D")
         self._wait_for(lambda: self.node_state() in ("idle", "mixed", "allocated"), "the node")
 
@@ -220,9 +220,9 @@ class Records:
         self.rewritten: List[Path] = []
 
     def look(self) -> int:
-        """Note what is there now; the number of records.
+        """Read the records as they are now; return their number.
 
-        A record says when its run ended and how long it took, so another one has other bytes.
+        A record holds its run's end and duration, so a second record has different bytes.
         """
         for path in self.folder.glob("*/*/*/seed-*/run.json"):
             with contextlib.suppress(FileNotFoundError):
@@ -233,7 +233,7 @@ class Records:
         return len(self._seen)
 
     def hashes(self) -> Dict[str, str]:
-        """Hash of the result in every record, by place; what depends on the machine and the moment is left out."""
+        """Hash of the result in every record, by place; values that depend on machine and time are left out."""
         found = {}
         for path in sorted(self.folder.glob("*/*/*/seed-*/run.json")):
             record = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What there is of a run already: nothing, checkpoints, a process at work, or a result, which may be stale."""
+"""The state of a run: missing, unfinished with checkpoints, running, or finished with a result that may be stale."""
 
 import fcntl
 import json
@@ -26,13 +26,13 @@ class State(NamedTuple):
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds the run's directory. It is neither disturbed nor changed by the question."""
+    """Whether a process holds the run's directory. The check has no effect on that process or the directory."""
     try:
         with open(str(folder / ".lock")) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # there is none
+    except OSError:  # no lock file
         return False
     return False
 
@@ -43,8 +43,8 @@ def state_of(
 ) -> State:  # fmt: skip
     """The state of a job's directory.
 
-    settings: `config` and `data` as they are now; None where `error` says why there are none. code_changed: why the
-    code is not that of a revision, None where it is.
+    settings: the current `config` and `data`; None where `error` says why they are missing. code_changed: returns why
+    the code differs from a revision, None where it does not.
     """
     folder = job.folder(out)
     if is_locked(folder):
@@ -79,7 +79,7 @@ def _stale_reasons(record: Dict[str, Any], settings: Optional[Dict[str, Any]], c
 
 
 def _other_settings(path: Path, settings: Optional[Dict[str, Any]]) -> Iterator[str]:
-    """What an unfinished run was begun with that is not so now."""
+    """The settings of an unfinished run that differ from the current ones."""
     try:
         begun = json.loads(path.read_text(encoding="utf-8"))
         begun = {"config": begun["config"], "data": begun["data"]}
@@ -103,7 +103,7 @@ def _changes(old: Dict[str, Any], new: Dict[str, Any]) -> Iterator[str]:
 
 
 def _places(old: Any, new: Any, place: str = "") -> Iterator[str]:
-    """Where two configurations differ, with both values."""
+    """The keys in which two configurations differ, with both values."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(set(old) | set(new)):
             yield from _places(old.get(key), new.get(key), "%s.%s" % (place, key) if place else key)

@@ -1,8 +1,8 @@
-"""Checkpoints of a training run: what they hold, when they count as written, and how a run is taken up again.
+"""Checkpoints of a training run: their content, when they are complete, and how a run resumes from them.
 
 `model-<step>.pth` holds `model`, `opt` and `global_step`, as in the original, and ours: `processes` (for every process
-its random states and its position in the data) and `objects` (states registered by the project). After it is complete,
-`checkpoint_info.json` is written: {"last": {"step": ..., "name": ...}}. The file it names is the one to resume from.
+its random states and its position in the data) and `objects` (states registered by the project).
+`checkpoint_info.json`, written after it, names the checkpoint to resume from: {"last": {"step": ..., "name": ...}}.
 """
 
 import json
@@ -106,10 +106,9 @@ class CheckPoint:
     # reading
 
     def try_resume(self) -> bool:
-        """Take up the newest checkpoint that can be read; False where the folder has none.
-
-        A damaged file is passed over with a logged warning, for the next older one.
-        Raises: CheckpointError when there are checkpoints but none can be read, or the one read does not fit.
+        """Resume from the newest readable checkpoint; False where the folder has none. A damaged file is skipped, with
+        a logged warning, for the next older one.
+                Raises: CheckpointError when there are checkpoints but none can be read, or the one read does not fit.
         """
         names = self._candidates()
         for name in names:

@@ -47,7 +47,7 @@ def _flush(path: str) -> None:
 
 def write_checkpoint(path: Path, content: Dict[str, Any]) -> None:
     """`torch.save`, atomically. Raises: OSError when the folder cannot be written."""
-    # in memory first: of a full disk torch.save tells in a RuntimeError of its own words
+    # in memory first: on a full disk torch.save raises a RuntimeError instead of an OSError
     buffer = io.BytesIO()
     torch.save(content, buffer)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
@@ -71,7 +71,7 @@ def read_checkpoint(path: Any) -> Any:
         raise CheckpointError(f"Checkpoint {path} does not exist.")
     try:
         return _safe_load()(str(path))
-    except Exception as error:  # torch.load raises nearly anything on a damaged file
+    except Exception as error:  # torch.load may raise any exception on a damaged file
         reason = " ".join(str(error).split("WeightsUnpickler error: ")[-1].split())[:160] or type(error).__name__
         raise CheckpointError(
             f"Checkpoint {path} is damaged or holds more than tensors and numbers ({reason}): give another file."

@@ -1,6 +1,6 @@
 """`AttrDict`: a nested configuration with attribute access that knows which of its leaves were read.
 
-A configuration key that nobody reads is nearly always a misspelt one. Reading a leaf by attribute, `[]`, `get` or
+A configuration key that is never read is nearly always a misspelt one. Reading a leaf by attribute, `[]`, `get` or
 `pop` marks it; iterating over a level (`for`, `keys`, `values`, `items`, `**`) marks all leaves of that level. A leaf
 that was merged from another AttrDict marks the leaf it came from as well, so reading a model's own copy counts.
 """
@@ -161,7 +161,7 @@ class AttrDict(dict):
     # reporting
 
     def unread(self) -> List[str]:
-        """Dotted names of the leaves that nobody read, in order."""
+        """Dotted names of the leaves that were never read, in order."""
         names: List[str] = []
         for key, value in dict.items(self):
             if isinstance(value, AttrDict):
@@ -171,7 +171,7 @@ class AttrDict(dict):
         return names
 
     def check_unread(self, strict: bool, ignore: Sequence[str] = ()) -> None:
-        """Complain about unread leaves, except those inside the top-level sections `ignore`.
+        """Report unread leaves, except those inside the top-level sections `ignore`.
 
         Raises: UnreadConfigError when `strict`; otherwise a warning is given.
         """

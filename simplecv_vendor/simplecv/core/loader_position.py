@@ -1,12 +1,12 @@
-"""Where a run stands in its data: an endless walk over a loader that can be stored and taken up again.
+"""The position of a run in its data: an endless iteration over a loader, which can be stored and resumed.
 
-A loader that offers state_dict/load_state_dict is asked for its position. Its contract: between two batches
-`state_dict()` describes the position after all the batches handed out, and `iter()` after `load_state_dict` goes on
-there. Every epoch's iterator is run to its end, so code after the last batch (the next epoch's seed) is executed.
+A loader with state_dict/load_state_dict stores its own position. Its contract: between two batches `state_dict()`
+describes the position after all batches yielded so far, and `iter()` after `load_state_dict` continues there. Every
+epoch's iterator is run to its end, so code after the last batch (the next epoch's seed) is executed.
 
-For any other loader the walk keeps the random states at the epoch's start and counts batches. Taking it up again means:
-let the index sampler run through the finished epochs (some samplers draw from a list of seeds), restore the random
-states, start the epoch, and skip the batches that were used.
+For any other loader, the random states at the epoch's start are stored and batches counted. To resume, the index
+sampler runs through the finished epochs (some samplers draw from a list of seeds), the random states are restored, the
+epoch is started, and the batches already used are skipped.
 """
 
 from typing import Any, Dict, Iterable, Iterator, List, Optional
@@ -64,7 +64,7 @@ class LoaderPosition:
             following = next(iterator, _END)
             if following is _END:
                 self._finish()
-            else:  # the loader's length is wrong: only its end tells
+            else:  # the loader's length is wrong: the epoch ends with its iterator
                 self.length = None
                 self._surplus.append(following)
         return batch
@@ -92,7 +92,7 @@ class LoaderPosition:
         }
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go to a stored position. The global random states are afterwards anything: restore them last."""
+        """Go to a stored position. This changes the global random states, so restore them afterwards."""
         if self._stateful != (state["loader"] is not None):
             raise LoaderError(
                 "The checkpoint was written with another kind of data loader (one has state_dict, the other has not): "
@@ -137,7 +137,7 @@ def _length(loader: Any) -> Optional[int]:
 
 
 def _indices(loader: Any) -> Iterable[Any]:
-    """What hands out the indices of an epoch; nothing for a stream, whose sampler never ends."""
+    """The sampler of an epoch's indices; None for a stream, whose sampler never ends."""
     if isinstance(getattr(loader, "dataset", None), IterableDataset):
         return ()
     samplers = (getattr(loader, "batch_sampler", None), getattr(loader, "sampler", None))
@@ -145,7 +145,7 @@ def _indices(loader: Any) -> Iterable[Any]:
 
 
 def _announce_epoch(loader: Any, epoch: int) -> None:
-    """Distributed samplers shuffle by the number of the epoch, which they must be told."""
+    """Pass the epoch's number to a distributed sampler, which shuffles by it."""
     sampler: Any = getattr(loader, "sampler", None)
     if hasattr(sampler, "set_epoch"):
         sampler.set_epoch(epoch)

@@ -1,4 +1,4 @@
-"""Scripts written for a GPU call `.cuda()` and `torch.cuda.synchronize()`; on the CPU these mean 'stay here'."""
+"""Make `.cuda()` and `torch.cuda.synchronize()` of scripts written for a GPU do nothing on the CPU."""
 
 import contextlib
 from typing import Any, Iterator
@@ -11,10 +11,10 @@ import torch
 def cuda_calls_ignored() -> Iterator[None]:
     """Inside the block `tensor.cuda()` and `module.cuda()` return their object, and synchronising does nothing.
 
-    It lasts for one training run on the CPU, and only for scripts that are run as they are (not in strict mode).
+    Used during a training run on the CPU, except in strict mode.
     """
 
-    # mock puts back inherited attributes exactly as they were
+    # mock restores inherited attributes exactly
     def stay(self: Any, *args: Any, **kwargs: Any) -> Any:
         return self
 

@@ -6,7 +6,7 @@ from torch import nn
 
 
 class SingleDevice(nn.Module):
-    """What DataParallel is on several GPUs, for one device: scripts reach the model as `.module`."""
+    """The counterpart of DataParallel for one device: scripts access the model as `.module`."""
 
     def __init__(self, module: nn.Module):
         super().__init__()

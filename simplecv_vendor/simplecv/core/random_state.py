@@ -35,7 +35,7 @@ def get_random_state() -> State:
 
 
 def set_random_state(state: State) -> None:
-    """Restore what `get_random_state` returned; CUDA states as far as there are devices."""
+    """Restore what `get_random_state` returned; CUDA states for the devices that exist."""
     python, numpy = state["python"], state["numpy"]
     random.setstate((python["version"], tuple(python["words"].tolist()), python["gauss"]))
     keys = numpy["keys"].numpy().astype(np.uint32)

@@ -1,4 +1,4 @@
-"""From a configuration to a finished training run: what dp_train and ddp_train have in common."""
+"""From a configuration to a finished training run: the code shared by dp_train and ddp_train."""
 
 import argparse
 import contextlib

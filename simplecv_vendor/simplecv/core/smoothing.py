@@ -1,4 +1,4 @@
-"""Moving averages for the log, without asking the device for a value before a line is due."""
+"""Moving averages for the log that synchronise with the device only when a line is written."""
 
 from collections import deque
 from typing import Any, Deque, Dict
@@ -20,7 +20,7 @@ class MovingAverages:
             self._values.setdefault(name, deque(maxlen=WINDOW)).append(value)
 
     def means(self) -> Dict[str, float]:
-        """The averages; waits for the device."""
+        """The averages, which requires waiting for the device."""
         return {name: float(_mean(values)) for name, values in self._values.items()}
 
 

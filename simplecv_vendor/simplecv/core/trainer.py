@@ -4,8 +4,8 @@ One step: `forward_times` batches forward and backward, clip the gradients, opti
 the step counter, increment the counter. So steps 1 and 2 both use lr(0) = base_lr, and step n >= 2 uses lr(n - 2).
 
 After the last batch of an epoch: epoch callbacks, evaluation, checkpoint - in this order, so that whatever the first
-two change is in the checkpoint, and a resumed run continues as the uninterrupted one. A loader without a length shows
-the end of its epoch only when the next batch is asked for.
+two change is in the checkpoint, and a resumed run continues as the uninterrupted one. For a loader without a length,
+the end of an epoch is known only when the next batch is requested.
 """
 
 import gc
@@ -61,7 +61,7 @@ class Launcher:
         self._saved_at = -1
         self._averages = MovingAverages()
 
-    # what scripts read
+    # attributes that scripts read
 
     @property
     def model(self) -> nn.Module:
@@ -78,7 +78,7 @@ class Launcher:
 
     @property
     def device(self) -> torch.device:
-        """Where the model's parameters lie."""
+        """The device of the model's parameters."""
         return self._device
 
     @property
@@ -88,10 +88,10 @@ class Launcher:
 
     @property
     def stop_reason(self) -> Optional[str]:
-        """What `request_stop` was given, None where training was not stopped."""
+        """The reason given to `request_stop`, None where training was not stopped."""
         return self._stop_reason
 
-    # what scripts replace
+    # functions that scripts replace
 
     def override_evaluate(self, fn: Callable[["Launcher", Any, Dict[str, Any]], Any]) -> None:
         """`fn(launcher, test_data_loader, config)` evaluates; config holds the sections train and test."""
@@ -145,7 +145,7 @@ class Launcher:
         return self._position.state_dict() if self._position else None
 
     def set_loader_state(self, position: Optional[Dict[str, Any]], random_state: Dict[str, Any]) -> None:
-        """Take the position up as soon as the loader is known, with these random states after it."""
+        """Go to this position as soon as the loader is known, then restore these random states."""
         self._stored_position = (position, random_state) if position is not None else None
 
     def _position_in(self, loader: Any) -> LoaderPosition:
@@ -159,14 +159,15 @@ class Launcher:
         return self._position
 
     def close(self) -> None:
-        """Close the log files and end the loader's worker processes, where a process trains several models in turn."""
+        """Close the log files and end the loader's worker processes, for a process that trains several models one by
+        one."""
         self._logger.close()
         self._position = None
 
     def leave_process_group(self) -> None:
-        """Training in a group of processes is over: keep the bare model, which works alone."""
+        """After training in a group of processes, keep only the bare model, which works without the group."""
         self._model = SingleDevice(unwrap(self._model))
-        gc.collect()  # DistributedDataParallel holds the group in a cycle; the group must go before the process ends
+        gc.collect()  # DistributedDataParallel's reference cycle holds the group; free it before exit
 
     # training
 

@@ -9,7 +9,7 @@ class ConfigurableMixin:
     """Holds `config`: the defaults of the class, overridden by what is given.
 
     A subclass sets its defaults in `set_defalut_config` (the spelling scripts use) or `set_default_config`, by
-    `self.config.update(dict(...))`. `unknown_config_keys` lists (dotted) what was given without being among them.
+    `self.config.update(dict(...))`. `unknown_config_keys` lists the given keys (dotted) that have no default.
     """
 
     def __init__(self, config: Dict[str, Any]):

@@ -1,4 +1,4 @@
-"""One clear sentence for the parts of the original's model zoo that this project does not contain."""
+"""A clear error for imports from the original's model zoo, which this project does not contain."""
 
 import importlib.abc
 import sys
@@ -11,11 +11,11 @@ SENTENCE = (
 
 
 class OutsideFinder(importlib.abc.MetaPathFinder):
-    """Asked last, when no finder knows a submodule of `simplecv.module`."""
+    """An import finder after all others, for submodules of `simplecv.module` that none of them finds."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
         if fullname.startswith("simplecv.module.") and not fullname.rpartition(".")[2].startswith("_"):
-            # without `name`: 'from simplecv.module import X' would otherwise swallow the sentence
+            # without `name`: 'from simplecv.module import X' would otherwise hide this message
             raise ModuleNotFoundError(SENTENCE.format(name=fullname))
 
 

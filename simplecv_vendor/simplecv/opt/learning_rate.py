@@ -48,8 +48,8 @@ class CosineLearningRate(ScheduledLearningRate):
 class MultiStepLearningRate(ScheduledLearningRate):
     """base_lr * gamma ** (number of `steps` passed), after a linear warm-up from warmup_init_lr.
 
-    A counter passes a step where it is above it; at the step itself the rate is still the one before. The warm-up lasts
-    up to warmup_step itself, where it reaches base_lr; a warmup_step of 0 is none.
+    The rate changes when the counter is above a step; at the step itself it is still the previous rate. The warm-up
+    includes warmup_step itself, where it reaches base_lr; 0 means no warm-up.
 
     Raises: ConfigError when `steps` do not increase, or only one of the two warm-up values is given.
     """

@@ -1,4 +1,4 @@
-"""The group of processes, where there is one; alone, every function answers for one process."""
+"""The group of processes; without one, every function treats this process as the only one."""
 
 from typing import Any, List
 
@@ -24,7 +24,7 @@ def is_master() -> bool:
 
 
 def gather_objects(obj: Any) -> List[Any]:
-    """One object of every process, in the order of ranks, in every process."""
+    """Gather one object from each process, in the order of ranks, in every process."""
     if world_size() == 1:
         return [obj]
     gathered = [None] * world_size()

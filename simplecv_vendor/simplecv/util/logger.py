@@ -1,7 +1,8 @@
 """Log lines on the console and in a file, and curves for TensorBoard.
 
-Events are flushed where they are written, so what a full disk refuses is an error there: tensorboardX's SummaryWriter
-puts a thread before its EventsWriter, which would die of a full disk unnoticed and leave the training waiting for it.
+Every call flushes the events it writes, so that a full disk raises an OSError there. For this, tensorboardX's
+EventsWriter is used directly: SummaryWriter writes in a thread, which would end unnoticed on a full disk and leave the
+training waiting for it.
 """
 
 import contextlib
@@ -41,7 +42,7 @@ def _console() -> logging.Handler:
 
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
-        raise  # the error of the write, which logging would print and forget
+        raise  # raise the error of the write, which logging would only print
 
 
 class Logger:
@@ -139,7 +140,7 @@ class Logger:
 
     def close(self) -> None:
         """Close the files; later lines go to the console alone."""
-        with contextlib.ExitStack() as closing:  # all of them, whichever fails
+        with contextlib.ExitStack() as closing:  # closes all of them, even if one fails
             for handler in self._logger.handlers[1:]:
                 self._logger.removeHandler(handler)
                 closing.callback(handler.close)

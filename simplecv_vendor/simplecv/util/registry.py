@@ -5,7 +5,7 @@ from typing import Any, Callable, Optional
 
 
 class Registry(dict):
-    """A dict of names that classes and functions enter by `register`."""
+    """A dict of classes and functions by name, filled by `register`."""
 
     def __init__(self, kind: str):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What becomes of a run that is not alone: a second process on its directory, and sixteen that begin at once."""
+"""Concurrent runs: a second process on the same directory, and sixteen runs that start at once."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ print("held", flush=True)
 time.sleep(600)
 """
 AT_ONCE = 16
-CHEAP = ("a2s2k", "apdclnn")  # and the seeds of the second share a file
+CHEAP = ("a2s2k", "apdclnn")  # fast runs; APDCLNN's seeds share a file of features
 
 
 def refused(code, stderr, folder, pid):
@@ -48,8 +48,8 @@ def short_run(paper, out, seed):
 
 
 @pytest.mark.stack_independent
-class Company:
-    """Other processes on the directory of a run, or beside it; for the fixture `paper`."""
+class Concurrency:
+    """Processes on the same run directory, or in the same results folder; for the fixture `paper`."""
 
     def test_another_process_keeps_the_directory_until_it_is_killed(self, paper, tmp_path, capfd):
         words = ["reproduce", "synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
@@ -63,7 +63,7 @@ class Company:
             holder.kill()
             holder.wait()
             holder.stdout.close()
-        assert str(holder.pid) in (folder / ".lock").read_text()  # the file is there, its holder is not
+        assert str(holder.pid) in (folder / ".lock").read_text()  # the lock file exists, but no process holds it
         half_written = folder / "checkpoints" / ".epoch-1.ab12cd_3.pth"
         half_written.parent.mkdir()
         half_written.write_bytes(b"PK")
@@ -74,7 +74,7 @@ class Company:
 
     @LONG
     def test_two_processes_on_one_directory(self, paper, tmp_path):
-        """The second is refused at once, the first ends undisturbed; one that was killed is no hindrance."""
+        """The second process is refused at once, the first finishes undisturbed; a killed process leaves no lock."""
         assert start(command(paper, tmp_path / "alone"), stderr=subprocess.DEVNULL).wait(timeout=600) == 0
         out = tmp_path / "shared"
         folder = run_folder(paper, out)
@@ -87,7 +87,7 @@ class Company:
         first = start(command(paper, out), stderr=subprocess.DEVNULL)
         while (folder / "log.txt").stat().st_size == lines and first.poll() is None:
             time.sleep(0.01)
-        first.send_signal(signal.SIGSTOP)  # it shall not end while a busy machine loads the second
+        first.send_signal(signal.SIGSTOP)  # it must not finish while the second one starts
         try:
             for _ in range(2):
                 second = start(command(paper, out), stderr=subprocess.PIPE)
@@ -103,7 +103,7 @@ class Company:
 
     @LONG
     def test_sixteen_seeds_at_once(self, paper, tmp_path):
-        """Every one ends with the record it has alone; two of them are compared."""
+        """Each ends with the same record as a run by itself; two of them are compared."""
         if paper.slug not in CHEAP:
             pytest.skip("sixteen of these at once are too much for a test")
         seeds = [paper.default_seed + number for number in range(AT_ONCE)]

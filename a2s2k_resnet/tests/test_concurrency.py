@@ -1,7 +1,7 @@
 """What becomes of a run that is not alone."""
 
-from contracts.company import Company
+from contracts.concurrency import Concurrency
 
 
-class TestCompany(Company):
+class TestConcurrency(Concurrency):
     """Other processes on the same directory, and at the same time."""

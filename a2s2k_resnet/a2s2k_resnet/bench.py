@@ -103,7 +103,7 @@ def random_scene() -> np.ndarray:
 
 
 def materialised(cube: np.ndarray, side: int) -> np.ndarray:
-    """(10249, P, P, B) patches around the first so many pixels, in the dtype of the cube."""
+    """(10249, P, P, B) patches around the first pixels, in the dtype of the cube."""
     half = side // 2
     padded = np.pad(cube, ((half, half), (half, half), (0, 0)), mode="constant")
     patches = np.empty((LABELLED, side, side, BANDS), cube.dtype)

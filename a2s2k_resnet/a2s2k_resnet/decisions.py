@@ -1,4 +1,4 @@
-"""What a protocol decides, as data. Code reads the choices, never the protocol's name."""
+"""The choices of each protocol, as data. Code reads the choices, never the protocol's name."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Dict

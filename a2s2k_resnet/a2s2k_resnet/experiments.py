@@ -85,7 +85,7 @@ def load(experiment: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:
 
 
 def components_of(config: Dict[str, Any], bands: int) -> int:
-    """C, the principal components that the network is given of a scene with so many bands."""
+    """C, the number of principal components of a scene with `bands` bands."""
     return config["preprocessing"]["components"] or bands
 
 

@@ -110,7 +110,7 @@ class MinibatchStream:
             yield self._gatherer(self._indices[positions]), self._targets[positions].to(self._gatherer.device)
 
     def state_dict(self) -> Dict[str, Any]:
-        """Positions still to come in this epoch and the generator's state, as lists of numbers."""
+        """The remaining positions of this epoch and the generator's state, as lists of numbers."""
         return {"order": list(self._order), "generator": self._generator.get_state().tolist()}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:

@@ -46,7 +46,8 @@ class EfficientChannelAttention(nn.Module):
 class AttentionBlock(nn.Module):
     """A2S2K's block: pre-activation, two convolutions, channel attention, identity.
 
-    convolution: makes one of so many kernels. place: of the block among the network's four. The `first` has no
+    convolution: constructor of a convolution from its number of kernels. place: of the block among the network's four.
+        The `first` has no
     pre-activation and normalises before the attention; the `last` normalises its sum; both use `bn2` for it. In a
     `middle` block `bn2` is never used, as in the release.
     """

@@ -11,7 +11,7 @@ MINIMUM = 3  # training pixels of a class
 
 
 def training_count(pixels: int, held_out: float) -> int:
-    """Training pixels of a class with so many labelled ones.
+    """Number of training pixels of a class, from its number of labelled pixels.
 
     The share is 1 − held_out as floating point gives it: 1 − 0.9 is 0.0999…, so 20 pixels yield int(1.99…) = 1,
     hence the minimum, and 830 yield 82, not 83.

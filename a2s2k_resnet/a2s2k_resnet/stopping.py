@@ -42,7 +42,7 @@ class _Rule:
     """Base of both rules: the best value, the length of the streak, the epoch whose weights are kept."""
 
     restores_at_end = False  # whether to restore the kept weights after the last possible epoch
-    start = float("inf")  # what the first epoch is compared with
+    start = float("inf")  # compared with the first epoch
 
     def __init__(self, patience: int = 20) -> None:
         if patience < 1:

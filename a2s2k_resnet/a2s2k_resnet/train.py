@@ -34,7 +34,7 @@ def fit(
 ) -> Optional[FittedNetwork]:
     """Train on a scene: its training pixels train, its validation pixels choose the epoch whose weights are used.
 
-    Goes on from the newest checkpoint in the run's folder. steps: at most so many optimizer steps. None where a signal
+    Resumes from the newest checkpoint in the run's folder. steps: upper limit of optimizer steps. None where a signal
     stopped it.
     Raises: SettingsError where sizes do not fit; DeviceError; CheckpointError; OSError where something cannot be
     written.
@@ -99,7 +99,7 @@ def fit(
 
 
 def _check_last_minibatch(pixels: int, batch: int, name: str) -> None:
-    """Raises: SettingsError where an epoch of so many training pixels ends with a mini-batch too small for a model."""
+    """Raises: SettingsError where the last mini-batch of an epoch would be too small for a model."""
     if name in NEEDS_TWO_PATCHES and (pixels % batch or batch) == 1:
         raise SettingsError(
             "%d training pixels in mini-batches of %d leave a last one of a single patch, which the BatchNorm of "

@@ -1,4 +1,4 @@
-"""The device a user asks for by name, as TensorFlow names it."""
+"""Select a device by the user's name for it, as TensorFlow names it."""
 
 from typing import List, Optional
 

@@ -377,7 +377,7 @@ def _read(path: Path, shape: Tuple[int, ...], responses: int, mapped: bool) -> O
 
 
 def _digest(file: BinaryIO, size: int) -> bytes:
-    """SHA-256 of the next so many bytes."""
+    """SHA-256 of the next `size` bytes."""
     digest = hashlib.sha256()
     for start in range(0, size, _HASHED_BYTES):
         digest.update(file.read(min(_HASHED_BYTES, size - start)))

@@ -1,7 +1,7 @@
 """TensorFlow 1 and tflearn of this environment; only this module distinguishes the two stacks.
 
 era: TensorFlow 1.4 with tflearn 0.3.2, the authors' versions. modern: the version 1 interface of current TensorFlow
-with tflearn 0.5.0, which still asks for two names that TensorFlow and Pillow have dropped.
+with tflearn 0.5.0, which still uses two names that TensorFlow and Pillow have removed.
 """
 
 import contextlib

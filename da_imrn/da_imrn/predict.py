@@ -54,7 +54,7 @@ class FittedNetwork(Fitted):
         self._patch = model.config["partition"]["patch"]
 
     def predict(self, image: SceneImage, tile: int = 0) -> np.ndarray:
-        """(H, W) uint8 classes 1..K of every pixel; patches are gathered in batches, whatever `tile` says.
+        """(H, W) uint8 classes 1..K of every pixel; patches are gathered in batches; `tile` is ignored.
 
         Raises: SettingsError for a scene smaller than a patch.
         """

@@ -34,7 +34,7 @@ def fit(
 ) -> Optional[FittedNetwork]:
     """Train on a scene: its training windows train, its validation windows choose the epoch whose weights are used.
 
-    Goes on from the newest checkpoint in the run's folder. steps: at most so many optimizer steps. None where a signal
+    Resumes from the newest checkpoint in the run's folder. steps: upper limit of optimizer steps. None where a signal
     stopped it. Networks fitted or loaded earlier in this process can no longer predict, because Keras' session is
     cleared.
     Raises: SettingsError where sizes do not fit; DeviceError; CheckpointError; OSError where something cannot be

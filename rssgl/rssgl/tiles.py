@@ -10,7 +10,7 @@ receptive fields (`stages`). Here
 - a part is one pass: it reads each tile with a margin of the receptive-field radius and writes it without the margin;
 - statistics are gathered in float64 while a pass writes; normalisation, activations, 1×1 convolutions, upsampling and
   sums are not passes of their own but happen when the next part reads;
-- the last pass takes the classes of its tiles, so the logits of the scene are never held.
+- the last pass reduces its tiles to classes, so the logits of the whole scene are never in memory.
 """
 
 import mmap
@@ -116,7 +116,7 @@ class FeatureMap(ABC):
 
     @abstractmethod
     def read(self, window: Window) -> Tensor:
-        """(1, C, h, w) on the device, in memory of its own."""
+        """A copy (1, C, h, w) on the device."""
 
 
 class StoredMap(FeatureMap):

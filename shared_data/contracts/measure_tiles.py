@@ -26,7 +26,7 @@ SAMPLED_EVERY = 0.005  # seconds
 
 
 def anonymous_memory_mb() -> float:
-    """Resident memory of this process that lies in no file, in 10^6 bytes."""
+    """Anonymous resident memory of this process (no file behind it), in 10^6 bytes."""
     with open("/proc/self/status", encoding="utf-8") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("RssAnon:")) * 1024 / 1e6
 

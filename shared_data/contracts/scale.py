@@ -5,8 +5,8 @@ Each evaluation runs in a fresh process, whose peak counts. The test file is its
     if __name__ == "__main__":
         scale.main(evaluate)
 
-where `evaluate(loaded, out, pixels)` prepares everything of the whole scene and classifies its first so many pixels, or
-the whole scene where that number is 0. Long: HSI_FAULTS=1, `make faults`.
+where `evaluate(loaded, out, pixels)` prepares everything of the whole scene and classifies its first `pixels` pixels,
+or the whole scene if `pixels` is 0. Long: HSI_FAULTS=1, `make faults`.
 """
 
 import json

@@ -10,11 +10,11 @@ class ConfigError(SimpleCVError, ValueError):
 
 
 class UnknownConfigKeyError(ConfigError):
-    """A configuration holds a key that nobody defines."""
+    """A configuration holds an unknown key."""
 
 
 class UnreadConfigError(ConfigError):
-    """A configuration holds a key that nobody read: probably misspelt."""
+    """A configuration holds a key that was never read, probably misspelt."""
 
 
 class CheckpointError(SimpleCVError):
@@ -22,7 +22,7 @@ class CheckpointError(SimpleCVError):
 
 
 class LoaderError(SimpleCVError):
-    """A data loader hands out nothing."""
+    """A data loader yields no batch."""
 
 
 class ModelOutputError(SimpleCVError):
@@ -30,4 +30,4 @@ class ModelOutputError(SimpleCVError):
 
 
 class DeviceNotFoundError(SimpleCVError):
-    """A device was asked for that this machine, or this PyTorch, does not have."""
+    """The requested device does not exist on this machine or in this PyTorch."""

@@ -1,4 +1,4 @@
-"""What a protocol decides, as data. Code reads the choices, never the protocol's name.
+"""The choices of each protocol, as data. Code reads the choices, never the protocol's name.
 
 The release trains three networks with three losses, so `released` has one row per network variant. Everything that
 differs between `released` and `paper` is visible here, in one place, with its evidence.

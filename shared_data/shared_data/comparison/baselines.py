@@ -249,7 +249,7 @@ def load(slug: str, path: Path, _device: str = "cpu", _bare: Any = None) -> Fitt
 
 
 def environment_of(_device: str) -> Dict[str, Any]:
-    """What a run computes with and on."""
+    """Software and hardware of a run."""
     threads = max((library["num_threads"] for library in threadpool_info()), default=1)
     return environment.describe("scikit-learn", sklearn.__version__, "cpu", None, threads)
 

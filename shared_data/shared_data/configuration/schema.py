@@ -1,7 +1,7 @@
-"""What a configuration may hold, as JSON Schema (draft 7) in the file `config.schema.json` of every paper.
+"""Check configurations by JSON Schema (draft 7), in the file `config.schema.json` of every paper.
 
 A section is an `object` with `properties`, `required` and `additionalProperties: false`. A value has a `type` with its
-limits, or an `enum` of names. Numbers are taken literally: 1.0 is no whole number, true is no number, NaN is none.
+limits, or an `enum` of names. Numbers are taken literally: 1.0 is no whole number; true and NaN are no numbers.
 """
 
 import json

@@ -22,7 +22,7 @@ NO_MAP = "No map was kept with this record."
 
 
 class RunMaps(NamedTuple):
-    """What a run's pictures are drawn from; every array is (H, W), or None where it is missing.
+    """The arrays behind a run's pictures; each is (H, W), or None where it is missing.
 
     scene: None where the catalogue does not know it. prediction, truth: uint8 classes, 0 unlabelled. sets: uint8, 0
     none, TRAIN, VAL, TEST. remarks: what is missing and why, one sentence each.

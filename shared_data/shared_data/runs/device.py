@@ -1,4 +1,4 @@
-"""The device a user asks for by name, whatever the framework."""
+"""Select a device by the user's name for it, whatever the framework."""
 
 from typing import Callable, Optional
 

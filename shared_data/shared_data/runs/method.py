@@ -61,7 +61,7 @@ class Report(NamedTuple):
 
 
 class Further(NamedTuple):
-    """What a paper reports beside OA, AA and kappa. audit: facts other than metrics: numbers, booleans, texts."""
+    """A paper's results beside OA, AA and kappa. audit: facts other than metrics: numbers, booleans, texts."""
 
     metrics: Dict[str, float] = {}
     audit: Dict[str, Any] = {}
@@ -120,7 +120,7 @@ class Method(NamedTuple):
     preprocess(image, labels, configuration, seed): the model without weights; its arrays hold the fitted preprocessing.
         labels: None for a scene without. Raises: SettingsError where it needs them, or sizes do not fit.
     fit(image, labels, configuration, seed, run, steps): trains from the newest checkpoint in the run's folder; None
-        where a signal stopped it. steps: at most so many optimizer steps, whatever the configuration says.
+        where a signal stopped it. steps: upper limit of optimizer steps beside the configuration's.
         Raises: SettingsError, DeviceError; OSError where something cannot be written.
     load(path, device, bare): what `save` wrote; bare: gives the model of a file that holds weights alone, such as
         official ones. Raises: CheckpointError, SettingsError.

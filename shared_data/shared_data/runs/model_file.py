@@ -76,7 +76,8 @@ def describe_model(
 
 
 def as_content(model: ModelFile) -> Dict[str, Any]:
-    """What a checkpoint stores beside the weights: `description` (JSON text), `arrays` (by name) and `trained`."""
+    """The items that a checkpoint stores beside the weights: `description` (JSON text), `arrays` (by name) and
+    `trained`."""
     described = {name: value for name, value in model._asdict().items() if name not in (ARRAYS, TRAINED)}
     text = json.dumps(dict(described, format_version=FORMAT_VERSION), allow_nan=False)
     return {DESCRIPTION: text, ARRAYS: model.arrays, TRAINED: model.trained}

@@ -50,7 +50,7 @@ _WANTED_PIXELS = {UNLABELLED: 2700, 1: 2000, 2: 1500, 3: 450, 4: 600, 5: 90, 6: 
 
 _ROAD_WIDTH = 3
 _BUILDING_SIDE = 4
-_TILT = 8  # the patchwork is turned by one pixel in so many
+_TILT = 8  # tilt of the patchwork: one pixel in this number of pixels
 
 
 def generate() -> Tuple[np.ndarray, np.ndarray]:
@@ -178,7 +178,7 @@ def _pure_abundances(land: _Land, random: np.random.RandomState) -> np.ndarray:
 
 
 def _blur_borders(abundances: np.ndarray) -> np.ndarray:
-    """What a sensor whose footprint is wider than a pixel sees, (H, W, 9), summing to 1."""
+    """Abundances blurred by a sensor footprint wider than a pixel, (H, W, 9), summing to 1."""
     return ndimage.gaussian_filter(abundances, sigma=(0.8, 0.8, 0.0), mode="nearest")
 
 

@@ -16,14 +16,14 @@ class MinibatchOrder:
     def __init__(self, count: int, batch: int, seed: int) -> None:
         self._count, self._batch = count, batch
         self._random = np.random.RandomState(seed)
-        self._order: List[int] = []  # positions of the current epoch still to come
+        self._order: List[int] = []  # remaining positions of the current epoch
 
     def __len__(self) -> int:
         """Mini-batches of an epoch."""
         return math.ceil(self._count / self._batch)
 
     def __iter__(self) -> Iterator[Any]:
-        """The mini-batches still to come in this epoch: lists of positions, or what a subclass finds there."""
+        """The remaining mini-batches of this epoch: lists of positions, or what a subclass gathers at them."""
         if not self._order:
             self._order = self._random.permutation(self._count).tolist()
         while self._order:
@@ -31,7 +31,7 @@ class MinibatchOrder:
             yield chosen
 
     def state_dict(self) -> Dict[str, Any]:
-        """Positions still to come in this epoch and the generator's state, as plain lists and numbers."""
+        """The remaining positions of this epoch and the generator's state, as plain lists and numbers."""
         legacy: Any = self._random.get_state()
         name, keys, position, has_gauss, cached = legacy
         return {"order": list(self._order), "generator": [name, keys.tolist(), position, has_gauss, cached]}

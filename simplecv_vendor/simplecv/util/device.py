@@ -1,4 +1,4 @@
-"""The device a user asks for by name."""
+"""Select a device by the user's name for it."""
 
 from typing import Optional
 

@@ -16,4 +16,4 @@ def test_reference_and_compare(capsys, tmp_path):
     assert main(["compare", str(tmp_path), "--scene", "mars"]) == 1
     assert main(["reference", "mars", "--out", str(tmp_path)]) == 1
     assert main(["reference", "synthetic", "--method", "forest", "--out", str(tmp_path)]) == 1
-    assert "unknown reference 'forest'; there are: svm, 1nn" in capsys.readouterr().err
+    assert "unknown baseline 'forest'; there are: svm, 1nn" in capsys.readouterr().err

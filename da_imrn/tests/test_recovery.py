@@ -12,6 +12,8 @@ from da_imrn.shipped import TESTED, TRAINED, VALIDATED
 from shared_data.errors import SharedDataError
 from shared_data.scenes.loading import load_scene
 
+pytestmark = pytest.mark.stack_independent  # numpy alone
+
 TOOL = Path(__file__).resolve().parents[1] / "tools" / "recover_partitions.py"
 
 

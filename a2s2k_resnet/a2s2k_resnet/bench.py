@@ -7,13 +7,11 @@ optimizer.
 """
 
 import argparse
-import importlib.util
 import json
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Callable, Dict, Mapping, Type, Union
 
 import numpy as np
@@ -27,33 +25,18 @@ from a2s2k_resnet.network import MODELS, build_network
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.prediction import pixel_logits
 from shared_data.cli.arguments import positive_number
-from shared_data.errors import SettingsError
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
-from shared_data.timing import medians, seconds
+from shared_data.timing import load_literal, medians, seconds
 
 SIDE, BANDS, CLASSES, LABELLED = 145, 200, 16, 10249
 TRAIN = VALIDATION = 1018
 BATCH = 16
 EVALUATED = 256  # number of patches in a timed evaluation
 _FORM = "shared"
+_LITERAL = Path(__file__).resolve().parents[1] / "tests" / "a2s2k_resnet_literal.py"
 
 Action = Callable[[], None]
-
-
-def load_literal() -> ModuleType:
-    """tests/a2s2k_resnet_literal.py beside the package's folder, by path: it is no part of the package.
-
-    Raises: SettingsError outside a checkout.
-    """
-    path = Path(__file__).resolve().parent.parent / "tests" / "a2s2k_resnet_literal.py"
-    if not path.is_file():
-        raise SettingsError("%s does not exist; run the benchmark in a checkout of the repository." % path)
-    specification = importlib.util.spec_from_file_location("a2s2k_literal", str(path))
-    assert specification is not None and specification.loader is not None  # a .py file always has a loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 class Ours:
@@ -79,7 +62,7 @@ class Literal:
         self.device, side = device, PATCH_SIDES.get(model, 7)
         torch.manual_seed(0)
         weights = build_network(model, BANDS, CLASSES, side, _FORM).state_dict()
-        self.network = load_literal().literal_network(model, BANDS, CLASSES, side, _FORM).to(device)
+        self.network = load_literal(_LITERAL).literal_network(model, BANDS, CLASSES, side, _FORM).to(device)
         self.network.load_state_dict(weights)
         self.array = materialised(random_scene().astype(np.float64), side)
 

@@ -15,7 +15,7 @@ from a2s2k_resnet.train import fit
 from shared_data.runs import environment
 from shared_data.runs.method import Draw, Method
 from shared_data.runs.model_file import ModelFile
-from shared_data.runs.request import Configuration, Request
+from shared_data.runs.request import Configuration, Request, configuration_of
 from shared_data.scenes.loading import LoadedScene, SceneImage, load_scene
 from shared_data.splits.disjoint import common_split, near
 
@@ -26,18 +26,9 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
     Raises: UnknownNameError, SettingsError; what `load_scene` raises.
     """
     settings = experiments.load(request.experiment, request.overrides)
-    if request.iterations is not None:
-        settings["train"]["num_iters"] = request.iterations
     decisions = decide(request.protocol)
-    configuration = Configuration(
-        experiment=request.experiment,
-        protocol=request.protocol,
-        scene=settings["scene"],
-        settings=settings,
-        packaged=experiments.load(request.experiment),
-        decisions=decisions,
-        described=as_dict(decisions),
-    )
+    packaged = experiments.load(request.experiment)
+    configuration = configuration_of(request, settings, packaged, decisions, as_dict(decisions))
     return configuration, load_scene(settings["scene"], request.data, request.unverified, labelled)
 
 

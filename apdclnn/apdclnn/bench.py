@@ -4,7 +4,6 @@ Both networks run alternately in one process, at the sizes of a scene.
 """
 
 import argparse
-import importlib.util
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict
@@ -17,23 +16,11 @@ from apdclnn.device import select_device
 from apdclnn.model import Model
 from apdclnn.tf_stack import FRAMEWORK_VERSION
 from shared_data.cli.arguments import positive_number
-from shared_data.errors import SettingsError
 from shared_data.runs import environment
 from shared_data.scenes.catalogue import get_scene
-from shared_data.timing import medians, seconds
+from shared_data.timing import load_literal, medians, seconds
 
 _LITERAL = Path(__file__).resolve().parents[1] / "tests" / "apdclnn_literal.py"
-
-
-def load_literal() -> Any:
-    """The module of the literal cell. Raises: SettingsError outside a checkout."""
-    if not _LITERAL.is_file():
-        raise SettingsError("%s does not exist; run the benchmark in a checkout of the repository." % _LITERAL)
-    specification = importlib.util.spec_from_file_location("literal", str(_LITERAL))
-    assert specification is not None and specification.loader is not None  # a .py file always has a loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 def build_models(experiment: str, device: str) -> Dict[str, Model]:
@@ -50,7 +37,7 @@ def build_models(experiment: str, device: str) -> Dict[str, Model]:
         return Model(features[0], features[1], classes, config["patch"]["side"], structure, 1e-3, device, seed=0)
 
     ours = build()
-    with mock.patch.object(sspdcl, "pd_conv_lstm", load_literal().pd_conv_lstm):
+    with mock.patch.object(sspdcl, "pd_conv_lstm", load_literal(_LITERAL).pd_conv_lstm):
         literal = build()
     literal.set_numbers(ours.numbers())
     return {"literal": literal, "ours": ours}

@@ -17,7 +17,7 @@ from shared_data.errors import settings_of
 from shared_data.runs import environment
 from shared_data.runs.method import Draw, Method
 from shared_data.runs.model_file import ModelFile
-from shared_data.runs.request import Configuration, Request
+from shared_data.runs.request import Configuration, Request, configuration_of
 from shared_data.scenes.loading import LoadedScene, SceneImage, load_scene
 
 
@@ -28,24 +28,14 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
     Raises: UnknownNameError, SettingsError, SplitError; what `load_scene` raises.
     """
     settings = experiments.load(request.experiment, request.overrides)
-    if request.iterations is not None:
-        settings["train"]["num_iters"] = request.iterations
     loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
     bands = loaded.scene.bands
     predata = experiments.find_predata(request.predata, settings, request.protocol, bands, request.seed)
     if predata is not None:
         loaded = loaded._replace(files=loaded.files + evidence_of(predata.files))
     decisions = decide(request.protocol)
-    configuration = Configuration(
-        experiment=request.experiment,
-        protocol=request.protocol,
-        scene=settings["scene"],
-        settings=settings,
-        packaged=experiments.load(request.experiment),
-        decisions=decisions,
-        described=as_dict(decisions),
-        given=predata,
-    )
+    packaged, described = experiments.load(request.experiment), as_dict(decisions)
+    configuration = configuration_of(request, settings, packaged, decisions, described, given=predata)
     return configuration, loaded
 
 
@@ -73,9 +63,7 @@ def receptive_field(configuration: Configuration, mask: np.ndarray) -> np.ndarra
 def describe_environment(device: str) -> Dict[str, Any]:
     """Hardware and versions. device: as a user names it. Raises: DeviceError."""
     selected = select_device(device)
-    threads = environment.tensorflow_threads()
-    name = selected.strip("/").lower()
-    return environment.describe(FRAMEWORK, FRAMEWORK_VERSION, name, device_name(selected), threads)
+    return environment.describe_tensorflow(FRAMEWORK, FRAMEWORK_VERSION, selected, device_name(selected))
 
 
 def peak_gpu_mb(device: str) -> Optional[float]:

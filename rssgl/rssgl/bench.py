@@ -7,12 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rssgl.benchmark import Subject, load_literal
+from rssgl.benchmark import Subject
 from rssgl.config import CONFIGS
 from rssgl.loss import statistical_loss, weighted_cross_entropy
 from rssgl.network import RSSGL
+from shared_data.timing import load_literal
 
 LAMBDA = 1e-3  # of the statistical loss in a timed step
+
+_LITERAL = Path(__file__).resolve().parents[1] / "tests" / "rssgl_literal.py"
 
 
 class RSSGLSubject(Subject):
@@ -25,7 +28,7 @@ class RSSGLSubject(Subject):
         return RSSGL(network)
 
     def literal(self, network: Dict[str, Any]) -> nn.Module:
-        return load_literal(Path(__file__).resolve().parent).LiteralRSSGL(**network)
+        return load_literal(_LITERAL).LiteralRSSGL(**network)
 
     def loss_of_ours(self, network: RSSGL, x: Tensor, y: Tensor, w: Tensor) -> Tensor:
         logits, features = network.at_pixels(x, w > 0)

@@ -6,14 +6,12 @@ repeated until its time limit.
 """
 
 import argparse
-import importlib.util
 import json
 import subprocess
 import sys
 from abc import ABC, abstractmethod
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Callable, Dict, Tuple
 
 import torch
@@ -22,7 +20,6 @@ from torch import Tensor, nn
 
 from shared_data.cli.arguments import positive_number
 from shared_data.configuration.overrides import load_config
-from shared_data.errors import SettingsError
 from shared_data.preprocessing.standardise import padded_side
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
@@ -190,21 +187,6 @@ class Subject(ABC):
         )
         parser.add_argument("--device", default="auto")
         parser.add_argument("--memory", choices=("ours", "literal"), help=argparse.SUPPRESS)
-
-
-def load_literal(package_folder: Path) -> ModuleType:
-    """tests/<package>_literal.py beside a package's folder, by path: it is no part of the package.
-
-    Raises: SettingsError outside a checkout.
-    """
-    path = package_folder.parent / "tests" / (package_folder.name + "_literal.py")
-    if not path.is_file():
-        raise SettingsError("%s does not exist; run the benchmark in a checkout of the repository." % path)
-    specification = importlib.util.spec_from_file_location("%s_literal" % package_folder.name, str(path))
-    assert specification is not None and specification.loader is not None  # a .py file always has a loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 def evaluation(network: nn.Module, x: Tensor) -> Action:

@@ -8,7 +8,7 @@ from shared_data.configuration.overrides import experiment_names, load_config
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
 from shared_data.runs.model_file import ModelFile
-from shared_data.runs.request import Configuration, Request
+from shared_data.runs.request import Configuration, Request, configuration_of
 from shared_data.scenes.catalogue import get_scene
 from shared_data.scenes.loading import LoadedScene, load_scene
 from simplecv.core.config import AttrDict
@@ -38,22 +38,11 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
     settings, packaged = (load_config(CONFIGS, request.experiment, changes) for changes in (request.overrides, ()))
     check(settings, request.experiment + ".toml")
     decisions = decide(request.protocol)
-    if request.iterations is not None:
-        settings["train"]["num_iters"] = request.iterations
     loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
     for each in (settings, packaged):
         each["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
-    configuration = Configuration(
-        experiment=request.experiment,
-        protocol=request.protocol,
-        scene=loaded.scene.slug,
-        settings=settings,
-        packaged=packaged,
-        decisions=decisions,
-        described=as_dict(decisions),
-        discloses=decisions.selected_on == "test",
-    )
-    return configuration, loaded
+    discloses = decisions.selected_on == "test"
+    return configuration_of(request, settings, packaged, decisions, as_dict(decisions), discloses), loaded
 
 
 def scene_of(experiment: str) -> str:

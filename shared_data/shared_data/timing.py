@@ -1,9 +1,14 @@
 """Time several implementations alternately, so that other load on the machine affects all of them alike."""
 
+import importlib.util
 import math
 import statistics
 import time
+from pathlib import Path
+from types import ModuleType
 from typing import Callable, Dict, List, Mapping, Tuple
+
+from shared_data.errors import SettingsError
 
 
 def seconds(action: Callable[[], object], wait: Callable[[], None] = lambda: None) -> float:
@@ -33,3 +38,17 @@ def medians(
             times[name].append(side())
         turns += 1
     return {name: statistics.median(values) for name, values in times.items()}, turns
+
+
+def load_literal(path: Path) -> ModuleType:
+    """The literal network of a paper's tests, which is in no package. path: its file.
+
+    Raises: SettingsError outside a checkout.
+    """
+    if not path.is_file():
+        raise SettingsError("%s does not exist; run the benchmark in a checkout of the repository." % path)
+    specification = importlib.util.spec_from_file_location(path.stem, str(path))
+    assert specification is not None and specification.loader is not None  # a .py file always has a loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module

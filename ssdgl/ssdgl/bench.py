@@ -6,10 +6,13 @@ from typing import Any, Dict
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssdgl.benchmark import Subject, load_literal
+from shared_data.timing import load_literal
+from ssdgl.benchmark import Subject
 from ssdgl.config import CONFIGS
 from ssdgl.loss import OBJECTIVES, evaluate_objective
 from ssdgl.network import SSDGL
+
+_LITERAL = Path(__file__).resolve().parents[1] / "tests" / "ssdgl_literal.py"
 
 
 class SSDGLSubject(Subject):
@@ -22,7 +25,7 @@ class SSDGLSubject(Subject):
         return SSDGL(network)
 
     def literal(self, network: Dict[str, Any]) -> nn.Module:
-        return load_literal(Path(__file__).resolve().parent).LiteralSSDGL(**network)
+        return load_literal(_LITERAL).LiteralSSDGL(**network)
 
     def loss_of_ours(self, network: SSDGL, x: Tensor, y: Tensor, w: Tensor) -> Tensor:
         return evaluate_objective(network, OBJECTIVES["sampled"], x, y, w)[0]

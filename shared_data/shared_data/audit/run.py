@@ -14,11 +14,10 @@ from shared_data.files.npz import read_npy
 from shared_data.records.audit_file import check_fits, settings_sha256
 from shared_data.records.record import read_record
 from shared_data.runs.directory import take_lock
-from shared_data.runs.method import Draw, Method, Run
+from shared_data.runs.method import Draw, Method, Run, seal
 from shared_data.runs.request import Configuration, Request, run_directory_of
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.draws import Split, index_hash
-from shared_data.splits.labels import SealedTruth
 
 
 def audit_run(method: Method, request: Request, kept_record: Optional[Path] = None) -> Audit:
@@ -102,9 +101,7 @@ class _Trials:
         """Train without predicting, because the accuracy after a few steps is meaningless."""
         self._count += 1
         run = Run(self._scratch / ("training-%d" % self._count), self._request.device, self._scratch / "shared")
-        labels = self._method.labels(self.draw, ground_truth)
-        if self._configuration.discloses:
-            labels = labels._replace(truth=SealedTruth(ground_truth, self.draw.split))
+        labels, _ = seal(self._method, self._configuration, self.draw, ground_truth)
         image, quiet = SceneImage(self.loaded.scene, cube), io.StringIO()
         with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
             fitted = self._method.fit(image, labels, self._configuration, self._request.seed, run)

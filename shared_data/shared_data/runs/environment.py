@@ -77,6 +77,11 @@ def tensorflow_threads() -> int:
     return int(named) if named.isdigit() and int(named) else usable_cores()
 
 
+def describe_tensorflow(framework: str, version: str, device: str, gpu: Optional[str]) -> Dict[str, Any]:
+    """`describe` for TensorFlow, which names a device `/CPU:0`."""
+    return describe(framework, version, device.strip("/").lower(), gpu, tensorflow_threads())
+
+
 def describe(framework: str, version: str, device: str, gpu: Optional[str], threads: int) -> Dict[str, Any]:
     """The record's `environment`: software and hardware.
 

@@ -16,7 +16,7 @@ from shared_data.runs.model_file import ModelFile
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.draws import Split
-from shared_data.splits.labels import Labels, Truth, labels_of
+from shared_data.splits.labels import Labels, SealedTruth, Truth, labels_of
 
 
 class Run:
@@ -144,3 +144,13 @@ class Method(NamedTuple):
     environment: Callable[[str], Dict[str, Any]]
     peak_gpu_mb: Callable[[str], Optional[float]] = lambda _device: None
     labels: Callable[[Draw, np.ndarray], Any] = _labels_of_split
+
+
+def seal(method: Method, configuration: Configuration, draw: Draw, ground_truth: np.ndarray) -> Tuple[Any, SealedTruth]:
+    """The labels that training may read, and all labels, sealed.
+
+    ground_truth: (H, W) uint8, of the scene or altered. The labels include the sealed truth where the protocol
+    discloses it.
+    """
+    truth, labels = SealedTruth(ground_truth, draw.split), method.labels(draw, ground_truth)
+    return (labels._replace(truth=truth) if configuration.discloses else labels), truth

@@ -13,11 +13,10 @@ from shared_data.evaluation.weights import weights_sha256
 from shared_data.records.audit_file import read_audit
 from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
-from shared_data.runs.method import Fitted, Method, Run
+from shared_data.runs.method import Fitted, Method, Report, Run, seal
 from shared_data.runs.outputs import Results, finish_run
 from shared_data.runs.request import Configuration, Outcome, Request, run_directory_of
-from shared_data.scenes.loading import LoadedScene
-from shared_data.splits.draws import Split
+from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.labels import SealedTruth
 
 # keys that end a training, where a configuration has them
@@ -89,10 +88,7 @@ def _train_and_evaluate(
 ) -> Any:
     """The record; None where a signal stopped the training."""
     draw = method.draw(loaded, configuration, request.seed)
-    truth = SealedTruth(loaded.ground_truth, draw.split)
-    labels = method.labels(draw, loaded.ground_truth)
-    if configuration.discloses:
-        labels = labels._replace(truth=truth)
+    labels, truth = seal(method, configuration, draw, loaded.ground_truth)
     surroundings = method.environment(request.device)
 
     def begin() -> None:
@@ -106,8 +102,14 @@ def _train_and_evaluate(
     checkpoints = directory.path / "checkpoints"
     checkpoints.mkdir(exist_ok=True)
     fitted.save(checkpoints / ("selected" + fitted.SUFFIX))
-    results = _evaluate(method, request, configuration, loaded, draw.split, truth, fitted)
-    results = results._replace(environment=surroundings)
+    evaluated = _evaluate(loaded.image, truth, fitted, fitted.report)
+    results = Results(
+        split=draw.split,
+        decisions=configuration.described,
+        environment=surroundings,
+        memory={"peak_rss_mb": environment.peak_memory_mb(), "peak_gpu_mb": method.peak_gpu_mb(request.device)},
+        **evaluated,
+    )
     weights = {"last": weights_sha256(fitted.report.last_weights), "used": weights_sha256(fitted.weights())}
     changed = modifications(configuration.settings, configuration.packaged)
     truncated = is_truncated(configuration.settings, configuration.packaged)
@@ -116,35 +118,22 @@ def _train_and_evaluate(
     )
 
 
-def _evaluate(
-    method: Method,
-    request: Request,
-    configuration: Configuration,
-    loaded: LoadedScene,
-    split: Split,
-    truth: SealedTruth,
-    fitted: Fitted,
-) -> Results:
-    """Predict every pixel, then open the truth."""
+def _evaluate(image: SceneImage, truth: SealedTruth, fitted: Fitted, report: Report) -> Dict[str, Any]:
+    """Predict every pixel, then open the truth: the parts of `Results` that come from it and from the training."""
     start = time.perf_counter()
-    prediction = fitted.predict(loaded.image)
+    prediction = fitted.predict(image)
     evaluation_s = time.perf_counter() - start
-    assert fitted.report is not None  # `fit` always sets it
-    history = fitted.report.history
     truth.training_is_over()
     opened = truth.open(__name__, "final evaluation")
-    further = fitted.report_further(loaded.image, opened, prediction)
-    return Results(
-        split=split,
-        prediction=prediction,
-        truth=opened,
-        openings=truth.openings,
-        history=history,
-        decisions=configuration.described,
-        selection=fitted.report.selection,
-        environment={},
-        times={"train_s": sum(history.seconds), "step_s": history.median_step(), "evaluation_s": evaluation_s},
-        memory={"peak_rss_mb": environment.peak_memory_mb(), "peak_gpu_mb": method.peak_gpu_mb(request.device)},
-        extra_metrics=further.metrics,
-        audit=further.audit,
-    )
+    further = fitted.report_further(image, opened, prediction)  # may complete the history
+    seconds = report.history.seconds
+    return {
+        "prediction": prediction,
+        "truth": opened,
+        "openings": truth.openings,
+        "history": report.history,
+        "selection": report.selection,
+        "times": {"train_s": sum(seconds), "step_s": report.history.median_step(), "evaluation_s": evaluation_s},
+        "extra_metrics": further.metrics,
+        "audit": further.audit,
+    }

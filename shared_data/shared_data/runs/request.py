@@ -43,6 +43,24 @@ class Configuration(NamedTuple):
     given: Any = None
 
 
+def configuration_of(
+    request: Request,
+    settings: Dict[str, Any],
+    packaged: Dict[str, Any],
+    decisions: Any,
+    described: Dict[str, Any],
+    discloses: bool = False,
+    given: Any = None,
+) -> Configuration:
+    """The configuration of a request. settings: resolved but for the limit of iterations, which is entered here."""
+    if request.iterations is not None:
+        settings["train"]["num_iters"] = request.iterations
+    return Configuration(
+        request.experiment, request.protocol, settings["scene"], settings, packaged, decisions, described, discloses,
+        given,
+    )  # fmt: skip
+
+
 class Outcome(NamedTuple):
     """The outcome of a run: its directory, and its record, which is None where a signal stopped it.
 

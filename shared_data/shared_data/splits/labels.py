@@ -64,17 +64,12 @@ class Labels(NamedTuple):
 
     def open_truth(self, by: str, reason: str) -> Truth:
         """The sealed labels, where the protocol discloses them. Raises: SealedError where it does not."""
-        return opened(self.truth, by, reason)
-
-
-def opened(truth: Optional[SealedTruth], by: str, reason: str) -> Truth:
-    """Open the sealed labels that training was given. Raises: SealedError where `truth` is None."""
-    if truth is None:
-        raise SealedError(
-            "%s asks for test labels (%s), but under this protocol they are sealed until training is over."
-            % (by, reason)
-        )
-    return truth.open(by, reason)
+        if self.truth is None:
+            raise SealedError(
+                "%s asks for test labels (%s), but under this protocol they are sealed until training is over."
+                % (by, reason)
+            )
+        return self.truth.open(by, reason)
 
 
 def labels_of(ground_truth: np.ndarray, split: Split, truth: Optional[SealedTruth] = None) -> Labels:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List
 
+from shared_data.cli import run_options
 from shared_data.cli.arguments import positive_number, seed_number
 from shared_data.cli.console import print_text
 from shared_data.configuration.overrides import split_overrides
@@ -46,12 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", default="modern", help="stack of the environment, variant of the image")
     parser.add_argument("--interpreter", default=Runner().interpreter, help="default: %(default)s")
     parser.add_argument("--image", default=Runner().image, help="default: %(default)s")
-    parser.add_argument("--data", help="data folder(s), separated like PATH")
-    parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--iters", type=positive_number, help="stop after so many iterations")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="results folder (default: results)")
+    run_options.add_options(parser, "--data", "--unverified", "--device", "--iters", "--set", "--out")
     parser.add_argument(
         "--records", nargs="*", default=["records", "results"], help="folders that costs are taken from"
     )

@@ -17,7 +17,7 @@ from shared_data.scenes.loading import data_identities
 
 with open(str(Path(__file__).with_name("record.schema.json")), encoding="utf-8") as _file:
     _PROPERTIES = json.load(_file)["properties"]
-_PAPERS, _PROTOCOLS = _PROPERTIES["paper"]["enum"], _PROPERTIES["protocol"]["enum"]
+_PAPERS, _PROTOCOL = _PROPERTIES["paper"]["enum"], re.compile(_PROPERTIES["protocol"]["pattern"])
 _SEED = re.compile(r"seed-([0-9]+)")
 
 
@@ -122,7 +122,7 @@ def misplaced(path: Path, record: Dict[str, Any]) -> Optional[Conflict]:
         return None
     said: List[Tuple[str, Any]] = [("seed", int(seed.group(1)))]
     paper, experiment, protocol = ([""] * 3 + list(run.absolute().parts[:-1]))[-3:]
-    if paper in _PAPERS and protocol in _PROTOCOLS:
+    if paper in _PAPERS and _PROTOCOL.fullmatch(protocol):
         said += [("protocol", protocol), ("experiment", experiment), ("paper", paper)]
     wrong = ["%s %s" % (name, one_line(value)) for name, value in said if record[name] != value]
     return Conflict(name_of(record), path, None, tuple(wrong)) if wrong else None

@@ -4,9 +4,15 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    precision_score,
+    recall_score,
+)
 
-from shared_data.evaluation.metrics import evaluate
+from shared_data.evaluation.metrics import class_accuracies, disagreement, evaluate
 
 
 def random_labels(seed):
@@ -31,6 +37,32 @@ def test_values_are_those_of_scikit_learn(seed):
     for label, (ours, theirs) in enumerate(zip(metrics.per_class, recall), start=1):
         assert ours == (pytest.approx(theirs) if label in truth else None)
     assert np.sum(metrics.confusion) == truth.size
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_producers_accuracy_is_recall_and_users_accuracy_precision(seed):
+    truth, prediction, num_classes = random_labels(seed)
+    metrics = evaluate(truth, prediction, num_classes)
+    found = class_accuracies(metrics.confusion)
+    assert found.producers == metrics.per_class
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes that are never predicted
+        precision = precision_score(truth, prediction, labels=range(1, num_classes + 1), average=None)
+    for label, (ours, theirs) in enumerate(zip(found.users, precision), start=1):
+        assert ours == (pytest.approx(theirs) if label in prediction else None)
+
+
+def test_disagreement_by_hand():
+    # only places are wrong; then only totals; then the example of 2 and 1 of 10 pixels
+    assert disagreement([[3, 2], [2, 3]]) == (pytest.approx(0), pytest.approx(0.4))
+    assert disagreement([[5, 0], [4, 1]]) == (pytest.approx(0.4), pytest.approx(0))
+    assert disagreement([[4, 1], [2, 3]]) == (pytest.approx(0.1), pytest.approx(0.2))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_quantity_and_allocation_disagreement_add_up_to_the_wrong_share(seed):
+    metrics = evaluate(*random_labels(seed))
+    assert sum(disagreement(metrics.confusion)) == pytest.approx(1 - metrics.oa)
 
 
 def test_confusion_counts_truth_by_row():

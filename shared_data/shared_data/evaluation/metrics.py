@@ -1,6 +1,6 @@
 """Accuracies of a classification map on a set of pixels, by scikit-learn."""
 
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
@@ -14,6 +14,47 @@ class Metrics(NamedTuple):
     kappa: float
     per_class: List[Optional[float]]
     confusion: List[List[int]]
+
+
+class Disagreement(NamedTuple):
+    """The share of wrong pixels in two parts (Pontius & Millones 2011), fractions that add up to 1 - OA.
+
+    quantity: because the classes' predicted totals are not the true ones. allocation: because pixels are at wrong
+    places although the totals agree.
+    """
+
+    quantity: float
+    allocation: float
+
+
+class ClassAccuracies(NamedTuple):
+    """Per class a fraction, or None without a pixel.
+
+    producers: of the pixels of a class, those predicted as it (recall). users: of the pixels predicted as a class,
+    those that are of it (precision).
+    """
+
+    producers: List[Optional[float]]
+    users: List[Optional[float]]
+
+
+def disagreement(confusion: Sequence[Sequence[float]]) -> Disagreement:
+    """Of a confusion matrix [true][predicted] with at least one pixel."""
+    table = np.asarray(confusion, float) / np.sum(confusion)
+    quantity = float(np.abs(table.sum(axis=1) - table.sum(axis=0)).sum() / 2)
+    # rounding must not make it negative
+    return Disagreement(quantity, max(1 - float(np.trace(table)) - quantity, 0.0))
+
+
+def class_accuracies(confusion: Sequence[Sequence[float]]) -> ClassAccuracies:
+    """Producer's and user's accuracies of a confusion matrix [true][predicted]."""
+    table = np.asarray(confusion, float)
+    return ClassAccuracies(
+        *(
+            [float(hit / total) if total else None for hit, total in zip(np.diag(table), table.sum(axis=axis))]
+            for axis in (1, 0)
+        )
+    )
 
 
 def evaluate(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -> Metrics:

@@ -1,0 +1,230 @@
+"""Intervals, differences and effective sample sizes of accuracies, by spatial units instead of pixels.
+
+Pixels of one field are nearly copies of each other: thousands of test pixels of a few dozen fields say about as much as
+a few dozen independent ones. So spatial units (`splits.spatial.spatial_units`) are drawn here, never pixels. Of several
+repeats, each unit's results are averaged first, because a repeat tests the same units again.
+"""
+
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+DRAWS = 2000  # of a bootstrap
+FLIPS = 9999  # sign patterns drawn where there are too many to try all
+EXACT = 14  # units up to which all sign patterns are tried
+LEVEL = 0.95
+
+Interval = Tuple[float, float]
+
+
+class UnitCounts(NamedTuple):
+    """The test pixels of a prediction, counted by spatial unit, U units of K classes.
+
+    unit: (U,) ascending numbers. fold: (U,) the fold in which each unit was tested; 0 for all without folds.
+    confusion: (U, K, K) float64; [u, i, j] counts pixels of class i + 1 predicted as j + 1 (a mean over repeats).
+    """
+
+    unit: np.ndarray
+    fold: np.ndarray
+    confusion: np.ndarray
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """(U,) test pixels."""
+        return self.confusion.sum(axis=(1, 2))
+
+    @property
+    def right(self) -> np.ndarray:
+        """(U, K) correctly classified pixels of each class."""
+        return np.diagonal(self.confusion, axis1=1, axis2=2)
+
+
+class Accuracies(NamedTuple):
+    """Of confusion matrices (..., K, K): oa, aa and kappa (...); recall (..., K), NaN for a class without a pixel."""
+
+    oa: np.ndarray
+    aa: np.ndarray
+    kappa: np.ndarray
+    recall: np.ndarray
+
+
+class Intervals(NamedTuple):
+    """95 % intervals of oa, aa, kappa, and of each class's recall; None for a class without a test pixel."""
+
+    oa: Interval
+    aa: Interval
+    kappa: Interval
+    recall: List[Optional[Interval]]
+
+
+class Difference(NamedTuple):
+    """a's accuracy minus b's, as a fraction, with its 95 % interval and two-sided p; units: how many were tested."""
+
+    estimate: float
+    interval: Interval
+    p: float
+    units: int
+
+
+class DesignEffect(NamedTuple):
+    """effect: the variance of an OA over units, divided by the variance that independent pixels would give.
+
+    effective_n: the number of independent pixels that would give the same variance: test pixels divided by the effect.
+    """
+
+    effect: float
+    effective_n: float
+
+
+def count_units(
+    units: np.ndarray,
+    truth: np.ndarray,
+    prediction: np.ndarray,
+    num_classes: int,
+    folds: Optional[np.ndarray] = None,
+) -> UnitCounts:
+    """Count test pixels by unit.
+
+    units, truth, prediction: (n,) of each test pixel its unit, from 1, and classes 1..K. folds: (n,) from 0.
+    Raises: ValueError for no pixel, values below 1, classes above K, or a unit in two folds.
+    """
+    if not len(units):
+        raise ValueError("there is no test pixel")
+    if min(units.min(), truth.min(), prediction.min()) < 1 or max(truth.max(), prediction.max()) > num_classes:
+        raise ValueError("expected units from 1, and classes 1..%d" % num_classes)
+    number, first, place = np.unique(units, return_index=True, return_inverse=True)
+    fold = np.zeros(len(number), int) if folds is None else folds[first].astype(int)
+    if folds is not None and (folds != fold[place]).any():
+        raise ValueError("a spatial unit is tested in two folds")
+    cell = (place * num_classes + truth.astype(int) - 1) * num_classes + prediction.astype(int) - 1
+    counted = np.bincount(cell, minlength=len(number) * num_classes**2).astype(float)
+    return UnitCounts(number, fold, counted.reshape(len(number), num_classes, num_classes))
+
+
+def mean_over_repeats(repeats: Sequence[UnitCounts]) -> UnitCounts:
+    """Each unit's mean counts over repeats; a unit that a repeat does not test counts 0 there.
+
+    Where units are in other folds in another repeat there are no common folds, and all are of fold 0.
+    """
+    if len(repeats) == 1:
+        return repeats[0]
+    unit = np.unique(np.concatenate([repeat.unit for repeat in repeats]))
+    total = np.zeros((len(unit),) + repeats[0].confusion.shape[1:])
+    for repeat in repeats:
+        total[np.searchsorted(unit, repeat.unit)] += repeat.confusion
+    first = repeats[0]
+    same = all(
+        np.array_equal(repeat.unit, first.unit) and np.array_equal(repeat.fold, first.fold) for repeat in repeats
+    )
+    return UnitCounts(unit, first.fold if same else np.zeros(len(unit), int), total / len(repeats))
+
+
+def accuracies(confusion: np.ndarray) -> Accuracies:
+    """Accuracies of one or many confusion matrices (..., K, K), defined as in `metrics.evaluate`."""
+    truth, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    total, right = truth.sum(axis=-1), np.diagonal(confusion, axis1=-2, axis2=-1)
+    oa, chance = right.sum(axis=-1) / total, (truth * predicted).sum(axis=-1) / total**2
+    recall = np.divide(right, truth, out=np.full(truth.shape, np.nan), where=truth > 0)
+    # chance is 1 only where everything is of one class, and right
+    kappa = np.divide(oa - chance, 1 - chance, out=np.ones_like(oa), where=chance < 1)
+    return Accuracies(oa, np.nansum(recall, axis=-1) / (truth > 0).sum(axis=-1), kappa, recall)
+
+
+def bootstrap_intervals(counts: UnitCounts, draws: int = DRAWS, seed: int = 0) -> Intervals:
+    """Percentile intervals from units drawn with replacement within each fold."""
+    drawn = accuracies(_resampled(counts, _weights(counts.fold, draws, seed)))
+    recall = [_percentiles(column[~np.isnan(column)]) for column in drawn.recall.T]
+    present = counts.confusion.sum(axis=(0, 2)) > 0
+    return Intervals(
+        *(_percentiles(values) for values in (drawn.oa, drawn.aa, drawn.kappa)),
+        [ends if there else None for ends, there in zip(recall, present)],
+    )
+
+
+def _percentiles(values: np.ndarray) -> Interval:
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return float(low), float(high)
+
+
+def _weights(fold: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """(draws, U): how often each unit is drawn; in each draw as many units of a fold as it has."""
+    random = np.random.RandomState(seed)
+    weights = np.zeros((draws, len(fold)))
+    for one in np.unique(fold):
+        members = np.flatnonzero(fold == one)
+        weights[:, members] = random.multinomial(len(members), np.full(len(members), 1 / len(members)), draws)
+    return weights
+
+
+def _resampled(counts: UnitCounts, weights: np.ndarray) -> np.ndarray:
+    """(draws, K, K) summed confusion matrices."""
+    return np.tensordot(weights, counts.confusion, axes=1)
+
+
+def paired_difference(
+    a: UnitCounts, b: UnitCounts, metric: str = "oa", draws: int = DRAWS, flips: int = FLIPS, seed: int = 0
+) -> Difference:
+    """The difference of two methods' accuracies on the same test pixels.
+
+    The interval is a bootstrap over units that draws both methods' results of a unit together. p is of the hypothesis
+    that the methods are equally good on each unit: then the sign of a unit's difference is a matter of chance.
+    metric: oa or aa. Raises: ValueError where units, folds or the pixels of a unit differ.
+    """
+    if metric not in ("oa", "aa"):
+        raise ValueError("differences are of oa or aa, not of '%s'" % metric)
+    same = np.array_equal(a.unit, b.unit) and np.array_equal(a.fold, b.fold)
+    if not same or not np.allclose(a.confusion.sum(axis=2), b.confusion.sum(axis=2)):
+        raise ValueError("the two methods were not tested on the same pixels of the same units")
+    weights = _weights(a.fold, draws, seed)
+    drawn = [getattr(accuracies(_resampled(counts, weights)), metric) for counts in (a, b)]
+    shares = _shares_of_difference(a, b, metric)
+    return Difference(
+        float(shares.sum()), _percentiles(drawn[0] - drawn[1]), sign_flip_p(shares, flips, seed), len(a.unit)
+    )
+
+
+def _shares_of_difference(a: UnitCounts, b: UnitCounts, metric: str) -> np.ndarray:
+    """(U,) what each unit adds to the difference; in both metrics a unit's pixels count in proportion."""
+    of_class = a.confusion.sum(axis=(0, 2))
+    if metric == "oa":
+        worth = np.full(len(of_class), 1 / of_class.sum())
+    else:
+        worth = np.divide(1.0, of_class * (of_class > 0).sum(), out=np.zeros(len(of_class)), where=of_class > 0)
+    return (a.right - b.right) @ worth
+
+
+def sign_flip_p(shares: np.ndarray, flips: int = FLIPS, seed: int = 0) -> float:
+    """Two-sided p of the sum of shares (U,) when each share's sign is a matter of chance.
+
+    All sign patterns are tried where at most `EXACT` shares are not 0; otherwise m = `flips` are drawn, and p is
+    (b + 1)/(m + 1), b of them having a sum as large as the observed one.
+    """
+    shares = shares[shares != 0]
+    if not len(shares):
+        return 1.0
+    least = abs(shares.sum()) - 1e-9 * np.abs(shares).sum()  # sums of another order of addition differ by rounding
+    if len(shares) <= EXACT:
+        patterns = (np.arange(2 ** len(shares))[:, None] >> np.arange(len(shares))) & 1
+        return float(np.mean(np.abs((1 - 2 * patterns) @ shares) >= least))
+    random, as_large = np.random.RandomState(seed), 0
+    for start in range(0, flips, 1000):  # all at once would take memory
+        patterns = random.randint(0, 2, (min(1000, flips - start), len(shares)))
+        as_large += int(np.count_nonzero(np.abs((1 - 2 * patterns) @ shares) >= least))
+    return (as_large + 1) / (flips + 1)
+
+
+def design_effect(counts: UnitCounts) -> Optional[DesignEffect]:
+    """Of the overall accuracy, whose variance over units is that of a ratio estimator.
+
+    None where it is not defined: for a single unit, or an accuracy of 0 or 1.
+    """
+    pixels, right, number = counts.pixels, counts.right.sum(axis=1), len(counts.unit)
+    total = pixels.sum()
+    oa = right.sum() / total
+    if number < 2 or not 0 < oa < 1:
+        return None
+    variance = number / (number - 1) * np.square(right - oa * pixels).sum() / total**2
+    effect = float(variance / (oa * (1 - oa) / total))
+    return DesignEffect(effect, float(total) / effect) if effect else None

@@ -1,0 +1,226 @@
+"""Statistics of spatial units: against plain loops, numbers worked by hand, and what they promise over many draws."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from shared_data.evaluation.field_statistics import (
+    EXACT,
+    UnitCounts,
+    accuracies,
+    bootstrap_intervals,
+    count_units,
+    design_effect,
+    mean_over_repeats,
+    paired_difference,
+    sign_flip_p,
+)
+from shared_data.evaluation.metrics import evaluate
+
+
+def drawn(seed, units=12, classes=3, pixels=200, accuracy=0.6):
+    """Units, truth and prediction of random pixels; each unit is of one class."""
+    random = np.random.RandomState(seed)
+    unit = random.randint(1, units + 1, pixels)
+    truth = unit % classes + 1
+    return unit, truth, np.where(random.random_sample(pixels) < accuracy, truth, random.randint(1, classes + 1, pixels))
+
+
+def of_units(right, pixels, fold=None):
+    """Counts of two classes; all pixels are of class 1."""
+    right, pixels = np.array(right, float), np.array(pixels, float)
+    confusion = np.zeros((len(right), 2, 2))
+    confusion[:, 0, 0], confusion[:, 0, 1] = right, pixels - right
+    return UnitCounts(np.arange(1, len(right) + 1), np.zeros(len(right), int) if fold is None else fold, confusion)
+
+
+# counting
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_are_those_of_a_loop_and_their_accuracies_those_of_the_metrics(seed):
+    unit, truth, prediction = drawn(seed)
+    counts = count_units(unit, truth, prediction, 4)
+    expected = np.zeros((13, 4, 4))
+    for one, true, found in zip(unit, truth, prediction):
+        expected[one, true - 1, found - 1] += 1
+    np.testing.assert_array_equal(counts.confusion, expected[counts.unit])
+    metrics, found = evaluate(truth, prediction, 4), accuracies(counts.confusion.sum(axis=0))
+    assert [found.oa, found.aa, found.kappa] == pytest.approx([metrics.oa, metrics.aa, metrics.kappa])
+    assert found.recall[:3] == pytest.approx(metrics.per_class[:3]) and np.isnan(found.recall[3])
+
+
+def test_many_matrices_at_once_and_one_class_alone():
+    found = accuracies(np.array([[[5, 0], [0, 0]], [[0, 5], [0, 0]], [[1, 1], [1, 1]]], float))
+    assert found.kappa.tolist() == [1, 0, 0] and found.oa.tolist() == [1, 0, 0.5]
+
+
+def test_pixels_that_cannot_be_counted():
+    one = np.ones(2, int)
+    for arrays in ((0 * one, one, one), (one, one, 3 * one), (one, 0 * one, one)):
+        with pytest.raises(ValueError, match=r"units from 1, and classes 1\.\.2"):
+            count_units(*arrays, 2)
+    with pytest.raises(ValueError, match="tested in two folds"):
+        count_units(one, one, one, 2, np.array([0, 1]))
+    with pytest.raises(ValueError, match="no test pixel"):
+        count_units(one[:0], one[:0], one[:0], 2)
+
+
+def test_repeats_are_averaged_unit_by_unit_not_counted_as_more_units():
+    first, second = of_units([2, 4], [4, 4]), of_units([4, 0], [4, 4])
+    mean = mean_over_repeats([first, second])
+    assert mean.unit.tolist() == [1, 2] and mean.right[:, 0].tolist() == [3, 2] and mean.pixels.tolist() == [4, 4]
+    assert mean_over_repeats([first, first, first]).confusion == pytest.approx(first.confusion)
+
+
+def test_folds_are_kept_where_all_repeats_have_the_same():
+    folds = np.array([0, 1])
+    same = of_units([2, 4], [4, 4], folds)
+    assert mean_over_repeats([same, same]).fold.tolist() == [0, 1]
+    assert mean_over_repeats([same, of_units([2, 4], [4, 4], 1 - folds)]).fold.tolist() == [0, 0]
+
+
+def test_a_unit_that_one_repeat_does_not_test():
+    part = UnitCounts(np.array([2]), np.array([0]), of_units([3], [4]).confusion)
+    mean = mean_over_repeats([of_units([2, 1], [4, 4]), part])
+    assert mean.right[:, 0].tolist() == [1, 2] and mean.pixels.tolist() == [2, 4]
+
+
+# intervals
+
+
+def test_an_interval_draws_units_within_their_folds():
+    # each fold's units are equal, so drawing within folds always gives the same accuracy
+    fold = np.array([0, 0, 0, 1, 1])
+    counts = of_units([10, 10, 10, 0, 0], [10] * 5, fold)
+    assert bootstrap_intervals(counts).oa == pytest.approx((0.6, 0.6))
+    low, high = bootstrap_intervals(counts._replace(fold=0 * fold)).oa
+    assert low < 0.3 and high > 0.9
+
+
+def test_the_bootstrap_is_a_loop_over_drawn_units():
+    counts = count_units(*drawn(4), 3)
+    random = np.random.RandomState(1)
+    oas = []
+    for _ in range(4000):
+        chosen = random.randint(0, len(counts.unit), len(counts.unit))
+        table = counts.confusion[chosen].sum(axis=0)
+        oas.append(np.trace(table) / table.sum())
+    assert bootstrap_intervals(counts, draws=4000).oa == pytest.approx(np.percentile(oas, [2.5, 97.5]), abs=0.01)
+
+
+def test_the_same_seed_gives_the_same_interval_and_all_lie_around_their_estimate():
+    counts = count_units(*drawn(5), 4)
+    found = bootstrap_intervals(counts)
+    assert found == bootstrap_intervals(counts) != bootstrap_intervals(counts, seed=1)
+    estimate = accuracies(counts.confusion.sum(axis=0))
+    for name in ("oa", "aa", "kappa"):
+        low, high = getattr(found, name)
+        assert low < getattr(estimate, name) < high
+    assert found.recall[3] is None and all(low < high for low, high in found.recall[:3])
+
+
+def test_the_interval_holds_the_accuracy_about_as_often_as_it_says():
+    random, held = np.random.RandomState(6), []
+    for number in range(300):
+        pixels = random.randint(5, 50, 40)
+        right = random.binomial(pixels, random.beta(3, 2, 40))  # units of mean accuracy 0.6 with a spread of their own
+        low, high = bootstrap_intervals(of_units(right, pixels), draws=400, seed=number).oa
+        held.append(low <= 0.6 <= high)
+    assert 0.89 < np.mean(held) < 0.98
+
+
+# differences
+
+
+def test_p_by_all_sign_patterns_is_exact():
+    shares = np.array([3.0, -1.0, 2.0, 0.5])
+    sums = [abs(np.dot(signs, shares)) for signs in product((-1, 1), repeat=4)]
+    assert sign_flip_p(shares) == np.mean(np.array(sums) >= 4.5)
+    # of equal signs only the two extreme patterns are as large; zeros take no part
+    assert sign_flip_p(np.array([0.1] * 6 + [0.0] * 30)) == 2 / 64
+    assert sign_flip_p(np.zeros(5)) == 1.0
+
+
+def test_p_of_drawn_patterns_is_close_to_the_exact_one_and_never_zero():
+    shares = np.random.RandomState(7).normal(0.3, 1, EXACT)
+    more = np.concatenate([shares, [1e-12]])  # one more share, too small to matter
+    assert sign_flip_p(more) == pytest.approx(sign_flip_p(shares), abs=0.02)
+    assert sign_flip_p(np.ones(40), flips=99) == 0.01
+
+
+def test_rounding_does_not_decide_what_is_as_large():
+    shares = np.array([0.1, 0.2, 0.3] * 4)
+    assert sign_flip_p(shares) == 2 / 2**12
+
+
+def test_a_difference_is_that_of_the_metrics():
+    unit, truth, prediction = drawn(8)
+    better = np.where(np.random.RandomState(9).random_sample(len(truth)) < 0.5, truth, prediction)
+    a, b = (count_units(unit, truth, one, 3) for one in (better, prediction))
+    ours, theirs = (evaluate(truth, one, 3) for one in (better, prediction))
+    for metric in ("oa", "aa"):
+        found, back = paired_difference(a, b, metric), paired_difference(b, a, metric)
+        assert found.estimate == pytest.approx(getattr(ours, metric) - getattr(theirs, metric))
+        assert found.interval[0] < found.estimate < found.interval[1] and found.interval[0] > 0
+        assert found.p < 0.01 and found.units == 12
+        assert back.estimate == -found.estimate and back.p == found.p
+        assert back.interval == pytest.approx([-end for end in found.interval[::-1]])
+
+
+def test_units_are_paired():
+    # both methods vary from unit to unit alike, so the difference is known far better than either accuracy
+    pixels = np.full(20, 100)
+    base = np.arange(20) * 4
+    a, b = of_units(base + 2, pixels), of_units(base, pixels)
+    assert paired_difference(a, b).interval == pytest.approx((0.02, 0.02))
+    low, high = bootstrap_intervals(a).oa
+    assert high - low > 0.1
+
+
+def test_what_was_not_tested_on_the_same_pixels_is_refused():
+    a = of_units([1, 2], [4, 4])
+    for other in (of_units([1, 2], [4, 5]), of_units([1, 2, 3], [4, 4, 4]), of_units([1, 2], [4, 4], np.array([0, 1]))):
+        with pytest.raises(ValueError, match="same pixels of the same units"):
+            paired_difference(a, other)
+    with pytest.raises(ValueError, match="oa or aa"):
+        paired_difference(a, a, "kappa")
+
+
+def test_equal_methods_are_rejected_no_more_often_than_the_level_says():
+    random, rejected = np.random.RandomState(10), []
+    for _ in range(400):
+        pixels = random.randint(5, 200, 30)
+        rates = random.beta(2, 1, (2, 30))
+        a, b = (of_units(random.binomial(pixels, rate), pixels) for rate in rates)
+        shares = a.right.sum(axis=1) - b.right.sum(axis=1)
+        rejected.append(sign_flip_p(shares, flips=499) <= 0.05)
+    assert 0.02 < np.mean(rejected) < 0.085
+
+
+# effective sizes
+
+
+def test_independent_pixels_have_no_design_effect_and_copies_have_their_number():
+    random = np.random.RandomState(11)
+    right = random.random_sample(3000) < 0.7
+    alone = of_units(right.astype(int), np.ones(3000, int))
+    assert design_effect(alone).effect == pytest.approx(1, abs=0.01)
+    copied = design_effect(of_units(20 * right, np.full(3000, 20)))  # each draw stands for 20 equal pixels
+    assert copied.effect == pytest.approx(20, rel=0.01) and copied.effective_n == pytest.approx(3000, rel=0.01)
+
+
+def test_the_design_effect_is_the_variance_that_a_bootstrap_shows():
+    random = np.random.RandomState(12)
+    pixels = random.randint(20, 60, 200)
+    counts = of_units(random.binomial(pixels, random.beta(4, 2, 200)), pixels)
+    low, high = bootstrap_intervals(counts, draws=4000).oa
+    oa = accuracies(counts.confusion.sum(axis=0)).oa
+    expected = ((high - low) / 3.92) ** 2 / (oa * (1 - oa) / pixels.sum())
+    assert design_effect(counts).effect == pytest.approx(expected, rel=0.1)
+
+
+def test_where_there_is_no_design_effect():
+    assert design_effect(of_units([1], [4])) is None
+    assert design_effect(of_units([4, 4], [4, 4])) is None and design_effect(of_units([0, 0], [4, 4])) is None

@@ -7,16 +7,18 @@ import pytest
 
 from shared_data.evaluation.field_statistics import (
     EXACT,
-    UnitCounts,
     accuracies,
     bootstrap_intervals,
-    count_units,
+    confusion_of,
     design_effect,
     mean_over_repeats,
     paired_difference,
+    pixels_of,
+    right_of,
     sign_flip_p,
 )
 from shared_data.evaluation.metrics import evaluate
+from shared_data.evaluation.unit_counts import UnitCounts
 
 
 def drawn(seed, units=12, classes=3, pixels=200, accuracy=0.6):
@@ -27,28 +29,35 @@ def drawn(seed, units=12, classes=3, pixels=200, accuracy=0.6):
     return unit, truth, np.where(random.random_sample(pixels) < accuracy, truth, random.randint(1, classes + 1, pixels))
 
 
+def counted(unit, truth, prediction, classes):
+    """The counts of these pixels, in one fold."""
+    predicted, label = np.zeros((unit.max() + 1, classes)), np.zeros(unit.max() + 1, int)
+    for one, true, found in zip(unit, truth, prediction):
+        label[one] = true
+        predicted[one, found - 1] += 1
+    there = np.unique(unit)
+    return UnitCounts(there, np.zeros(len(there), int), label[there], predicted[there])
+
+
 def of_units(right, pixels, fold=None):
     """Counts of two classes; all pixels are of class 1."""
     right, pixels = np.array(right, float), np.array(pixels, float)
-    confusion = np.zeros((len(right), 2, 2))
-    confusion[:, 0, 0], confusion[:, 0, 1] = right, pixels - right
-    return UnitCounts(np.arange(1, len(right) + 1), np.zeros(len(right), int) if fold is None else fold, confusion)
+    number, zeros = np.arange(1, len(right) + 1), np.zeros(len(right), int)
+    return UnitCounts(number, zeros if fold is None else fold, zeros + 1, np.stack([right, pixels - right], axis=1))
 
 
-# counting
+# accuracies
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_counts_are_those_of_a_loop_and_their_accuracies_those_of_the_metrics(seed):
+def test_accuracies_of_counts_are_those_of_their_pixels(seed):
     unit, truth, prediction = drawn(seed)
-    counts = count_units(unit, truth, prediction, 4)
-    expected = np.zeros((13, 4, 4))
-    for one, true, found in zip(unit, truth, prediction):
-        expected[one, true - 1, found - 1] += 1
-    np.testing.assert_array_equal(counts.confusion, expected[counts.unit])
-    metrics, found = evaluate(truth, prediction, 4), accuracies(counts.confusion.sum(axis=0))
+    counts = counted(unit, truth, prediction, 4)
+    metrics, found = evaluate(truth, prediction, 4), accuracies(confusion_of(counts))
+    np.testing.assert_array_equal(confusion_of(counts), metrics.confusion)
     assert [found.oa, found.aa, found.kappa] == pytest.approx([metrics.oa, metrics.aa, metrics.kappa])
     assert found.recall[:3] == pytest.approx(metrics.per_class[:3]) and np.isnan(found.recall[3])
+    assert right_of(counts).sum() == (truth == prediction).sum() and pixels_of(counts).sum() == len(unit)
 
 
 def test_many_matrices_at_once_and_one_class_alone():
@@ -56,22 +65,11 @@ def test_many_matrices_at_once_and_one_class_alone():
     assert found.kappa.tolist() == [1, 0, 0] and found.oa.tolist() == [1, 0, 0.5]
 
 
-def test_pixels_that_cannot_be_counted():
-    one = np.ones(2, int)
-    for arrays in ((0 * one, one, one), (one, one, 3 * one), (one, 0 * one, one)):
-        with pytest.raises(ValueError, match=r"units from 1, and classes 1\.\.2"):
-            count_units(*arrays, 2)
-    with pytest.raises(ValueError, match="tested in two folds"):
-        count_units(one, one, one, 2, np.array([0, 1]))
-    with pytest.raises(ValueError, match="no test pixel"):
-        count_units(one[:0], one[:0], one[:0], 2)
-
-
 def test_repeats_are_averaged_unit_by_unit_not_counted_as_more_units():
     first, second = of_units([2, 4], [4, 4]), of_units([4, 0], [4, 4])
     mean = mean_over_repeats([first, second])
-    assert mean.unit.tolist() == [1, 2] and mean.right[:, 0].tolist() == [3, 2] and mean.pixels.tolist() == [4, 4]
-    assert mean_over_repeats([first, first, first]).confusion == pytest.approx(first.confusion)
+    assert mean.unit.tolist() == [1, 2] and right_of(mean).tolist() == [3, 2] and pixels_of(mean).tolist() == [4, 4]
+    assert mean_over_repeats([first, first, first]).predicted == pytest.approx(first.predicted)
 
 
 def test_folds_are_kept_where_all_repeats_have_the_same():
@@ -82,9 +80,9 @@ def test_folds_are_kept_where_all_repeats_have_the_same():
 
 
 def test_a_unit_that_one_repeat_does_not_test():
-    part = UnitCounts(np.array([2]), np.array([0]), of_units([3], [4]).confusion)
+    part = of_units([3], [4])._replace(unit=np.array([2]))
     mean = mean_over_repeats([of_units([2, 1], [4, 4]), part])
-    assert mean.right[:, 0].tolist() == [1, 2] and mean.pixels.tolist() == [2, 4]
+    assert right_of(mean).tolist() == [1, 2] and pixels_of(mean).tolist() == [2, 4]
 
 
 # intervals
@@ -100,21 +98,20 @@ def test_an_interval_draws_units_within_their_folds():
 
 
 def test_the_bootstrap_is_a_loop_over_drawn_units():
-    counts = count_units(*drawn(4), 3)
+    counts = counted(*drawn(4), 3)
     random = np.random.RandomState(1)
     oas = []
     for _ in range(4000):
         chosen = random.randint(0, len(counts.unit), len(counts.unit))
-        table = counts.confusion[chosen].sum(axis=0)
-        oas.append(np.trace(table) / table.sum())
+        oas.append(right_of(counts)[chosen].sum() / pixels_of(counts)[chosen].sum())
     assert bootstrap_intervals(counts, draws=4000).oa == pytest.approx(np.percentile(oas, [2.5, 97.5]), abs=0.01)
 
 
 def test_the_same_seed_gives_the_same_interval_and_all_lie_around_their_estimate():
-    counts = count_units(*drawn(5), 4)
+    counts = counted(*drawn(5), 4)
     found = bootstrap_intervals(counts)
     assert found == bootstrap_intervals(counts) != bootstrap_intervals(counts, seed=1)
-    estimate = accuracies(counts.confusion.sum(axis=0))
+    estimate = accuracies(confusion_of(counts))
     for name in ("oa", "aa", "kappa"):
         low, high = getattr(found, name)
         assert low < getattr(estimate, name) < high
@@ -158,7 +155,7 @@ def test_rounding_does_not_decide_what_is_as_large():
 def test_a_difference_is_that_of_the_metrics():
     unit, truth, prediction = drawn(8)
     better = np.where(np.random.RandomState(9).random_sample(len(truth)) < 0.5, truth, prediction)
-    a, b = (count_units(unit, truth, one, 3) for one in (better, prediction))
+    a, b = (counted(unit, truth, one, 3) for one in (better, prediction))
     ours, theirs = (evaluate(truth, one, 3) for one in (better, prediction))
     for metric in ("oa", "aa"):
         found, back = paired_difference(a, b, metric), paired_difference(b, a, metric)
@@ -194,8 +191,7 @@ def test_equal_methods_are_rejected_no_more_often_than_the_level_says():
         pixels = random.randint(5, 200, 30)
         rates = random.beta(2, 1, (2, 30))
         a, b = (of_units(random.binomial(pixels, rate), pixels) for rate in rates)
-        shares = a.right.sum(axis=1) - b.right.sum(axis=1)
-        rejected.append(sign_flip_p(shares, flips=499) <= 0.05)
+        rejected.append(sign_flip_p(right_of(a) - right_of(b), flips=499) <= 0.05)
     assert 0.02 < np.mean(rejected) < 0.085
 
 
@@ -216,7 +212,7 @@ def test_the_design_effect_is_the_variance_that_a_bootstrap_shows():
     pixels = random.randint(20, 60, 200)
     counts = of_units(random.binomial(pixels, random.beta(4, 2, 200)), pixels)
     low, high = bootstrap_intervals(counts, draws=4000).oa
-    oa = accuracies(counts.confusion.sum(axis=0)).oa
+    oa = accuracies(confusion_of(counts)).oa
     expected = ((high - low) / 3.92) ** 2 / (oa * (1 - oa) / pixels.sum())
     assert design_effect(counts).effect == pytest.approx(expected, rel=0.1)
 

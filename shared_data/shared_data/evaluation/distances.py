@@ -1,21 +1,13 @@
 """Accuracy against the distance to the nearest training pixel, which explains what a random split measures."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy as np
-from scipy.ndimage import distance_transform_cdt
+
+from shared_data.splits.disjoint import distance_to
 
 # first distance of each bin; the last has no end
 STARTS = (1, 2, 3, 4, 6, 8, 11, 14, 20, 30)
-
-
-class DistanceCounts(NamedTuple):
-    """distance: (D,) ascending, in pixels; pixels, right: (D,) test pixels at that distance, and those classified
-    correctly."""
-
-    distance: np.ndarray
-    pixels: np.ndarray
-    right: np.ndarray
 
 
 class DistanceBin(NamedTuple):
@@ -23,7 +15,7 @@ class DistanceBin(NamedTuple):
 
     low: int
     high: Optional[int]
-    pixels: float
+    pixels: int
     accuracy: Optional[float]
 
     @property
@@ -34,42 +26,38 @@ class DistanceBin(NamedTuple):
         return str(self.low) if self.low == self.high else "%d–%d" % (self.low, self.high)
 
 
-def distance_to(pixels: np.ndarray, shape: Tuple[int, int]) -> np.ndarray:
-    """(H, W) int32: Chebyshev distance of each pixel to the nearest of these flat indices; 0 at the pixels themselves.
+def count_distances(
+    ground_truth: np.ndarray, prediction: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> List[Dict[str, int]]:
+    """The record's `distances`: of each distance of a test pixel to the nearest training pixel, in ascending order, the
+    test pixels at it, and those classified correctly.
 
-    The Chebyshev distance is the larger of the distances in rows and in columns. Raises: ValueError without a pixel.
+    The distance is Chebyshev's, the larger of the distances in rows and in columns. ground_truth, prediction: (H, W).
+    train, test: flat indices.
     """
-    if not len(pixels):
-        raise ValueError("there is no training pixel to measure the distance to")
-    others = np.ones(shape, np.uint8)
-    others.ravel()[pixels] = 0
-    return distance_transform_cdt(others, "chessboard")
+    distance = distance_to(train, ground_truth.shape).ravel()[test]
+    right = prediction.ravel()[test] == ground_truth.ravel()[test]
+    return [
+        {"distance": int(one), "pixels": int(np.sum(distance == one)), "right": int(np.sum(right[distance == one]))}
+        for one in np.unique(distance)
+    ]
 
 
-def count_distances(distance: np.ndarray, right: np.ndarray) -> DistanceCounts:
-    """distance: (n,) whole pixels, of each test pixel. right: (n,) bool, whether it was classified correctly."""
-    values, place = np.unique(distance, return_inverse=True)
-    return DistanceCounts(
-        values.astype(int), np.bincount(place).astype(float), np.bincount(place, weights=right.astype(float))
-    )
+def add_distances(parts: Iterable[Sequence[Dict[str, int]]]) -> List[Dict[str, int]]:
+    """The `distances` of several records, of the folds of a repeat for example, added up."""
+    total: Dict[int, Dict[str, int]] = {}
+    for entry in (entry for part in parts for entry in part):
+        kept = total.setdefault(entry["distance"], {"distance": entry["distance"], "pixels": 0, "right": 0})
+        kept["pixels"] += entry["pixels"]
+        kept["right"] += entry["right"]
+    return [total[distance] for distance in sorted(total)]
 
 
-def mean_distances(repeats: Sequence[DistanceCounts]) -> DistanceCounts:
-    """Mean counts over repeats; a distance that a repeat lacks counts 0 there."""
-    distance = np.unique(np.concatenate([repeat.distance for repeat in repeats]))
-    pixels, right = np.zeros((2, len(distance)))
-    for repeat in repeats:
-        places = np.searchsorted(distance, repeat.distance)
-        pixels[places] += repeat.pixels
-        right[places] += repeat.right
-    return DistanceCounts(distance, pixels / len(repeats), right / len(repeats))
-
-
-def accuracy_by_distance(counts: DistanceCounts, starts: Sequence[int] = STARTS) -> List[DistanceBin]:
-    """Accuracy and number of test pixels in bins of distance. starts: first distance of each bin, ascending."""
+def accuracy_by_distance(entries: Sequence[Dict[str, int]], starts: Sequence[int] = STARTS) -> List[DistanceBin]:
+    """A record's `distances` in bins. starts: first distance of each bin, ascending."""
     bins = []
     for low, after in zip(starts, list(starts[1:]) + [None]):
-        inside = (counts.distance >= low) & (counts.distance < (np.inf if after is None else after))
-        pixels, right = float(counts.pixels[inside].sum()), float(counts.right[inside].sum())
+        inside = [entry for entry in entries if low <= entry["distance"] and (not after or entry["distance"] < after)]
+        pixels, right = (sum(entry[name] for entry in inside) for name in ("pixels", "right"))
         bins.append(DistanceBin(low, None if after is None else after - 1, pixels, right / pixels if pixels else None))
     return bins

@@ -9,34 +9,14 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from shared_data.evaluation.unit_counts import UnitCounts
+
 DRAWS = 2000  # of a bootstrap
 FLIPS = 9999  # sign patterns drawn where there are too many to try all
 EXACT = 14  # units up to which all sign patterns are tried
 LEVEL = 0.95
 
 Interval = Tuple[float, float]
-
-
-class UnitCounts(NamedTuple):
-    """The test pixels of a prediction, counted by spatial unit, U units of K classes.
-
-    unit: (U,) ascending numbers. fold: (U,) the fold in which each unit was tested; 0 for all without folds.
-    confusion: (U, K, K) float64; [u, i, j] counts pixels of class i + 1 predicted as j + 1 (a mean over repeats).
-    """
-
-    unit: np.ndarray
-    fold: np.ndarray
-    confusion: np.ndarray
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """(U,) test pixels."""
-        return self.confusion.sum(axis=(1, 2))
-
-    @property
-    def right(self) -> np.ndarray:
-        """(U, K) correctly classified pixels of each class."""
-        return np.diagonal(self.confusion, axis1=1, axis2=2)
 
 
 class Accuracies(NamedTuple):
@@ -76,31 +56,6 @@ class DesignEffect(NamedTuple):
     effective_n: float
 
 
-def count_units(
-    units: np.ndarray,
-    truth: np.ndarray,
-    prediction: np.ndarray,
-    num_classes: int,
-    folds: Optional[np.ndarray] = None,
-) -> UnitCounts:
-    """Count test pixels by unit.
-
-    units, truth, prediction: (n,) of each test pixel its unit, from 1, and classes 1..K. folds: (n,) from 0.
-    Raises: ValueError for no pixel, values below 1, classes above K, or a unit in two folds.
-    """
-    if not len(units):
-        raise ValueError("there is no test pixel")
-    if min(units.min(), truth.min(), prediction.min()) < 1 or max(truth.max(), prediction.max()) > num_classes:
-        raise ValueError("expected units from 1, and classes 1..%d" % num_classes)
-    number, first, place = np.unique(units, return_index=True, return_inverse=True)
-    fold = np.zeros(len(number), int) if folds is None else folds[first].astype(int)
-    if folds is not None and (folds != fold[place]).any():
-        raise ValueError("a spatial unit is tested in two folds")
-    cell = (place * num_classes + truth.astype(int) - 1) * num_classes + prediction.astype(int) - 1
-    counted = np.bincount(cell, minlength=len(number) * num_classes**2).astype(float)
-    return UnitCounts(number, fold, counted.reshape(len(number), num_classes, num_classes))
-
-
 def mean_over_repeats(repeats: Sequence[UnitCounts]) -> UnitCounts:
     """Each unit's mean counts over repeats; a unit that a repeat does not test counts 0 there.
 
@@ -109,14 +64,38 @@ def mean_over_repeats(repeats: Sequence[UnitCounts]) -> UnitCounts:
     if len(repeats) == 1:
         return repeats[0]
     unit = np.unique(np.concatenate([repeat.unit for repeat in repeats]))
-    total = np.zeros((len(unit),) + repeats[0].confusion.shape[1:])
+    label, total = np.zeros(len(unit), int), np.zeros((len(unit), repeats[0].predicted.shape[1]))
     for repeat in repeats:
-        total[np.searchsorted(unit, repeat.unit)] += repeat.confusion
+        places = np.searchsorted(unit, repeat.unit)
+        label[places] = repeat.label
+        total[places] += repeat.predicted
     first = repeats[0]
     same = all(
         np.array_equal(repeat.unit, first.unit) and np.array_equal(repeat.fold, first.fold) for repeat in repeats
     )
-    return UnitCounts(unit, first.fold if same else np.zeros(len(unit), int), total / len(repeats))
+    return UnitCounts(unit, first.fold if same else np.zeros(len(unit), int), label, total / len(repeats))
+
+
+def pixels_of(counts: UnitCounts) -> np.ndarray:
+    """(U,) test pixels of each unit."""
+    return counts.predicted.sum(axis=1)
+
+
+def right_of(counts: UnitCounts) -> np.ndarray:
+    """(U,) correctly classified test pixels of each unit."""
+    return counts.predicted[np.arange(len(counts.unit)), counts.label - 1]
+
+
+def confusion_of(counts: UnitCounts, weights: Optional[np.ndarray] = None) -> np.ndarray:
+    """(K, K) pixels by true and predicted class; (draws, K, K) for weights (draws, U), how often each unit counts."""
+    if weights is None:
+        return confusion_of(counts, np.ones((1, len(counts.unit))))[0]
+    num_classes = counts.predicted.shape[1]
+    summed = np.zeros((len(weights), num_classes, num_classes))
+    for label in np.unique(counts.label):
+        members = counts.label == label
+        summed[:, label - 1] = weights[:, members] @ counts.predicted[members]
+    return summed
 
 
 def accuracies(confusion: np.ndarray) -> Accuracies:
@@ -132,18 +111,15 @@ def accuracies(confusion: np.ndarray) -> Accuracies:
 
 def bootstrap_intervals(counts: UnitCounts, draws: int = DRAWS, seed: int = 0) -> Intervals:
     """Percentile intervals from units drawn with replacement within each fold."""
-    drawn = accuracies(_resampled(counts, _weights(counts.fold, draws, seed)))
-    recall = [_percentiles(column[~np.isnan(column)]) for column in drawn.recall.T]
-    present = counts.confusion.sum(axis=(0, 2)) > 0
+    drawn = accuracies(confusion_of(counts, _weights(counts.fold, draws, seed)))
+    recalls = [column[~np.isnan(column)] for column in drawn.recall.T]  # a draw may lack a class
     return Intervals(
         *(_percentiles(values) for values in (drawn.oa, drawn.aa, drawn.kappa)),
-        [ends if there else None for ends, there in zip(recall, present)],
+        [_percentiles(values) if len(values) else None for values in recalls],
     )
 
 
 def _percentiles(values: np.ndarray) -> Interval:
-    if not len(values):
-        return float("nan"), float("nan")
     low, high = np.percentile(values, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return float(low), float(high)
 
@@ -158,11 +134,6 @@ def _weights(fold: np.ndarray, draws: int, seed: int) -> np.ndarray:
     return weights
 
 
-def _resampled(counts: UnitCounts, weights: np.ndarray) -> np.ndarray:
-    """(draws, K, K) summed confusion matrices."""
-    return np.tensordot(weights, counts.confusion, axes=1)
-
-
 def paired_difference(
     a: UnitCounts, b: UnitCounts, metric: str = "oa", draws: int = DRAWS, flips: int = FLIPS, seed: int = 0
 ) -> Difference:
@@ -174,11 +145,11 @@ def paired_difference(
     """
     if metric not in ("oa", "aa"):
         raise ValueError("differences are of oa or aa, not of '%s'" % metric)
-    same = np.array_equal(a.unit, b.unit) and np.array_equal(a.fold, b.fold)
-    if not same or not np.allclose(a.confusion.sum(axis=2), b.confusion.sum(axis=2)):
+    same = all(np.array_equal(*both) for both in zip(a[:3], b[:3]))
+    if not same or not np.allclose(pixels_of(a), pixels_of(b)):
         raise ValueError("the two methods were not tested on the same pixels of the same units")
     weights = _weights(a.fold, draws, seed)
-    drawn = [getattr(accuracies(_resampled(counts, weights)), metric) for counts in (a, b)]
+    drawn = [getattr(accuracies(confusion_of(counts, weights)), metric) for counts in (a, b)]
     shares = _shares_of_difference(a, b, metric)
     return Difference(
         float(shares.sum()), _percentiles(drawn[0] - drawn[1]), sign_flip_p(shares, flips, seed), len(a.unit)
@@ -187,12 +158,12 @@ def paired_difference(
 
 def _shares_of_difference(a: UnitCounts, b: UnitCounts, metric: str) -> np.ndarray:
     """(U,) what each unit adds to the difference; in both metrics a unit's pixels count in proportion."""
-    of_class = a.confusion.sum(axis=(0, 2))
+    of_class = confusion_of(a).sum(axis=1)
     if metric == "oa":
         worth = np.full(len(of_class), 1 / of_class.sum())
     else:
         worth = np.divide(1.0, of_class * (of_class > 0).sum(), out=np.zeros(len(of_class)), where=of_class > 0)
-    return (a.right - b.right) @ worth
+    return (right_of(a) - right_of(b)) * worth[a.label - 1]
 
 
 def sign_flip_p(shares: np.ndarray, flips: int = FLIPS, seed: int = 0) -> float:
@@ -220,7 +191,7 @@ def design_effect(counts: UnitCounts) -> Optional[DesignEffect]:
 
     None where it is not defined: for a single unit, or an accuracy of 0 or 1.
     """
-    pixels, right, number = counts.pixels, counts.right.sum(axis=1), len(counts.unit)
+    pixels, right, number = pixels_of(counts), right_of(counts), len(counts.unit)
     total = pixels.sum()
     oa = right.sum() / total
     if number < 2 or not 0 < oa < 1:

@@ -8,7 +8,7 @@ import io
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, List, Tuple
+from typing import Any, BinaryIO, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -39,17 +39,18 @@ def read_npz(path: Any) -> Dict[str, np.ndarray]:
         raise ValueError(one_line(error, 160) or type(error).__name__) from error
 
 
-def read_npy(path: Any, shape: Tuple[int, ...]) -> np.ndarray:
+def read_npy(path: Any, shape: Optional[Tuple[int, ...]] = None) -> np.ndarray:
     """The numbers of one array file, as numpy.save writes it.
 
-    The header must claim this shape, and as many bytes as the file has, before any of them is read.
+    The header must claim as many bytes as the file has, and this shape, where one is given, before any of them is read.
     Raises: ValueError with the reason, one line, for an absent or damaged file and for anything but such numbers.
     """
     try:
         with open(str(path), "rb") as file:
             found, dtype = _checked_header(file, os.fstat(file.fileno()).st_size)
-            if found != tuple(shape) or dtype.kind not in "biuf":
-                raise ValueError("expected numbers of shape %s, found %s %s" % (tuple(shape), dtype, found))
+            expected = found if shape is None else tuple(shape)
+            if found != expected or dtype.kind not in "biuf":
+                raise ValueError("expected numbers of shape %s, found %s %s" % (expected, dtype, found))
             file.seek(0)
             return np.lib.format.read_array(file, allow_pickle=False)
     except Exception as error:

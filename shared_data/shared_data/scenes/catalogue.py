@@ -125,28 +125,38 @@ def read_catalogue(path: Any) -> Dict[str, Scene]:
     Raises: CatalogueError naming the file, the place in it and what is wrong: it is not TOML, does not follow
     scenes.schema.json, or its class counts do not add up.
     """
-    try:
-        document = load_toml(path)
-    except SharedDataError as error:
-        raise CatalogueError(str(error)) from error
+    document = read_checked(path, _SCHEMA)
     try:
         return _parse_catalogue(document)
     except CatalogueError as error:
         raise CatalogueError(f"{path}: {error}") from error
 
 
-def _parse_catalogue(document: Dict[str, Any]) -> Dict[str, Scene]:
-    errors = list(Validator(_SCHEMA).iter_errors(document))
+def read_checked(path: Any, schema: Dict[str, Any]) -> Dict[str, Any]:
+    """Read a TOML file that follows a schema whose descriptions say what is expected.
+
+    Raises: CatalogueError naming the file, the place in it and what is wrong.
+    """
+    try:
+        document = load_toml(path)
+    except SharedDataError as error:
+        raise CatalogueError(str(error)) from error
+    errors = list(Validator(schema).iter_errors(document))
     if errors:
         # a key that is misspelt is missing, too: the unknown one says more
         unknown = [error for error in errors if error.validator == "additionalProperties"]
-        raise CatalogueError(_complaint(jsonschema.exceptions.best_match(unknown or errors)))
+        complaint = _complaint(jsonschema.exceptions.best_match(unknown or errors))
+        raise CatalogueError(f"{path}: {complaint}")
+    return document
+
+
+def _parse_catalogue(document: Dict[str, Any]) -> Dict[str, Scene]:
     palette = tuple(document["palette"])
     return {slug: _parse_scene(slug, table, palette) for slug, table in document["scenes"].items()}
 
 
 def _complaint(error: Any) -> str:
-    """What does not follow scenes.schema.json, as a sentence."""
+    """What does not follow the schema, as a sentence."""
     place, rule, found = dotted(error.absolute_path) or "the top level", error.schema, error.instance
     if error.validator == "additionalProperties":
         unknown = sorted(set(found) - set(rule["properties"]))

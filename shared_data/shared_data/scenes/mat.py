@@ -52,12 +52,7 @@ def read_mat(path: Any, key: str, expected_shape: Optional[Tuple[int, ...]] = No
     (v4, v7.3), lacks `key`, holds something other than real numbers under it, or an array of another shape.
     """
     path = Path(path)
-    try:
-        variables = _read_headers(path)
-    except OSError as error:
-        raise SceneFormatError(f"{path}: the file cannot be read ({error.strerror or error}).") from error
-    except (struct.error, zlib.error) as error:
-        raise _damaged(path) from error
+    variables = _headers_of(path)
     if key not in variables:
         raise SceneFormatError(
             f"{path}: expected a variable named '{key}', found: {one_line(', '.join(sorted(variables))) or 'none'}."
@@ -70,6 +65,18 @@ def read_mat(path: Any, key: str, expected_shape: Optional[Tuple[int, ...]] = No
     return array
 
 
+def list_mat(path: Any) -> Dict[str, Tuple[int, ...]]:
+    """The shapes of the real numeric arrays in a MATLAB level 5 file, by name; no number is read.
+
+    Raises: SceneFormatError when the file cannot be read, is empty, cut short, a web page, or of another format.
+    """
+    return {
+        name: header.shape
+        for name, header in _headers_of(Path(path)).items()
+        if header.class_code in _NUMERIC_CLASSES and not header.is_complex
+    }
+
+
 class _ArrayHeader(NamedTuple):
     """The header of an array. `data_bytes` must not exceed `capacity`, the most bytes that its element can hold."""
 
@@ -80,6 +87,16 @@ class _ArrayHeader(NamedTuple):
     data_type: int
     data_bytes: int
     capacity: int
+
+
+def _headers_of(path: Path) -> Dict[str, _ArrayHeader]:
+    """`_read_headers`. Raises: SceneFormatError where the file cannot be read or is damaged."""
+    try:
+        return _read_headers(path)
+    except OSError as error:
+        raise SceneFormatError(f"{path}: the file cannot be read ({error.strerror or error}).") from error
+    except (struct.error, zlib.error) as error:
+        raise _damaged(path) from error
 
 
 def _read_headers(path: Path) -> Dict[str, _ArrayHeader]:

@@ -33,7 +33,7 @@ class DownloadError(SharedDataError):
 
 
 class SplitError(SharedDataError):
-    """A class has too few labelled pixels for the split that was asked for."""
+    """A class has too few labelled pixels for a split, or the files of a split cannot be used."""
 
 
 class SealedError(SharedDataError):

@@ -29,7 +29,7 @@ _DTYPE = "uint8"  # as which values are hashed
 class MapFile(NamedTuple):
     """A label map: its number of pixels, the names of files that may hold it, the first of which is the usual one.
 
-    sha256: of the usual file. content_sha256: of the values as uint8, as `scenes.content` says; either verifies it.
+    content_sha256: of the values as uint8, as `scenes.content` says; it identifies the map. sha256: of the usual file.
     """
 
     pixels: int

@@ -7,12 +7,13 @@ from apdclnn.decisions import PROTOCOLS, protocol_table
 from apdclnn.method import METHOD
 from shared_data.cli.paper import Paper
 from shared_data.cli.paper import main as run_paper
+from shared_data.splits.shared_protocols import protocols_of
 
 PAPER = Paper(
     title="APDCLNN (Hu et al., IEEE TGRS 2022), reconstructed: reproduce, predict, bench.",
     experiments=experiments.names,
     describe=experiments.describe,
-    protocols=tuple(PROTOCOLS),
+    protocols=protocols_of(PROTOCOLS),
     protocol_table=protocol_table,
     readme=experiments.CONFIGS.parent / "README.md",
     method=METHOD,

@@ -6,16 +6,17 @@ No code was ever released, so nothing can be reproduced under `released`.
 from typing import Any, Dict, NamedTuple
 
 from shared_data.configuration.choices import choice_table
-from shared_data.configuration.overrides import check_name
+from shared_data.splits.shared_protocols import decisions_key
 
 
 class Decisions(NamedTuple):
     """The named choices of one protocol.
 
-    split: how the pixels are drawn, a `share_of_every_class` or the `disjoint` split of all papers. validation: pixels
-    that choose the weights. fitted: pixels on whose spectra scaling and principal components are fitted, `scene` or
-    `train`; those of the Gabor responses as well. normalisation: of the cube. weights_kept: which epoch's.
-    learning_rate: over the epochs.
+    split: how the pixels are drawn, a `share_of_every_class`, or the caller's under the protocols `shared` by all
+        methods. validation: pixels that choose the weights.
+    fitted: pixels on whose spectra scaling and principal components are fitted, `scene` or `train`; those of the Gabor
+        responses as well. normalisation: of the cube.
+    weights_kept: which epoch's. learning_rate: over the epochs.
     """
 
     split: str
@@ -37,9 +38,9 @@ PROTOCOLS: Dict[str, Decisions] = {
         weights_kept="lowest_validation_loss",
         learning_rate="constant",
     ),
-    # as the text, on pixels far from those that train, and preprocessing fitted on training pixels only
-    "disjoint": Decisions(
-        split="disjoint",
+    # as the text, under every protocol that all methods share, and preprocessing fitted on training pixels only
+    "leak-free": Decisions(
+        split="shared",
         validation="of_the_split",
         fitted="train",
         normalisation="min_max_then_whitened_components",
@@ -51,8 +52,7 @@ PROTOCOLS: Dict[str, Decisions] = {
 
 def decide(protocol: str) -> Decisions:
     """The decisions of a protocol. Raises: UnknownNameError listing what there is."""
-    check_name("protocol", protocol, PROTOCOLS)
-    return PROTOCOLS[protocol]
+    return PROTOCOLS[decisions_key(protocol, PROTOCOLS)]
 
 
 def as_dict(decisions: Decisions) -> Dict[str, Any]:

@@ -18,7 +18,7 @@ from shared_data.runs.method import Draw, Method
 from shared_data.runs.model_file import ModelFile
 from shared_data.runs.request import Configuration, Request, configuration_of
 from shared_data.scenes.loading import LoadedScene, SceneImage, load_scene
-from shared_data.splits.disjoint import common_split, near
+from shared_data.splits.disjoint import near
 
 
 def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, LoadedScene]:
@@ -35,8 +35,6 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
 
 def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
     """The split of a seed under the protocol. Raises: SplitError."""
-    if configuration.decisions.split == "disjoint":
-        return Draw(common_split(loaded, seed))
     settings = configuration.settings["split"]
     split = draw_split(
         loaded.ground_truth, settings["ratio"], settings["minimum"], settings["validation"], seed,

@@ -7,12 +7,13 @@ from da_imrn.decisions import PROTOCOLS, protocol_table
 from da_imrn.method import METHOD
 from shared_data.cli.paper import Paper
 from shared_data.cli.paper import main as run_paper
+from shared_data.splits.shared_protocols import protocols_of
 
 PAPER = Paper(
     title="DA-IMRN (Zou et al., Remote Sensing 2022): reproduce, predict, bench.",
     experiments=experiments.names,
     describe=experiments.describe,
-    protocols=tuple(PROTOCOLS),
+    protocols=protocols_of(PROTOCOLS),
     protocol_table=protocol_table,
     readme=experiments.CONFIGS.parent / "README.md",
     method=METHOD,

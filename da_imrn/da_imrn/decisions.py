@@ -3,7 +3,7 @@
 from typing import Any, Dict, NamedTuple
 
 from shared_data.configuration.choices import choice_table
-from shared_data.configuration.overrides import check_name
+from shared_data.splits.shared_protocols import decisions_key
 
 
 class Decisions(NamedTuple):
@@ -18,7 +18,8 @@ class Decisions(NamedTuple):
     monitored: the validation accuracy that selects, over `all_positions` of a patch or the `labelled` ones.
     tested: test pixels, those of the release's `grid` or of the whole `scene`.
     aa_beside_recall: a second AA in the record as `aa_released`, `n_plus_one`, or `none`.
-    split: how the pixels are drawn, as `blocks` or as the `disjoint` split of all papers. normalisation: of the cube.
+    split: how the pixels are drawn, as `blocks`, or the caller's under the protocols `shared` by all methods.
+    normalisation: of the cube.
     weights_kept: which epoch's. learning_rate: over the epochs.
     """
 
@@ -74,7 +75,7 @@ PROTOCOLS: Dict[str, Decisions] = {
         aa_beside_recall="n_plus_one",
     ),
     # as the text, on test pixels far from training pixels; no windows are drawn, and no labels held out in them
-    "disjoint": Decisions(
+    "leak-free": Decisions(
         partition="drawn",
         ratios="none",
         draws=0,
@@ -84,15 +85,14 @@ PROTOCOLS: Dict[str, Decisions] = {
         monitored="labelled",
         tested="scene",
         aa_beside_recall="none",
-        split="disjoint",
+        split="shared",
     ),
 }
 
 
 def decide(protocol: str) -> Decisions:
     """The decisions of a protocol. Raises: UnknownNameError listing what there is."""
-    check_name("protocol", protocol, PROTOCOLS)
-    return PROTOCOLS[protocol]
+    return PROTOCOLS[decisions_key(protocol, PROTOCOLS)]
 
 
 def as_dict(decisions: Decisions) -> Dict[str, Any]:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from da_imrn.decisions import decide
-from da_imrn.disjoint_partition import partition_of_split
 from da_imrn.network import Structure, build_network
 from da_imrn.partition import Partition, Rule, find_partition, with_acceptance
 from da_imrn.predata import predata_files, read_predata
@@ -14,7 +13,6 @@ from shared_data.configuration.overrides import experiment_names, load_config
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
 from shared_data.scenes.loading import LoadedScene
-from shared_data.splits.disjoint import common_split
 
 _HERE = Path(__file__).resolve().parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"  # installed, or a checkout
@@ -98,8 +96,6 @@ def partition_for(
     """
     rule, most_draws, nearest = partition_rule(config, protocol)
     decisions = decide(protocol)
-    if decisions.split == "disjoint":
-        return partition_of_split(common_split(loaded, seed), loaded.ground_truth, rule)
     if predata is not None:
         return with_acceptance(read_predata(predata.files, loaded, predata.patch), rule)
     if decisions.partition == "shipped" and _is_unchanged(config):

@@ -9,6 +9,7 @@ from da_imrn.decisions import as_dict, decide
 from da_imrn.device import device_name, peak_memory_mb, select_device
 from da_imrn.keras_stack import FRAMEWORK, FRAMEWORK_VERSION
 from da_imrn.labels import labels_of, split_of
+from da_imrn.partition_of_split import partition_of_split
 from da_imrn.predata import evidence_of
 from da_imrn.predict import load, preprocess
 from da_imrn.prediction import seen_by_tiles
@@ -19,6 +20,7 @@ from shared_data.runs.method import Draw, Method
 from shared_data.runs.model_file import ModelFile
 from shared_data.runs.request import Configuration, Request, configuration_of
 from shared_data.scenes.loading import LoadedScene, SceneImage, load_scene
+from shared_data.splits.draws import Split
 
 
 def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, LoadedScene]:
@@ -40,13 +42,22 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
 
 
 def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
-    """The pixels of a seed under the protocol; the plan is their partition into windows.
+    """The pixels of a seed under a protocol of the paper; the plan is their partition into windows.
 
     Raises: SplitError, SettingsError.
     """
     settings = configuration.settings
     with settings_of(configuration.experiment):
         partition = experiments.partition_for(settings, configuration.protocol, loaded, seed, configuration.given)
+    return Draw(split_of(partition, settings["partition"]["patch"], configuration.decisions.tested), partition)
+
+
+def draw_of_split(split: Split, loaded: LoadedScene, configuration: Configuration) -> Draw:
+    """The same for the pixels of a split that all methods share. Raises: SettingsError for sides that do not fit."""
+    settings = configuration.settings
+    rule, _, _ = experiments.partition_rule(settings, configuration.protocol)
+    with settings_of(configuration.experiment):
+        partition = partition_of_split(split, loaded.ground_truth, rule)
     return Draw(split_of(partition, settings["partition"]["patch"], configuration.decisions.tested), partition)
 
 
@@ -84,4 +95,5 @@ METHOD = Method(
     environment=describe_environment,
     peak_gpu_mb=peak_gpu_mb,
     labels=labels_of,
+    draw_of_split=draw_of_split,
 )

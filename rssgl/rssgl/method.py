@@ -11,19 +11,14 @@ from rssgl.train import fit
 from shared_data.runs.method import Draw, Method
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import LoadedScene
-from shared_data.splits.disjoint import common_split
 
 
 def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
     """The release's draw, which is the same in every run: its seed is the configuration's, not the run's.
 
-    Under `disjoint`, the split that all papers share, from the run's seed.
     Raises: SplitError where a class has too few pixels.
     """
-    decisions, settings = configuration.decisions, configuration.settings["split"]
-    if decisions.split == "disjoint":
-        return Draw(common_split(loaded, seed))
-    share = decisions.validation_share
+    settings, share = configuration.settings["split"], configuration.decisions.validation_share
     return Draw(draw_release_split(loaded, settings["ratio"], settings["minimum"], settings["seed"], share))
 
 

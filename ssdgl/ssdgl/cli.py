@@ -5,6 +5,7 @@ from typing import List, Optional
 from shared_data.cli.paper import Paper
 from shared_data.cli.paper import main as run_paper
 from shared_data.configuration.overrides import describe, experiment_names
+from shared_data.splits.shared_protocols import protocols_of
 from simplecv.errors import SimpleCVError
 from ssdgl import config
 from ssdgl.bench import SUBJECT
@@ -15,7 +16,7 @@ PAPER = Paper(
     title="SSDGL (Zhu et al., IEEE Transactions on Cybernetics 2021): reproduce, predict, bench.",
     experiments=lambda: experiment_names(config.CONFIGS),
     describe=lambda name: describe(config.CONFIGS, name),
-    protocols=tuple(PROTOCOLS),
+    protocols=protocols_of(PROTOCOLS),
     protocol_table=protocol_table,
     readme=config.CONFIGS.parent / "README.md",
     method=METHOD,

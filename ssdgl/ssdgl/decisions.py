@@ -9,6 +9,7 @@ from typing import Any, Dict
 
 from shared_data.configuration.choices import choice_table
 from shared_data.configuration.overrides import check_name
+from shared_data.splits.shared_protocols import decisions_key
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Decisions:
     weights_kept: which step's weights are reported; always the `last` (the release selects nothing).
     accuracy_shown: pixels whose accuracy is shown while training.
     normalisation: pixels whose spectra give the band means and deviations, `scene` or `train`; labels play no part.
-    split: `release`, the class-wise random draw of the official code, or the `disjoint` one of all papers.
+    split: `release`, the class-wise random draw of the official code, or the caller's under the protocols `shared` by
+        all methods.
     """
 
     loss: str
@@ -47,8 +49,8 @@ _PAPER = Decisions("sampled", "train", "none", "sampled train")
 _PAPER_HOUSTON = Decisions("sampled_with_reconstruction", "train", "none", "sampled train")
 
 
-def _disjoint(decisions: Decisions) -> Decisions:
-    return replace(decisions, normalisation="train", split="disjoint")
+def _leak_free(decisions: Decisions) -> Decisions:
+    return replace(decisions, normalisation="train", split="shared")
 
 
 PROTOCOLS: Dict[str, Dict[str, Decisions]] = {
@@ -59,22 +61,22 @@ PROTOCOLS: Dict[str, Dict[str, Decisions]] = {
         "houston": _RELEASED_HOUSTON,
     },
     "paper": {"v2022": _PAPER, "v2022-fewshot": _PAPER, "v2021": _PAPER, "houston": _PAPER_HOUSTON},
-    # as the text, on pixels far from those that train; the network still sees the spectra of the whole scene
-    "disjoint": {
-        "v2022": _disjoint(_PAPER),
-        "v2022-fewshot": _disjoint(_PAPER),
-        "v2021": _disjoint(_PAPER),
+    # as the text, under every protocol that all methods share; the network still sees the spectra of the whole scene
+    "leak-free": {
+        "v2022": _leak_free(_PAPER),
+        "v2022-fewshot": _leak_free(_PAPER),
+        "v2021": _leak_free(_PAPER),
         # without the reconstruction, whose target is every pixel of the scene
-        "houston": _disjoint(_PAPER),
+        "houston": _leak_free(_PAPER),
     },
 }
 
 
 def decide(protocol: str, variant: str) -> Decisions:
     """The decisions of a protocol for a network variant. Raises: UnknownNameError listing what there is."""
-    check_name("protocol", protocol, PROTOCOLS)
-    check_name("variant", variant, PROTOCOLS[protocol])
-    return PROTOCOLS[protocol][variant]
+    decided = PROTOCOLS[decisions_key(protocol, PROTOCOLS)]
+    check_name("variant", variant, decided)
+    return decided[variant]
 
 
 def as_dict(decisions: Decisions) -> Dict[str, Any]:

@@ -5,7 +5,6 @@ import numpy as np
 from shared_data.runs.method import Draw, Method
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import LoadedScene
-from shared_data.splits.disjoint import common_split
 from shared_data.splits.draws import draw_per_class, training_counts
 from ssdgl.config import PAPER, resolve, scene_of
 from ssdgl.predict import load
@@ -15,12 +14,10 @@ from ssdgl.train import fit
 
 
 def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
-    """The release's class-wise draw from the run's seed, or the split all papers share.
+    """The release's class-wise draw from the run's seed.
 
     Raises: SplitError where a class has too few pixels.
     """
-    if configuration.decisions.split == "disjoint":
-        return Draw(common_split(loaded, seed))
     settings = configuration.settings["split"]
     counts = training_counts(loaded.ground_truth, settings["ratio"], settings["minimum"], loaded.scene.class_names)
     return Draw(draw_per_class(loaded.ground_truth, counts, seed))

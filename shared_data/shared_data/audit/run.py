@@ -15,6 +15,7 @@ from shared_data.records.audit_file import check_fits, settings_sha256
 from shared_data.records.record import read_record
 from shared_data.runs.directory import take_lock
 from shared_data.runs.method import Draw, Method, Run, seal
+from shared_data.runs.pixels import draw_pixels, resolve, training_image
 from shared_data.runs.request import Configuration, Request, run_directory_of
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.draws import Split, index_hash
@@ -53,11 +54,18 @@ def audit_run(method: Method, request: Request, kept_record: Optional[Path] = No
 
 
 def _check_same_run(record: Dict[str, Any], path: Path, paper: str, request: Request) -> None:
-    audited = {"paper": paper, "experiment": request.experiment, "protocol": request.protocol, "seed": request.seed}
+    audited = {
+        "paper": paper,
+        "experiment": request.experiment,
+        "protocol": request.protocol,
+        "seed": request.seed,
+        "fold": request.fold,
+    }
     for name, value in audited.items():
-        if record[name] != value:
+        if record.get(name) != value:
             raise RecordError(
-                "%s is the record of another run: its %s is %s, the audited one %s." % (path, name, record[name], value)
+                "%s is the record of another run: its %s is %s, the audited one %s."
+                % (path, name, record.get(name), value)
             )
 
 
@@ -82,8 +90,8 @@ class _Trials:
         self._method, self._request, self._scratch = method, request, scratch
         self._configuration: Configuration
         self.loaded: LoadedScene
-        self._configuration, self.loaded = method.resolve(request)
-        self.draw: Draw = method.draw(self.loaded, self._configuration, request.seed)
+        self._configuration, self.loaded = resolve(method, request)
+        self.draw: Draw = draw_pixels(method, self.loaded, self._configuration, request.seed)
         self._count = 0
 
     def facts(self) -> Dict[str, Any]:
@@ -94,7 +102,7 @@ class _Trials:
         }
         data = {file.name: file.identity for file in self.loaded.files}
         settings = self._configuration.settings
-        facts["audit_settings_sha256"] = settings_sha256(settings, request.protocol, request.seed, data)
+        facts["audit_settings_sha256"] = settings_sha256(settings, request.protocol, request.seed, data, request.fold)
         return facts
 
     def train(self, cube: np.ndarray, ground_truth: np.ndarray, _split: Split) -> Trained:
@@ -102,7 +110,8 @@ class _Trials:
         self._count += 1
         run = Run(self._scratch / ("training-%d" % self._count), self._request.device, self._scratch / "shared")
         labels, _ = seal(self._method, self._configuration, self.draw, ground_truth)
-        image, quiet = SceneImage(self.loaded.scene, cube), io.StringIO()
+        altered = self.loaded._replace(cube=cube)
+        image, quiet = training_image(altered, self._configuration, self.draw.split), io.StringIO()
         with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
             fitted = self._method.fit(image, labels, self._configuration, self._request.seed, run)
         if fitted is None:

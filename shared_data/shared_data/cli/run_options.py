@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any, Dict
 
-from shared_data.cli.arguments import positive_number, seed_number
+from shared_data.cli.arguments import fold_number, positive_number, seed_number
 from shared_data.configuration.overrides import split_overrides
 from shared_data.runs.request import Request
+from shared_data.splits.shared_protocols import protocol_of_files
 
 OPTIONS: Dict[str, Dict[str, Any]] = {
     "--seed": {"type": seed_number, "help": "default: %(default)d"},
@@ -18,6 +19,11 @@ OPTIONS: Dict[str, Dict[str, Any]] = {
     "--iters": {"type": positive_number, "help": "stop after this many iterations (marks the run as modified)"},
     "--force": {"action": "store_true", "help": "forget what the run directory holds and start over"},
     "--predata": {"help": "folder with the partitions the authors shipped; protocol released"},
+    "--fold": {"type": fold_number, "help": "of a cross-validation, one fold alone (default: every fold)"},
+    "--split": {
+        "metavar": "FILE[,FILE]",
+        "help": "an own split: a .npz, or label maps of training and test (.mat, .npy, .tif); protocol own",
+    },
     "--set": {
         "dest": "overrides",
         "action": "append",
@@ -39,11 +45,15 @@ def add_options(parser: argparse.ArgumentParser, *names: str, **defaults: Any) -
 
 
 def request_of(arguments: argparse.Namespace, experiment: str, protocol: str, seed: int) -> Request:
-    """The request of a command's options; those it does not have keep their defaults."""
+    """The request of a command's options; those it does not have keep their defaults.
+
+    Raises: SettingsError where protocol and split file do not go together.
+    """
     given = vars(arguments)
+    files = tuple(part for part in (given.get("split") or "").split(",") if part)
     return Request(
         experiment=experiment,
-        protocol=protocol,
+        protocol=protocol_of_files(protocol, files),
         seed=seed,
         data=given["data"],
         unverified=given["unverified"],
@@ -54,4 +64,6 @@ def request_of(arguments: argparse.Namespace, experiment: str, protocol: str, se
         force=given.get("force", False),
         tile=given.get("tile", 0),
         predata=given.get("predata"),
+        fold=given.get("fold"),
+        split=files,
     )

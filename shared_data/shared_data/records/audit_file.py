@@ -9,7 +9,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any, Dict, Mapping, Union
+from typing import Any, Dict, Mapping, Optional, Union
 
 from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
@@ -84,11 +84,14 @@ def with_audit(record: Dict[str, Any], folder: Any) -> Dict[str, Any]:
     return dict(record, audit=facts) if facts else record
 
 
-def settings_sha256(config: Dict[str, Any], protocol: str, seed: int, data: Mapping[str, str]) -> str:
+def settings_sha256(
+    config: Dict[str, Any], protocol: str, seed: int, data: Mapping[str, str], fold: Optional[int] = None
+) -> str:
     """Hash of everything that determines a run's result except the section `train`. data: the scene files' hashes by
     name."""
     settings = {name: section for name, section in config.items() if name != "train"}
-    text = json.dumps([settings, protocol, seed, dict(data)], sort_keys=True)
+    parts = [settings, protocol, seed, dict(data)] + ([] if fold is None else [fold])
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
@@ -101,7 +104,9 @@ def check_fits(record: Dict[str, Any], entries: Mapping[str, Value], place: Any)
                 "%s is of another split: its %s pixels have sha256 %s, the audited ones %s; audit the split of "
                 "this run." % (place, name, part["sha256"][:12], str(audited)[:12])
             )
-    found = settings_sha256(record["config"], record["protocol"], record["seed"], data_identities(record))
+    found = settings_sha256(
+        record["config"], record["protocol"], record["seed"], data_identities(record), record.get("fold")
+    )
     if entries.get(_SETTINGS) not in (None, found):
         raise RecordError("%s has other settings than the audited run; audit it with its own." % place)
 

@@ -16,6 +16,7 @@ from shared_data.records.conflicts import Listener, conflict_of, differences, mi
 
 SCHEMA_VERSION = 1
 _LARGEST_RECORD = 50 * 10**6  # bytes; a real one is about 100 kB
+_FOLD = re.compile(r"fold-\d+\Z")  # folder of one fold of a cross-validation
 
 
 def _anchored(schema: Dict[str, Any]) -> Dict[str, Any]:
@@ -74,8 +75,12 @@ def read_record(path: Any) -> Dict[str, Any]:
 
 
 def find_record_paths(folder: Any) -> List[Path]:
-    """Paths of all records below a folder: run.json of finished runs and the collected seed-<n>.json; sorted."""
-    return sorted(set(Path(folder).glob("**/run.json")) | set(Path(folder).glob("**/seed-*.json")))
+    """Paths of all records below a folder: run.json of finished runs and the collected seed-<n>.json; sorted.
+
+    Those of single folds are left out; the pooled record of their repeat counts.
+    """
+    runs = (path for path in Path(folder).glob("**/run.json") if not _FOLD.match(path.parent.name))
+    return sorted(set(runs) | set(Path(folder).glob("**/seed-*.json")))
 
 
 def find_record_files(*folders: Any, on_conflict: Listener = warn) -> Iterator[Tuple[Path, Dict[str, Any]]]:
@@ -123,6 +128,11 @@ def collect(run_directory: Any, records_folder: Any, replace: bool = False) -> P
             "%s has no run.json, so the run is not finished. Start it again to resume it." % run_directory
         )
     record = read_record(source)
+    if "fold" in record:
+        raise RecordError(
+            "%s holds one fold of a cross-validation; keep the record of its repeat, in %s."
+            % (source, source.parents[1])
+        )
     target = (
         Path(records_folder)
         / record["paper"]

@@ -100,10 +100,19 @@ class Fitted(ABC):
 
 
 class Draw(NamedTuple):
-    """The pixels of a run. plan: further random choices of the method, such as windows; only the method reads it."""
+    """The pixels of a run.
+
+    plan: further random choices of the method, such as windows; only the method reads it. facts: about the split, for
+    the record.
+    """
 
     split: Split
     plan: Any = None
+    facts: Dict[str, Any] = {}
+
+
+def _draw_of_split(split: Split, _loaded: LoadedScene, _configuration: Configuration) -> Draw:
+    return Draw(split)
 
 
 def _labels_of_split(draw: Draw, ground_truth: np.ndarray) -> Labels:
@@ -116,7 +125,9 @@ class Method(NamedTuple):
     resolve(request, labelled): the request's configuration and scene; whether a scene must have labels. Raises:
         UnknownNameError, SettingsError, what `load_scene` raises.
     scene_of(experiment): slug of an experiment's scene; any other name is returned as it is. Raises: UnknownNameError.
-    draw(loaded, configuration, seed): the pixels under the protocol. Raises: SplitError, SettingsError.
+    draw(loaded, configuration, seed): the pixels under one of the paper's own protocols. Raises: SplitError,
+        SettingsError.
+    draw_of_split(split, loaded, configuration): the same for pixels that the caller gives, under a shared protocol.
     preprocess(image, labels, configuration, seed): the model without weights; its arrays hold the fitted preprocessing.
         labels: None for a scene without. Raises: SettingsError where it needs them, or sizes do not fit.
     fit(image, labels, configuration, seed, run, steps): trains from the newest checkpoint in the run's folder; None
@@ -144,6 +155,7 @@ class Method(NamedTuple):
     environment: Callable[[str], Dict[str, Any]]
     peak_gpu_mb: Callable[[str], Optional[float]] = lambda _device: None
     labels: Callable[[Draw, np.ndarray], Any] = _labels_of_split
+    draw_of_split: Callable[[Split, LoadedScene, Configuration], Draw] = _draw_of_split
 
 
 def seal(method: Method, configuration: Configuration, draw: Draw, ground_truth: np.ndarray) -> Tuple[Any, SealedTruth]:

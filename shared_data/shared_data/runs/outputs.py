@@ -8,7 +8,9 @@ import numpy as np
 
 from shared_data.errors import RunDirectoryError
 from shared_data.evaluation import maps
+from shared_data.evaluation.distances import count_distances
 from shared_data.evaluation.metrics import evaluate
+from shared_data.evaluation.unit_counts import count_units
 from shared_data.files.atomic import atomic_path
 from shared_data.records.audit_file import with_audit
 from shared_data.records.map_codec import maps_of
@@ -17,6 +19,7 @@ from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
 from shared_data.runs.history import History
 from shared_data.runs.model_file import ModelFile, prediction_folder
+from shared_data.runs.pixels import untrained_of
 from shared_data.runs.request import Outcome, Request
 from shared_data.scenes.loading import LoadedScene
 from shared_data.splits.draws import Split, describe, save_split
@@ -36,6 +39,7 @@ class Results(NamedTuple):
     environment: Dict[str, Any]
     times: Dict[str, float]
     memory: Dict[str, Optional[float]]
+    context: Dict[str, Any]  # of `shared_data.runs.pixels`
     extra_metrics: Dict[str, float] = {}
     audit: Dict[str, Any] = {}  # facts about the split or the run that are no metrics: numbers, booleans, short texts
 
@@ -121,7 +125,8 @@ def finish_run(
     weights: hashes of those after the `last` step and of those `used` for the prediction. modified: configuration keys
     that differ from the packaged ones; truncated: whether fewer iterations or epochs are allowed than there.
     """
-    title = "%s · %s · %s · seed %d" % (paper.upper(), loaded.scene.title, request.protocol, request.seed)
+    fold = "" if request.fold is None else " · fold %d" % request.fold
+    title = "%s · %s · %s · seed %d%s" % (paper.upper(), loaded.scene.title, request.protocol, request.seed, fold)
     split = results.split
     known = run.circumstances()  # the revision at the process's start; the checkout may have changed since
     write_prediction(run.path, results.prediction, loaded, split, title)
@@ -154,6 +159,10 @@ def finish_run(
         ],
         "data_verified": loaded.verified,
         "truth_opened": results.openings,
+        "context": results.context,
+        "untrained": untrained_of(loaded.ground_truth, split),
+        "units": count_units(loaded.ground_truth, results.prediction, split.test, request.fold or 0),
+        "distances": count_distances(loaded.ground_truth, results.prediction, split.train, split.test),
         "config": config,
         "decisions": results.decisions,
         "environment": results.environment,
@@ -166,6 +175,8 @@ def finish_run(
         "maps": maps_of(results.prediction, split, loaded.ground_truth),
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+    if request.fold is not None:
+        record["fold"] = request.fold
     if results.audit:
         record["audit"] = results.audit
     record = with_audit(record, run.path)

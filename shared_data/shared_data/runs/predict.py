@@ -6,6 +6,7 @@ from typing import Optional
 from shared_data.runs.method import Method
 from shared_data.runs.model_file import ModelFile, announce, check_bands
 from shared_data.runs.outputs import write_classified
+from shared_data.runs.pixels import draw_pixels, resolve
 from shared_data.runs.request import Outcome, Request
 from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.draws import Split
@@ -47,9 +48,9 @@ class _Bare:
     def model(self) -> ModelFile:
         """Raises: what `Method.resolve`, `draw` and `preprocess` raise."""
         method, seed = self._method, self._request.seed
-        configuration, self.loaded = method.resolve(self._request, labelled=False)
+        configuration, self.loaded = resolve(method, self._request, labelled=False)
         labels = None
         if self.loaded.is_labelled:
-            draw = method.draw(self.loaded, configuration, seed)
+            draw = draw_pixels(method, self.loaded, configuration, seed)
             self.split, labels = draw.split, method.labels(draw, self.loaded.ground_truth)
         return method.preprocess(self.loaded.image, labels, configuration, seed)

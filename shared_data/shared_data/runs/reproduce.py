@@ -15,9 +15,11 @@ from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
 from shared_data.runs.method import Fitted, Method, Report, Run, seal
 from shared_data.runs.outputs import Results, finish_run
+from shared_data.runs.pixels import context_of, draw_pixels, resolve, training_image
 from shared_data.runs.request import Configuration, Outcome, Request, run_directory_of
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.labels import SealedTruth
+from shared_data.splits.shared_protocols import check_fold
 
 # keys that end a training, where a configuration has them
 _LIMITS = ("train.num_iters", "train.epochs")
@@ -25,12 +27,13 @@ _LIMITS = ("train.num_iters", "train.epochs")
 
 def settings_of(configuration: Configuration, seed: int, loaded: LoadedScene) -> Dict[str, Any]:
     """The values that determine a run's result; a run directory is resumed only with equal ones."""
-    return {
+    settings: Dict[str, Any] = {
         "config": configuration.settings,
         "protocol": configuration.protocol,
         "seed": seed,
         "data": {file.name: file.identity for file in loaded.files},
     }
+    return settings if configuration.fold is None else dict(settings, fold=configuration.fold)
 
 
 def modifications(config: Dict[str, Any], packaged: Dict[str, Any]) -> Tuple[str, ...]:
@@ -57,17 +60,19 @@ def _dotted(values: Dict[str, Any], above: str = "") -> Dict[str, Any]:
 
 
 def reproduce(method: Method, request: Request) -> Outcome:
-    """Run, or resume, or report a finished run. The record is None where a signal stopped it.
+    """Run, or resume, or report a finished run; of a cross-validation the request's fold. The record is None where a
+    signal stopped it.
 
     Where the request asks for the settings alone, nothing is read from the run's directory or written to it.
 
     Raises: RunDirectoryError where the directory is taken, holds another run or cannot be written; what the method
     raises.
     """
-    configuration, loaded = method.resolve(request)
+    configuration, loaded = resolve(method, request)
     folder, settings = run_directory_of(method.slug, request), settings_of(configuration, request.seed, loaded)
     if request.settings_alone:
         return Outcome(folder, None, settings)
+    check_fold(request.protocol, request.fold)
     with RunDirectory(folder, settings, request.force) as directory:
         finished = directory.record()
         if finished is not None:
@@ -87,7 +92,7 @@ def _train_and_evaluate(
     method: Method, request: Request, configuration: Configuration, loaded: LoadedScene, directory: RunDirectory
 ) -> Any:
     """The record; None where a signal stopped the training."""
-    draw = method.draw(loaded, configuration, request.seed)
+    draw = draw_pixels(method, loaded, configuration, request.seed)
     labels, truth = seal(method, configuration, draw, loaded.ground_truth)
     surroundings = method.environment(request.device)
 
@@ -95,21 +100,25 @@ def _train_and_evaluate(
         directory.begin({"environment": surroundings, "revision": environment.revision()})
 
     run = Run(directory.path, request.device, request.out / method.slug, begin)
-    fitted = method.fit(loaded.image, labels, configuration, request.seed, run)
+    image = training_image(loaded, configuration, draw.split)
+    fitted = method.fit(image, labels, configuration, request.seed, run)
     if fitted is None:
         return None
     assert fitted.report is not None  # `fit` always sets it
     checkpoints = directory.path / "checkpoints"
     checkpoints.mkdir(exist_ok=True)
     fitted.save(checkpoints / ("selected" + fitted.SUFFIX))
+    del image  # where it is a copy, its memory is needed
     evaluated = _evaluate(loaded.image, truth, fitted, fitted.report)
     results = Results(
         split=draw.split,
         decisions=configuration.described,
         environment=surroundings,
+        context=context_of(method, configuration, draw.split, loaded.ground_truth.shape),
         memory={"peak_rss_mb": environment.peak_memory_mb(), "peak_gpu_mb": method.peak_gpu_mb(request.device)},
         **evaluated,
     )
+    results = results._replace(audit=dict(draw.facts, **results.audit))
     weights = {"last": weights_sha256(fitted.report.last_weights), "used": weights_sha256(fitted.weights())}
     changed = modifications(configuration.settings, configuration.packaged)
     truncated = is_truncated(configuration.settings, configuration.packaged)

@@ -20,6 +20,8 @@ class Request(NamedTuple):
     tile: int = 0  # side in pixels of the tiles in which a scene is predicted; 0 is the whole scene at once
     settings_alone: bool = False  # only return the settings that determine the result; run nothing
     predata: Optional[str] = None  # folder with the partitions that a paper's authors shipped
+    fold: Optional[int] = None  # of a cross-validation
+    split: Tuple[str, ...] = ()  # file or files with the pixels of an own split
 
 
 class Configuration(NamedTuple):
@@ -30,6 +32,7 @@ class Configuration(NamedTuple):
         record.
     discloses: whether training itself reads labels of test pixels under this protocol.
     given: further resolved values of the paper; only the paper reads it.
+    fold: of a cross-validation. from_files: the pixels, where the protocol reads them from files; set by the caller.
     """
 
     experiment: str
@@ -41,6 +44,8 @@ class Configuration(NamedTuple):
     described: Dict[str, Any]
     discloses: bool = False
     given: Any = None
+    fold: Optional[int] = None
+    from_files: Any = None
 
 
 def configuration_of(
@@ -57,7 +62,7 @@ def configuration_of(
         settings["train"]["num_iters"] = request.iterations
     return Configuration(
         request.experiment, request.protocol, settings["scene"], settings, packaged, decisions, described, discloses,
-        given,
+        given, request.fold,
     )  # fmt: skip
 
 
@@ -73,5 +78,6 @@ class Outcome(NamedTuple):
 
 
 def run_directory_of(paper: str, request: Request) -> Path:
-    """results/<paper>/<experiment>/<protocol>/seed-<n>."""
-    return request.out / paper / request.experiment / request.protocol / ("seed-%d" % request.seed)
+    """results/<paper>/<experiment>/<protocol>/seed-<n>, and in it fold-<k> for one fold of a cross-validation."""
+    folder = request.out / paper / request.experiment / request.protocol / ("seed-%d" % request.seed)
+    return folder if request.fold is None else folder / ("fold-%d" % request.fold)

@@ -5,7 +5,7 @@ Here the units of the draw are connected fields of one class, dealt to folds. Ev
 a fold is tested, pixels that train or validate lie farther than a distance from all of its pixels.
 """
 
-from typing import List, NamedTuple, Sequence
+from typing import List, NamedTuple
 
 import numpy as np
 from scipy import ndimage

@@ -1,12 +1,12 @@
-"""The split of all papers as windows: the same pixels, their labels and no others."""
+"""A split of all methods as windows: the same pixels, their labels and no others."""
 
 import numpy as np
 import pytest
 
 from da_imrn import experiments
-from da_imrn.disjoint_partition import partition_of_split
 from da_imrn.labels import split_of
 from da_imrn.partition import window_pixels
+from da_imrn.partition_of_split import partition_of_split
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.disjoint import common_split
 from shared_data.splits.draws import index_hash

@@ -1,6 +1,6 @@
-"""The split that all papers share, converted to windows, on which DA-IMRN trains under `disjoint`.
+"""A split that all methods share, converted to windows, on which DA-IMRN trains under the shared protocols.
 
-The shared split consists of pixels, but the network trains on patches inside windows. Here the windows are those cells
+Such a split consists of pixels, but the network trains on patches inside windows. Here the windows are those cells
 of a grid over the scene that hold a pixel of the split. They contain only the split's labels, so none are held out
 inside ("op").
 """
@@ -26,7 +26,7 @@ def partition_of_split(split: Split, ground_truth: np.ndarray, rule: Rule) -> Pa
     val_corners, val_labels = _windows(val, rule.window)
     return Partition(
         corners, labels, np.zeros_like(labels), val_corners, val_labels, train, np.zeros_like(train), val, test,
-        accepted=True, facts={"partition": "disjoint"},
+        accepted=True, facts={"partition": "of the shared split"},
     )  # fmt: skip
 
 

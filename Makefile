@@ -47,13 +47,17 @@ MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
 
 # Text that a user gives reaches recipes as environment variables, "$$OUT", in which blanks, quotes and $ are only text.
-TEXTS := OUT SET DATA RUN REPORT PROFILE IMAGE PREDATA
+TEXTS := OUT SET DATA RUN REPORT PROFILE IMAGE PREDATA SPLIT
 $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 # options of a run, from the variables a user may set
 RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
 	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION)
+BASELINE_OPTIONS = --out "$$OUT" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) \
+	$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
+# of commands whose default is not the Makefile's
+GIVEN_PROTOCOL = $(if $(filter command environment,$(word 1,$(origin PROTOCOL))),--protocol $(PROTOCOL))
 DATA_OPTION = $(if $(DATA),--data "$$DATA")
 PREDATA_OPTION = $(if $(PREDATA),--predata "$$PREDATA")
 SET_OPTION = $(if $(SET),--set "$$SET")
@@ -75,6 +79,7 @@ help: ## show this list
 	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\","
 	@echo "  VARIANT (modern; era: the stack of the paper's time), MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
 	@echo "  PREDATA (da-imrn, PROTOCOL=released: folder of the partitions that the authors shipped)"
+	@echo "  METHOD (of reference and baselines: svm, rf, lr, 1nn, svm-5x5, rf-5x5, lr-5x5, 1nn-5x5, 1nn-position; default: all)"
 	@echo "Variables of matrix: PAPERS, SCENES, EXPERIMENTS, PROTOCOLS, SEEDS (lists), JOBS (at once), CORES (each), DRY=1, STALE=redo,"
 	@echo "  PROFILE (local, slurm, kubernetes, or a folder), RUNNER (venv, docker, podman, apptainer)"
 
@@ -82,7 +87,8 @@ help: ## show this list
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
 ## docker-<paper> ## build its image, VARIANT=modern|era|cpu|cpu-era, TOOL=docker|podman|buildah, e.g. docker-a2s2k VARIANT=cpu
 ## docker-run-<paper>-<configuration> ## reproduce in the container, e.g. docker-run-a2s2k-pavia (GPUS=all for the GPUs)
-## reference-<scene> ## an SVM and the nearest neighbour on spectra, under the disjoint split
+## reference-<scene> ## nine classifiers without a network under a protocol that all methods share (default: spatial-cv); METHOD="svm rf": some
+## baselines-<paper>-<configuration> ## the same classifiers on the pixels of one of the paper's own protocols, e.g. baselines-ssdgl-pavia
 ## compare-<scene> ## every method under the disjoint split: accuracies, and McNemar's test two at a time
 ## audit-<paper> ## do test labels or test spectra reach training? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL
 ## bench-<paper> ## time a training step against the literal network
@@ -129,8 +135,7 @@ present-%: env-shared FORCE_TARGET
 
 reference-%: env-shared FORCE_TARGET
 	@$(if $(DATA)$(HSI_DATA),,$(SHARED) fetch --missing $*)
-	@$(SHARED) reference $* --out "$$OUT" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) \
-		$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
+	@$(SHARED) reference $* $(GIVEN_PROTOCOL) $(BASELINE_OPTIONS) $(if $(FOLD),--fold $(FOLD)) $(if $(SPLIT),--split "$$SPLIT")
 
 compare-%: env-shared FORCE_TARGET
 	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $*
@@ -138,21 +143,32 @@ compare-%: env-shared FORCE_TARGET
 data-%: env-shared
 	$(SHARED) fetch $*
 
-reproduce-%: FORCE_TARGET
-	@paper=$$(echo '$*' | sed -E 's/^(da-imrn|[a-z0-9]+)-.*$$/\1/'); \
+# <verb>-<paper>-<configuration>, as another target of one paper
+of_paper = paper=$$(echo '$*' | sed -E 's/^(da-imrn|[a-z0-9]+)-.*$$/\1/'); \
 	case " $(PAPERS) " in *" $$paper "*) ;; *) \
-		echo "error: '$@': there is no paper '$$paper'; there are: $(PAPERS). Write reproduce-<paper>-<configuration>." >&2; exit 2;; \
-	esac; $(MAKE) --no-print-directory run-$$paper CONFIGURATION="$$(echo '$*' | sed -E "s/^$$paper-//")"
+		echo "error: '$@': there is no paper '$$paper'; there are: $(PAPERS). Write $(1)-<paper>-<configuration>." >&2; exit 2;; \
+	esac; $(MAKE) --no-print-directory $(2)-$$paper CONFIGURATION="$$(echo '$*' | sed -E "s/^$$paper-//")"
+
+reproduce-%: FORCE_TARGET
+	@$(call of_paper,reproduce,run)
+
+baselines-%: FORCE_TARGET
+	@$(call of_paper,baselines,fit-baselines)
 
 run-%: env-%-$(STACK) FORCE_TARGET
 	@$(call fetch_first,$*,$(CONFIGURATION))
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) $(RUN_OPTIONS)
 
+fit-baselines-%: env-%-$(STACK) FORCE_TARGET
+	@$(call fetch_first,$*,$(CONFIGURATION))
+	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) baselines $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) \
+		--protocol $(PROTOCOL) $(PREDATA_OPTION) $(BASELINE_OPTIONS)
+
 audit-%: env-%-$(STACK) FORCE_TARGET
 	@$(call fetch_first,$*,$(SCENE))
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) audit $(or $(SCENE),synthetic)$(if $(MODEL),-$(MODEL)) --out "$$OUT" \
 		$(if $(filter file,$(origin DEVICE)),,--device $(DEVICE)) \
-		$(if $(filter command environment,$(word 1,$(origin PROTOCOL))),--protocol $(PROTOCOL)) $(if $(SEED),--seed $(SEED)) \
+		$(GIVEN_PROTOCOL) $(if $(SEED),--seed $(SEED)) \
 		$(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
 		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION)
 

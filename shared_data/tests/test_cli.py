@@ -11,7 +11,8 @@ from toy_method import METHOD
 
 from shared_data.audit import Audit, Finding
 from shared_data.cli import paper as paper_cli
-from shared_data.cli.paper import STOPPED, Paper
+from shared_data.cli.console import STOPPED
+from shared_data.cli.paper import Paper
 from shared_data.cli.shared import main
 from shared_data.records.record import write_record
 from shared_data.runs.request import Outcome, run_directory_of

@@ -83,8 +83,11 @@ def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
     for target in ("reproduce-ssdgl-synthetic", "run-da-imrn", "audit-rssgl", "matrix"):
         (call,) = checkout.make(target, out, given, data)
         assert [option(call, name) for name in ("--out", "--set", "--data")] == [text] * 3
-    (call,) = checkout.make("reference-pavia", out, data)
-    assert [option(call, name) for name in ("--out", "--data")] == [text] * 2
+    for target in ("reference-pavia", "baselines-ssdgl-synthetic"):
+        (call,) = checkout.make(target, out, data)
+        assert [option(call, name) for name in ("--out", "--data")] == [text] * 2
+    (call,) = checkout.make("reference-pavia", data, "SPLIT=" + text)
+    assert option(call, "--split") == text
     (call,) = checkout.make("record", "RUN=" + text)
     assert call[-1] == text
     *runs, compared = checkout.make("demo", out, "PAPERS=ssdgl")
@@ -145,6 +148,8 @@ def test_a_run_fetches_its_scene_first(checkout, no_folders):
     assert first == fetched and second[2:5] == ["ssdgl", "audit", "indianpines"]
     first, second = checkout.make("reference-indianpines")
     assert first == fetched and second[3:5] == ["reference", "indianpines"]
+    first, second = checkout.make("baselines-ssdgl-indianpines-v2021")
+    assert first == fetched and second[2:5] == ["ssdgl", "baselines", "indianpines-v2021"]
 
 
 def test_nothing_is_fetched_where_folders_are_named_or_nothing_can_be(checkout, no_folders, monkeypatch):
@@ -181,6 +186,18 @@ def test_names_of_configurations_keep_their_hyphens(checkout):
         assert call[2:5] == [package, "reproduce", name]
     (call,) = checkout.make("reproduce-a2s2k-my-plot", "MODEL=ssrn")
     assert call[4] == "my-plot-ssrn"
+
+
+def test_baselines_on_a_papers_pixels_and_on_shared_ones(checkout):
+    (call,) = checkout.make("baselines-da-imrn-my-plot", "PROTOCOL=released", "METHOD=svm 1nn-position", "SEEDS=1 2")
+    assert call[2:5] == ["da_imrn", "baselines", "my-plot"] and option(call, "--protocol") == "released"
+    assert call[call.index("--seeds") :][:6] == ["--seeds", "1", "2", "--method", "svm", "1nn-position"]
+    (call,) = checkout.make("baselines-ssdgl-my-plot")
+    assert option(call, "--protocol") == "paper" and "--method" not in call
+    (call,) = checkout.make("reference-pavia", "DATA=here")
+    assert "--protocol" not in call  # the command's own default, not that of the papers
+    (call,) = checkout.make("reference-pavia", "DATA=here", "PROTOCOL=disjoint", "FOLD=2")
+    assert option(call, "--protocol") == "disjoint" and option(call, "--fold") == "2"
 
 
 @pytest.mark.parametrize(

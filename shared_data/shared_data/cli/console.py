@@ -2,10 +2,11 @@
 
 import os
 import sys
-from typing import Callable, Tuple, Type
+from typing import Any, Callable, Dict, Tuple, Type
 
 from shared_data.errors import SharedDataError
 
+STOPPED = 143  # exit code of a run that a signal stopped after saving its state
 INTERRUPTED = 130  # the exit code that a shell reports after Ctrl-C
 
 
@@ -31,3 +32,13 @@ def print_text(text: str) -> None:
     """Print; characters that the output's encoding lacks (ASCII in the C locale of Python 3.6) become '?'."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))
+
+
+def print_metrics(record: Dict[str, Any]) -> None:
+    """OA, AA and kappa of a record as one line."""
+    metrics = record["metrics"]
+    print(
+        "%s %s, protocol %s, seed %d: OA %.2f %%, AA %.2f %%, kappa %.4f (%d test pixels)"
+        % (record["paper"], record["experiment"], record["protocol"], record["seed"], 100 * metrics["oa"],
+           100 * metrics["aa"], metrics["kappa"], record["split"]["test"]["size"])
+    )  # fmt: skip

@@ -12,22 +12,24 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 from shared_data.audit import as_text as audit_as_text
 from shared_data.audit.run import audit_run
 from shared_data.cli.arguments import positive_number, tile_side
-from shared_data.cli.console import print_text, run_command
+from shared_data.cli.baselines import add_method_option, run_baselines
+from shared_data.cli.console import STOPPED, print_metrics, print_text, run_command
 from shared_data.cli.run_options import add_options, request_of
 from shared_data.comparison.diff import as_text, compare
 from shared_data.comparison.published import load_published
 from shared_data.configuration.overrides import check_name
 from shared_data.errors import SettingsError, SharedDataError
 from shared_data.report.tables import Table, report_tables
+from shared_data.runs.cross_validation import reproduce_all
 from shared_data.runs.method import Method
 from shared_data.runs.predict import predict
 from shared_data.runs.reproduce import reproduce
 from shared_data.runs.request import Request
 from shared_data.scenes import catalogue
+from shared_data.splits.shared_protocols import MAIN, folds_of, is_shared
 
 AUDITED_STEPS = 40  # of a training in an audit
 EVERY = "every one"  # protocol
-STOPPED = 143  # exit code of a run that a signal stopped after saving its state
 
 
 class Paper(NamedTuple):
@@ -58,7 +60,7 @@ def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
     parser.add_argument("experiment", help="configuration, usually a scene: %s" % ", ".join(paper.experiments()))
     parser.add_argument("--protocol", default="paper", help="%s (default: %%(default)s)" % ", ".join(paper.protocols))
     predata = ("--predata",) if paper.predata else ()
-    names = ("--seed", "--data", "--unverified", "--device", "--out", *predata, "--set")
+    names = ("--seed", "--fold", "--split", "--data", "--unverified", "--device", "--out", *predata, "--set")
     add_options(parser, *names, seed=paper.default_seed)
 
 
@@ -98,6 +100,18 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     # on a GPU two trainings from one seed may differ by the order of additions alone
     audit.set_defaults(handler=_audit, protocol=EVERY, device="cpu")
 
+    baselines = commands.add_parser(
+        "baselines", help="run classifiers without a network on the pixels of one of the paper's own protocols"
+    )
+    baselines.add_argument("experiment", help="configuration, as for reproduce")
+    own = ", ".join(_own_protocols(paper))
+    baselines.add_argument("--protocol", default="paper", help="whose pixels: %s (default: %%(default)s)" % own)
+    add_method_option(baselines)
+    predata = ("--predata",) if paper.predata else ()
+    names = ("--seed", "--seeds", "--data", "--unverified", "--out", "--force", *predata)
+    add_options(baselines, *names, seed=paper.default_seed)
+    baselines.set_defaults(handler=_baselines)
+
     bench = commands.add_parser("bench", help="time a training step against the literal network")
     paper.add_bench_options(bench)
     bench.set_defaults(handler=lambda paper, arguments: paper.bench(arguments))
@@ -121,24 +135,16 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
 def _request(arguments: argparse.Namespace, paper: Paper, seed: int, scenes_too: bool = False) -> Request:
     if not (scenes_too and arguments.experiment in catalogue.scenes()):
         check_name("configuration", arguments.experiment, paper.experiments())
-    check_name("protocol", arguments.protocol, paper.protocols)
-    return request_of(arguments, arguments.experiment, arguments.protocol, seed)
-
-
-def print_metrics(record: Dict[str, Any]) -> None:
-    """OA, AA and kappa of a record as one line."""
-    metrics = record["metrics"]
-    print(
-        "%s %s, protocol %s, seed %d: OA %.2f %%, AA %.2f %%, kappa %.4f (%d test pixels)"
-        % (record["paper"], record["experiment"], record["protocol"], record["seed"], 100 * metrics["oa"],
-           100 * metrics["aa"], metrics["kappa"], record["split"]["test"]["size"])
-    )  # fmt: skip
+    request = request_of(arguments, arguments.experiment, arguments.protocol, seed)
+    if not is_shared(request.protocol):
+        check_name("protocol", arguments.protocol, paper.protocols)
+    return request
 
 
 def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
     records = []
     for seed in arguments.seeds or [arguments.seed]:
-        outcome = reproduce(paper.method, _request(arguments, paper, seed))
+        outcome = reproduce_all(paper.method, _request(arguments, paper, seed))
         if outcome.record is None:
             print("stopped; the same command resumes the run in %s" % outcome.directory, file=sys.stderr)
             return STOPPED
@@ -163,14 +169,32 @@ def _predict(paper: Paper, arguments: argparse.Namespace) -> int:
 def _audit(paper: Paper, arguments: argparse.Namespace) -> int:
     if arguments.record and arguments.protocol == EVERY:
         raise SettingsError("a kept record is of one protocol; name it with --protocol.")
-    for protocol in paper.protocols if arguments.protocol == EVERY else [arguments.protocol]:
+    every = [*_own_protocols(paper), MAIN]
+    for protocol in every if arguments.protocol == EVERY else [arguments.protocol]:
         arguments.protocol = protocol
         request = _request(arguments, paper, arguments.seed)
+        if request.fold is None and folds_of(request.protocol):
+            request = request._replace(fold=0)
         print("%s %s, protocol %s, seed %d, %d steps"
               % (paper.slug, request.experiment, protocol, request.seed, arguments.iters), flush=True)  # fmt: skip
         found = audit_run(paper.method, request, arguments.record)
         print_text(audit_as_text(found) + "\n")
     return 0
+
+
+def _baselines(paper: Paper, arguments: argparse.Namespace) -> int:
+    check_name("configuration", arguments.experiment, paper.experiments())
+    if is_shared(arguments.protocol):
+        raise SettingsError(
+            "the pixels of %s are the same for all methods; run the baselines on them with make reference-<scene>."
+            % arguments.protocol
+        )
+    check_name("protocol", arguments.protocol, _own_protocols(paper))
+    return run_baselines(arguments, arguments.experiment, arguments.protocol, paper.method)
+
+
+def _own_protocols(paper: Paper) -> List[str]:
+    return [protocol for protocol in paper.protocols if not is_shared(protocol)]
 
 
 def _settings(paper: Paper, arguments: argparse.Namespace) -> int:

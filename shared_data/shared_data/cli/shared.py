@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import List, Optional
 
 from shared_data.cli.arguments import seed_number, whole_number
+from shared_data.cli.baselines import add_method_option, run_baselines
 from shared_data.cli.console import print_text, run_command
-from shared_data.cli.paper import STOPPED, print_metrics
-from shared_data.cli.run_options import add_options, request_of
+from shared_data.cli.run_options import add_options
 from shared_data.comparison import diff as comparison
 from shared_data.comparison.methods import disjoint_table, pairs_table
 from shared_data.comparison.published import load_published
@@ -16,10 +16,10 @@ from shared_data.configuration.overrides import check_name
 from shared_data.errors import SceneNotFoundError, SharedDataError
 from shared_data.records.record import collect, find_records
 from shared_data.report.tables import report_tables
-from shared_data.runs.reproduce import reproduce
 from shared_data.scenes.catalogue import get_scene, scenes
 from shared_data.scenes.loading import CONTENT, FILE, data_folders, load_scene, verify_scene
 from shared_data.splits.disjoint import DisjointRule, draw_disjoint, manifest, write_manifest
+from shared_data.splits.shared_protocols import SHARED
 
 
 def _share(text: str) -> float:
@@ -149,21 +149,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _reference(arguments: argparse.Namespace) -> int:
-    from shared_data.comparison.baselines import METHODS  # scikit-learn: not loaded for other commands
-
-    chosen = arguments.method or list(METHODS)
-    for slug in chosen:
-        check_name("baseline", slug, METHODS)
-    for seed in arguments.seeds or [arguments.seed]:
-        request = request_of(arguments, arguments.scene, "disjoint", seed)._replace(device="cpu")
-        for slug in chosen:
-            outcome = reproduce(METHODS[slug], request)
-            if outcome.record is None:
-                print("stopped; the same command starts the run in %s over" % outcome.directory, file=sys.stderr)
-                return STOPPED
-            print_metrics(outcome.record)
-            print("  %s" % (outcome.directory / "run.json"))
-    return 0
+    return run_baselines(arguments, arguments.scene, arguments.protocol)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -225,10 +211,13 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("--scene", required=True, help="scene slug")
     compare.set_defaults(handler=_compare)
 
-    reference = commands.add_parser("reference", help="run an SVM and the nearest neighbour under the disjoint split")
+    reference = commands.add_parser("reference", help="run classifiers without a network under a shared protocol")
     reference.add_argument("scene", help="scene slug")
-    reference.add_argument("--method", nargs="+", help="svm, 1nn (default: both)")
-    add_options(reference, "--seed", "--seeds", "--data", "--unverified", "--out", "--force", seed=1)
+    shared = ", ".join(SHARED)
+    reference.add_argument("--protocol", default="spatial-cv", help="%s (default: %%(default)s)" % shared)
+    add_method_option(reference)
+    names = ("--seed", "--seeds", "--fold", "--split", "--data", "--unverified", "--out", "--force")
+    add_options(reference, *names, seed=1)
     reference.set_defaults(handler=_reference)
 
     record = commands.add_parser("record", help="keep a finished run's record")

@@ -34,10 +34,8 @@ def fake_indian_pines(folder):
 class BadInput:
     """Errors for wrong input, and the output for right input; for the fixture `paper`."""
 
-    @pytest.mark.slow
-    def test_reproduce_prints_accuracies_maps_and_the_comparison(self, paper, tmp_path, capsys):
-        assert paper.main(reproduce(tmp_path, *paper.short)) == 0
-        out = capsys.readouterr().out
+    def test_reproduce_prints_accuracies_maps_and_the_comparison(self, paper, finished):
+        out = finished.printed
         assert "%s synthetic, protocol paper, seed %d: OA" % (paper.slug, paper.default_seed) in out
         assert "errors.png" in out and "synthetic scene" in out
 
@@ -97,10 +95,9 @@ class BadInput:
         with RunDirectory(folder, {}):
             fails(paper, capsys, reproduce(tmp_path, *paper.short), str(folder), "in use by process %d" % os.getpid())
 
-    @pytest.mark.slow
-    def test_a_directory_with_another_run(self, paper, tmp_path, capsys):
-        assert paper.main(reproduce(tmp_path, *paper.short)) == 0
-        fails(paper, capsys, reproduce(tmp_path, "--iters", "3"), "config.%s was" % paper.short_override, "FORCE=1")
+    def test_a_directory_with_another_run(self, paper, finished, capsys):
+        words = reproduce(finished.out, "--iters", "3")
+        fails(paper, capsys, words, "config.%s was" % paper.short_override, "FORCE=1")
 
     def test_unwritable_output_folder(self, paper, tmp_path, capsys):
         (tmp_path / "file").write_text("not a folder")

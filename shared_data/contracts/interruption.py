@@ -121,11 +121,9 @@ class Interruption:
         note("signals at random moments, resumed", paper.slug, MOMENTS, "same metrics, weights and map (%s)" % told)
 
     @pytest.mark.slow
-    def test_a_finished_run_is_reported_and_not_run_again(self, paper, tmp_path, capsys):
-        words = ["reproduce", "synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
-        assert paper.main(words) == 0
-        record = run_folder(paper, tmp_path) / "run.json"
+    def test_a_finished_run_is_reported_and_not_run_again(self, paper, finished, capsys):
+        record = run_folder(paper, finished.out) / "run.json"
         written = record.stat().st_mtime_ns
-        assert paper.main(words) == 0
+        assert paper.main(["reproduce", *finished.words]) == 0
         assert record.stat().st_mtime_ns == written
         assert "is finished already" in capsys.readouterr().out

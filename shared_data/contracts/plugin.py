@@ -1,9 +1,11 @@
 """The contracts' pytest plugin, named in pytest.ini: fixtures, and rewriting of assertions in the contracts."""
 
+import contextlib
+import io
 import pkgutil
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 import numpy as np
 import pytest
@@ -18,6 +20,30 @@ pytest.register_assert_rewrite(*("contracts." + module.name for module in pkguti
 
 SIDE, BANDS, CLASSES = 40, 64, 4
 _PALETTE = ("#c702a1", "#a6fe1c", "#0a5e6f", "#ffb000")
+
+
+class FinishedRun(NamedTuple):
+    """A run of two steps on the synthetic scene: what was asked for on the command line, its results folder, and what
+    it printed."""
+
+    words: Tuple[str, ...]
+    out: Path
+    printed: str
+
+
+_FINISHED: Dict[str, FinishedRun] = {}
+
+
+@pytest.fixture
+def finished(paper, tmp_path_factory):
+    """The paper's `FinishedRun`, made once for all tests of the session: they copy what they change."""
+    if paper.slug not in _FINISHED:
+        out = tmp_path_factory.mktemp("finished")
+        words = ("synthetic", "--protocol", "paper", "--device", "cpu", "--out", str(out), *paper.short)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            assert paper.main(["reproduce", *words]) == 0
+        _FINISHED[paper.slug] = FinishedRun(words, out, printed.getvalue())
+    return _FINISHED[paper.slug]
 
 
 class Plots(NamedTuple):

@@ -14,10 +14,8 @@ from shared_data.splits.draws import index_hash, load_split
 class Smoke:
     """Two steps on the synthetic scene, in this process; for the fixture `paper`."""
 
-    def test_two_steps_leave_a_record_that_says_what_was_done(self, paper, tmp_path):
-        words = ["reproduce", "synthetic", "--device", "cpu", "--out", str(tmp_path), *paper.short]
-        assert paper.main(words) == 0
-        folder = run_folder(paper, tmp_path)
+    def test_two_steps_leave_a_record_that_says_what_was_done(self, paper, finished):
+        folder = run_folder(paper, finished.out)
         record = read_record(folder / "run.json")
         named = (paper.slug, "synthetic", "paper", paper.default_seed, "finished")
         assert tuple(record[key] for key in ("paper", "scene", "protocol", "seed", "status")) == named

@@ -6,6 +6,7 @@ None of them may run code or write outside the output folder; each must give a o
 import io
 import os
 import pickle
+import shutil
 import tarfile
 import zipfile
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from contracts.faults import FAULTS, note
+from contracts.interruption import run_folder
 
 _TORCH_MAGIC, _TORCH_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # the first two values of PyTorch's older format
 _CHECKPOINTS = (".pth", ".npz", ".hdf5")
@@ -97,13 +99,6 @@ class UntrustedFiles:
         folder.mkdir()
         return hostile_contents(folder / "owned"), folder / "owned"
 
-    @pytest.fixture
-    def finished(self, paper, tmp_path):
-        """(words of the command line, folder) of a short run that has ended."""
-        words = ["synthetic", "--protocol", "paper", "--device", "cpu", "--out", str(tmp_path / "out"), *paper.short]
-        assert paper.main(["reproduce"] + words) == 0
-        return words, tmp_path / "out" / paper.slug / "synthetic" / "paper" / ("seed-%d" % paper.default_seed)
-
     def test_no_file_of_weights_runs_code_or_is_half_believed(self, paper, hostile, tmp_path, capsys):
         contents, place = hostile
         path = place.parent / "weights"
@@ -118,9 +113,11 @@ class UntrustedFiles:
         note("hostile files of weights", paper.slug, len(kinds), "one sentence; no code ran")
 
     @pytest.mark.slow
-    def test_no_run_is_resumed_or_audited_on_files_of_a_stranger(self, paper, hostile, finished, capsys):
+    def test_no_run_is_resumed_or_audited_on_files_of_a_stranger(self, paper, hostile, finished, tmp_path, capsys):
         contents, place = hostile
-        words, folder = finished
+        copy = tmp_path / "out"
+        shutil.copytree(str(finished.out), str(copy))
+        words, folder = [*finished.words, "--out", str(copy)], run_folder(paper, copy)
         prediction = folder / "prediction.npy"
         header = b"v\0{'descr': '|u1', 'fortran_order': False, 'shape': (999999, 999999)}"
         forged = b"\x93NUMPY\x01\x00" + header.ljust(120)

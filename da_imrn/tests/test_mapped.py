@@ -18,6 +18,7 @@ def trained(request, loaded, folder):
     return [losses, *fitted.report.last_weights.values(), fitted.predict(loaded.image), given_for_pixels]
 
 
+@pytest.mark.stack_independent  # numpy reads the patches
 @pytest.mark.slow
 def test_training_and_prediction(request_for, tmp_path):
     request, loaded = request_for(), load_scene("synthetic")

@@ -97,6 +97,7 @@ def test_a_partition_is_read_as_it_was_drawn(predata, loaded, number, inside):
     assert not ((found.train_map > 0) & (found.op_map > 0)).any() and found.op_map.any()
 
 
+@pytest.mark.stack_independent
 @pytest.mark.slow
 def test_a_run_on_it_says_so(predata, loaded, request_for, tmp_path):
     folder, drawn = predata

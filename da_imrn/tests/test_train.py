@@ -9,7 +9,7 @@ import pytest
 from da_imrn_helpers import LEAN, given
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
 
-from da_imrn import train
+from da_imrn import experiments, train
 from da_imrn.evaluation import average_accuracy_plus_one
 from da_imrn.method import METHOD
 from da_imrn.partition import window_pixels
@@ -80,14 +80,18 @@ def test_the_sets_are_disjoint_and_the_released_test_ends_with_the_grid(request_
         assert outside.any() == (protocol == "paper")
 
 
-def test_the_protocols_differ_as_their_decisions_say(request_for, tmp_path):
+def test_the_protocols_differ_as_their_decisions_say(request_for):
     pointwise = ("network.spatial_block=pointwise",)
     paper, released = (given(request_for(protocol=protocol, overrides=pointwise)) for protocol in PROTOCOLS)
     assert paper.draw.plan.accepted
-    of_paper = paper.fit(tmp_path / "paper", 1).network.count_params()
-    assert of_paper > released.fit(tmp_path / "released", 1).network.count_params()  # three kernels against the 1×1×1
+    of_paper, of_release = (
+        experiments.network_of(one.configuration.settings, one.configuration.protocol, 64, 9).count_params()
+        for one in (paper, released)
+    )
+    assert of_paper > of_release  # three kernels against the 1×1×1
 
 
+@pytest.mark.slow
 def test_the_learning_rate_falls_in_steps(request_for, tmp_path):
     overrides = ("train.epochs=5", "optimizer.drop_every=2", "train.patience=9")
     fitted = given(request_for(overrides=overrides)).fit(tmp_path)
@@ -95,6 +99,8 @@ def test_the_learning_rate_falls_in_steps(request_for, tmp_path):
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5])
 
 
+@pytest.mark.stack_independent
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol, monitored", [("paper", 1), ("released", 0)])
 def test_which_epoch_gives_the_weights(request_for, tmp_path, monkeypatch, protocol, monitored):
     """The best by the accuracy the protocol looks at, the first of equals; a patience of 2 ends it two epochs later."""
@@ -116,6 +122,8 @@ def test_which_epoch_gives_the_weights(request_for, tmp_path, monkeypatch, proto
     assert "no better validation accuracy in 2 epochs" in log and "the weights of epoch %d are used" % best in log
 
 
+@pytest.mark.stack_independent  # in both stacks: TestInterruption and test_optimizer.py
+@pytest.mark.slow
 def test_a_run_taken_up_at_every_epoch_ends_with_the_same_numbers(request_for, tmp_path, monkeypatch):
     one = given(request_for(overrides=("train.epochs=4", "optimizer.drop_every=2")))
     unbroken = one.fit(tmp_path / "whole")
@@ -134,6 +142,8 @@ def test_a_run_taken_up_at_every_epoch_ends_with_the_same_numbers(request_for, t
     assert unbroken.report.selection == part.report.selection
 
 
+@pytest.mark.stack_independent
+@pytest.mark.slow
 def test_a_run_stopped_within_an_epoch_resumes_from_the_last_one(request_for, tmp_path, monkeypatch):
     one = given(request_for(overrides=FEW))
     unbroken = one.fit(tmp_path / "whole")
@@ -151,16 +161,19 @@ def test_a_run_stopped_within_an_epoch_resumes_from_the_last_one(request_for, tm
     assert np.array_equal(flat(unbroken.report.last_weights), flat(part.report.last_weights))
 
 
+@pytest.mark.stack_independent
 def test_fewer_steps_than_the_configuration_says(request_for, tmp_path):
     fitted = given(request_for()).fit(tmp_path, 2)
     assert [entry["step"] for entry in fitted.report.history.entries] == [2]
 
 
+@pytest.mark.stack_independent  # in both stacks: TestFileSystems
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_the_run_resumes(request_for, monkeypatch):
     def full(*_arguments, **_options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    request = request_for(overrides=FEW)
+    request = request_for(overrides=("train.epochs=1",))
     with monkeypatch.context() as broken:
         broken.setattr(np, "savez", full)
         with pytest.raises(RunDirectoryError, match="seed-1 cannot be written: No space left on device"):
@@ -168,6 +181,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_resumes(request_for, monkeypatc
     assert reproduce(METHOD, request).record["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_network_is_refused(request_for, tmp_path):
     given(request_for(overrides=FEW)).fit(tmp_path)
     with pytest.raises(CheckpointError, match="does not fit this run"):
@@ -181,6 +195,8 @@ def test_wrong_sizes_write_nothing(request_for, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.stack_independent  # in both stacks: TestInterruption
+@pytest.mark.slow
 def test_same_seed_same_weights_and_another_seed_another_partition(request_for, tmp_path):
     weights, splits = [], []
     for number, seed in enumerate((1, 1, 2)):
@@ -191,6 +207,7 @@ def test_same_seed_same_weights_and_another_seed_another_partition(request_for, 
     assert not np.array_equal(splits[0].train, splits[2].train)
 
 
+@pytest.mark.slow
 def test_what_is_saved_and_loaded_predicts_the_same(request_for, tmp_path):
     one = given(request_for())
     fitted = one.fit(tmp_path / "run", 3)
@@ -205,17 +222,16 @@ def test_what_is_saved_and_loaded_predicts_the_same(request_for, tmp_path):
     with pytest.raises(SettingsError, match="a patch of 4 × 4 pixels is larger than the scene"):
         loaded.predict(image._replace(cube=image.cube[:3]))
 
-
-def test_weights_alone_need_a_model(request_for, tmp_path):
-    one = given(request_for())
-    fitted = one.fit(tmp_path / "run", 1)
+    # weights alone need a model
     write_weights(tmp_path / "bare.hdf5", fitted.network)
     with pytest.raises(CheckpointError, match=r"bare\.hdf5 holds weights alone, without a configuration; give a file"):
         METHOD.load(tmp_path / "bare.hdf5", "cpu")
     loaded = METHOD.load(tmp_path / "bare.hdf5", "cpu", lambda: fitted.model)
-    assert np.array_equal(loaded.predict(one.loaded.image), fitted.predict(one.loaded.image))
+    assert np.array_equal(loaded.predict(image), fitted.predict(image))
 
 
+@pytest.mark.stack_independent  # in both stacks: TestSavedModels
+@pytest.mark.slow
 def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     request = request_for(overrides=FEW)
     outcome = reproduce(METHOD, request)
@@ -224,6 +240,8 @@ def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     assert np.array_equal(*stored)
 
 
+@pytest.mark.stack_independent
+@pytest.mark.slow
 def test_op_metrics_are_those_of_the_labels_held_out_in_the_kept_patches(request_for, tmp_path):
     """Patch by patch, from the truth that is opened after training."""
     one = given(request_for())

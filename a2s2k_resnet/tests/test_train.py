@@ -111,6 +111,7 @@ def test_the_learning_rate_is_the_same_in_every_epoch(request_for, tmp_path):
         assert state["optimizer"]["param_groups"][0]["lr"] == 1e-3
 
 
+@pytest.mark.stack_independent
 @pytest.mark.parametrize("protocol, used", [("paper", "best"), ("released", "first worse")])
 def test_which_epoch_gives_the_weights(request_for, tmp_path, monkeypatch, protocol, used):
     """Losses 3, 1, 2, 2 and a patience of 2: epoch 2 is the best, epoch 3 the first worse one, epoch 4 stops."""
@@ -135,6 +136,7 @@ def test_which_epoch_gives_the_weights(request_for, tmp_path, monkeypatch, proto
     assert torch.equal(kept, flat(checkpoint.read(tmp_path / "selected.pth")["model"]))
 
 
+@pytest.mark.stack_independent
 @pytest.mark.parametrize("protocol, words", [
     ("paper", "best epoch"), ("released", "last epoch, nothing restored"),
 ])  # fmt: skip
@@ -169,6 +171,7 @@ def test_validation_losses_are_those_of_the_loaders_minibatches(request_for, tmp
     assert validated.accuracy == correct / run.split.val.size
 
 
+@pytest.mark.stack_independent  # in both stacks: TestFileSystems
 @pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_the_run_resumes(request_for, monkeypatch):
     def full(*_arguments, **_options):
@@ -182,6 +185,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_resumes(request_for, monkeypatc
     assert reproduce(METHOD, request).record["status"] == "finished"
 
 
+@pytest.mark.stack_independent  # in both stacks: TestInterruption
 @pytest.mark.parametrize("experiment", ["synthetic", "synthetic-ssrn"])
 def test_a_run_taken_up_at_every_epoch_ends_with_the_same_bits(request_for, tmp_path, monkeypatch, experiment):
     """SSRN draws dropout masks, so the generator's state is part of it."""
@@ -233,6 +237,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_older_one(request_for, tmp_
         run.fit(tmp_path)
 
 
+@pytest.mark.stack_independent  # in both stacks: TestInterruption
 def test_same_seed_same_weights_and_another_seed_another_split(request_for, tmp_path):
     first, again, other = given(request_for()), given(request_for()), given(request_for(seed=7))
     trained = [run.fit(tmp_path / name, 5) for run, name in ((first, "1"), (again, "2"), (other, "3"))]
@@ -258,6 +263,7 @@ def test_the_baselines_train(request_for, tmp_path, model):
     assert 0 <= entry["validation_oa"] <= 1
 
 
+@pytest.mark.stack_independent
 def test_a_baseline_has_a_record_of_its_own(request_for, tmp_path):
     record = reproduce(METHOD, request_for("synthetic-contextualnet", "released", iterations=2)).record
     assert record["experiment"] == "synthetic-contextualnet"
@@ -298,6 +304,7 @@ def test_a_saved_network_predicts_as_the_fitted_one(request_for, tmp_path):
     assert np.array_equal(loaded.model.trained, np.sort(np.concatenate([run.split.train, run.split.val])))
 
 
+@pytest.mark.stack_independent
 @pytest.mark.parametrize("protocol", ["released", "paper", "disjoint"])
 def test_test_labels_are_opened_once_for_the_evaluation(request_for, protocol):
     record = reproduce(METHOD, request_for(protocol=protocol, iterations=2)).record
@@ -305,6 +312,7 @@ def test_test_labels_are_opened_once_for_the_evaluation(request_for, protocol):
     assert (opening["reason"], opening["while"]) == ("final evaluation", "evaluation")
 
 
+@pytest.mark.stack_independent  # in both stacks: TestSavedModels
 def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     request = request_for(overrides=FEW)
     outcome = reproduce(METHOD, request)

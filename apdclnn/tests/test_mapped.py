@@ -49,7 +49,9 @@ def test_patches_are_fed_in_the_place_of_the_look_up(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol, tolerance", [("disjoint", 0), ("paper", 1e-3)])
+@pytest.mark.parametrize(
+    "protocol, tolerance", [("disjoint", 0), pytest.param("paper", 1e-3, marks=pytest.mark.stack_independent)]
+)
 def test_training_and_prediction(request_for, tmp_path, monkeypatch, protocol, tolerance):
     """Fitted on training pixels all bits are the same; of the whole scene the decomposition goes by chunks."""
     monkeypatch.setattr(preprocessing, "features_and_fit", gabor_features.features_and_fit)  # into folders of their own

@@ -83,6 +83,7 @@ def test_validation_is_the_loss_and_accuracy_of_all_validation_pixels(request_fo
     assert whole["validation_oa"] == pytest.approx((logits.argmax(axis=1) + 1 == truth).mean())
 
 
+@pytest.mark.stack_independent  # in both stacks: TestInterruption
 @pytest.mark.slow
 def test_a_run_taken_up_at_every_epoch_ends_with_the_same_numbers(request_for, tmp_path, monkeypatch):
     run = given(request_for(overrides=("train.epochs=3",)))
@@ -100,6 +101,7 @@ def test_a_run_taken_up_at_every_epoch_ends_with_the_same_numbers(request_for, t
     assert equal(unbroken.weights(), parts[2].weights())
 
 
+@pytest.mark.stack_independent
 @pytest.mark.slow
 def test_a_limit_of_steps_and_one_of_the_configuration_are_the_same(request_for, tmp_path):
     few = given(request_for(iterations=3)).fit(tmp_path / "few")
@@ -108,6 +110,7 @@ def test_a_limit_of_steps_and_one_of_the_configuration_are_the_same(request_for,
     assert equal(few.weights(), limited.weights())
 
 
+@pytest.mark.stack_independent  # in both stacks: TestInterruption
 @pytest.mark.slow
 def test_same_seed_same_numbers_and_another_seed_others(request_for, tmp_path):
     found = []
@@ -139,6 +142,7 @@ def test_the_whole_scene_in_batches_is_pixel_after_pixel(request_for):
     assert whole.shape == (height, width) and np.array_equal(whole.ravel()[some], predict_pixels(network, some, 3))
 
 
+@pytest.mark.stack_independent  # its files are not the framework's
 @pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_the_run_resumes(request_for, monkeypatch):
     def full(*_arguments, **_options):
@@ -178,6 +182,7 @@ def test_a_saved_method_predicts_as_the_fitted_one(request_for, tmp_path, monkey
         assert np.array_equal(fitted.predict(image), expected)
 
 
+@pytest.mark.stack_independent
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
 def test_test_labels_are_opened_once_after_training(request_for, protocol):
@@ -186,6 +191,7 @@ def test_test_labels_are_opened_once_after_training(request_for, protocol):
     assert (opening["reason"], opening["while"]) == ("final evaluation", "evaluation")
 
 
+@pytest.mark.stack_independent  # in both stacks: TestSavedModels
 @pytest.mark.slow
 def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     request = request_for(overrides=FEW)
@@ -195,6 +201,7 @@ def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     assert np.array_equal(*stored)
 
 
+@pytest.mark.stack_independent
 @pytest.mark.slow
 def test_gabor_features_are_shared_by_the_seeds_of_a_scene(request_for, tmp_path, monkeypatch):
     monkeypatch.setattr(preprocessing, "features_and_fit", features_and_fit)

@@ -16,6 +16,7 @@ def flat(weights):
     return np.concatenate([array.ravel() for array in weights.values()])
 
 
+@pytest.mark.stack_independent
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol, reaches", [("paper", False), ("released", True)])
 def test_whether_test_labels_reach_the_selection(paper, method, tmp_path, protocol, reaches):
@@ -62,6 +63,7 @@ def test_the_record_tells_of_the_selected_and_of_the_last_weights(paper, method,
     assert openings(record) == {"paper": [FINAL], "released": [selecting, FINAL]}[protocol]
 
 
+@pytest.mark.stack_independent
 def test_training_stops_when_nothing_gets_better(paper, method, tmp_path):
     request = request_for(paper, tmp_path, iterations=40, overrides=(*QUICK, "learning_rate.params.base_lr=1e-30"))
     record = reproduce(method, request).record
@@ -72,6 +74,7 @@ def test_training_stops_when_nothing_gets_better(paper, method, tmp_path):
     )
 
 
+@pytest.mark.stack_independent
 def test_a_run_that_stopped_early_and_lost_its_record_does_not_train_on(paper, method, tmp_path):
     request = request_for(paper, tmp_path, iterations=40, overrides=(*QUICK, "learning_rate.params.base_lr=1e-30"))
     outcome = reproduce(method, request)
@@ -80,12 +83,14 @@ def test_a_run_that_stopped_early_and_lost_its_record_does_not_train_on(paper, m
     assert (again["metrics"], again["history"]) == (outcome.record["metrics"], outcome.record["history"])
 
 
+@pytest.mark.stack_independent
 def test_patience_zero_never_stops_early(paper, method, tmp_path):
     overrides = ("minibatch.images=2", "selection.patience=0", "learning_rate.params.base_lr=1e-30")
     record = reproduce(method, request_for(paper, tmp_path, iterations=12, overrides=overrides)).record
     assert record["selection"]["last_step"] == 12
 
 
+@pytest.mark.stack_independent
 def test_a_last_step_inside_an_epoch_is_evaluated_too(paper, method, tmp_path):
     record = reproduce(method, request_for(paper, tmp_path, iterations=6)).record
     assert [entry["step"] for entry in record["history"]] == [4, 6]

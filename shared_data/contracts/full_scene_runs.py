@@ -161,6 +161,7 @@ class FullSceneRuns:
             assert (folder / name).stat().st_size > 0
         assert list((folder / "checkpoints").glob("events.out.tfevents*"))
 
+    @pytest.mark.stack_independent  # in both stacks: FileSystems
     @pytest.mark.slow
     def test_a_full_disk_is_one_sentence_and_the_run_resumes(self, paper, method, tmp_path, monkeypatch):
         def full(*_arguments, **_options):
@@ -173,6 +174,7 @@ class FullSceneRuns:
                 reproduce(method, request)
         assert reproduce(method, request).record["status"] == "finished"
 
+    @pytest.mark.stack_independent  # in both stacks: Interruption
     @pytest.mark.slow
     def test_same_seed_same_metrics(self, paper, method, tmp_path):
         first = reproduce(method, request_for(paper, tmp_path / "a", iterations=4)).record
@@ -228,6 +230,7 @@ class FullSceneRuns:
         ours, theirs = fitted.weights(), loaded.weights()
         assert list(ours) == list(theirs) and all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
+    @pytest.mark.stack_independent
     @pytest.mark.parametrize("labels", [True, False])
     def test_another_scene_is_standardised_as_the_scene_of_training(self, paper, method, tmp_path, monkeypatch, labels):
         request = request_for(paper, tmp_path, "disjoint")
@@ -250,6 +253,7 @@ class FullSceneRuns:
         assert (np.load(str(outcome.directory / "prediction.npy")) == classes).mean() > 0.999  # rounding
         assert (outcome.directory / "errors.png").exists() is labels
 
+    @pytest.mark.stack_independent
     def test_under_paper_the_loss_sees_labels_of_training_pixels_alone(self, paper, method, tmp_path, monkeypatch):
         request = request_for(paper, tmp_path)
         seen = minibatches(paper, monkeypatch)
@@ -258,11 +262,13 @@ class FullSceneRuns:
         assert int((y > 0).sum()) == train.size
         assert bool((y[w > 0] > 0).all())
 
+    @pytest.mark.stack_independent
     @pytest.mark.parametrize("protocol", ["paper", "disjoint"])
     def test_labels_are_opened_once_and_after_training(self, paper, method, tmp_path, protocol):
         record = reproduce(method, request_for(paper, tmp_path, protocol, iterations=2)).record
         assert openings(record) == [FINAL]
 
+    @pytest.mark.stack_independent
     def test_the_released_method_without_disclosed_labels_stops_before_anything_is_written(
         self, paper, method, tmp_path
     ):
@@ -274,6 +280,7 @@ class FullSceneRuns:
             method.fit(prepared.loaded.image, labels, prepared.configuration, 1, Run(tmp_path / "run", "cpu"))
         assert not (tmp_path / "run").exists()
 
+    @pytest.mark.stack_independent
     @pytest.mark.slow
     def test_a_run_resumed_with_another_number_of_threads_names_both(self, paper, method, tmp_path, monkeypatch):
         request = request_for(paper, tmp_path)
@@ -287,6 +294,7 @@ class FullSceneRuns:
         assert [before["environment"]["threads"] for before in record["resumed_from"]] == [known + 5]
         assert set(record["revision"]) == {"version", "git", "dirty"}
 
+    @pytest.mark.stack_independent
     def test_the_settings_file_names_what_decides_the_result(self, paper, method, tmp_path):
         reproduce(method, request_for(paper, tmp_path, iterations=2))
         settings = json.loads((tmp_path / paper.slug / "synthetic/paper/seed-2333/settings.json").read_text())

@@ -48,7 +48,8 @@ def losses_of(paper, method, experiment, protocol, tmp_path, monkeypatch):
     return [output["cls_loss"].item() for _, output in seen], [int(w.sum()) for (_, _, w), _ in seen]
 
 
-@pytest.mark.parametrize("protocol", ["released", "paper"])
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["released", pytest.param("paper", marks=pytest.mark.stack_independent)])
 def test_the_release_of_2022_trains_on_sampled_pixels_alone(
     paper, method, official_scene, tmp_path, monkeypatch, protocol
 ):
@@ -59,6 +60,7 @@ def test_the_release_of_2022_trains_on_sampled_pixels_alone(
     assert len(losses) == STEPS and set(sampled) == set(official["labelled_pixels_per_step"])
 
 
+@pytest.mark.slow
 def test_the_first_commit_trains_on_all_labelled_pixels(paper, method, official_scene, tmp_path, monkeypatch):
     official = read_golden(GOLDEN, "ssdgl_official_trace")["v2021"]
     losses, _ = losses_of(paper, method, "indianpines-v2021", "released", tmp_path, monkeypatch)

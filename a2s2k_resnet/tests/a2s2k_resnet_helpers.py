@@ -11,6 +11,7 @@ import torch
 from a2s2k_resnet.method import METHOD
 from contracts import golden
 from shared_data.runs.method import Run
+from shared_data.runs.pixels import draw_pixels, resolve
 from shared_data.runs.request import Configuration
 from shared_data.scenes.catalogue import get_scene
 from shared_data.scenes.loading import LoadedScene
@@ -50,9 +51,9 @@ class Given(NamedTuple):
 
 def given(request, scene=None):
     """What a request's training is given; `scene` in place of the request's own."""
-    configuration, loaded = METHOD.resolve(request)
+    configuration, loaded = resolve(METHOD, request)
     loaded = loaded if scene is None else scene
-    draw = METHOD.draw(loaded, configuration, request.seed)
+    draw = draw_pixels(METHOD, loaded, configuration, request.seed)
     return Given(configuration, loaded, draw.split, METHOD.labels(draw, loaded.ground_truth), request.seed)
 
 

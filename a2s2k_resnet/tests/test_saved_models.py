@@ -75,7 +75,7 @@ def test_a_file_that_does_not_fit_says_why(paper, plots, tmp_path, capsys):
     refused(["is a model of the paper ssdgl, not of a2s2k"], **with_description(paper="ssdgl"))
     refused(["its description is damaged", "bands"], **with_description(bands=-1))
     refused(
-        ["was trained under the protocol 'hope', which is unknown here; there are: released, paper, disjoint"],
+        ["was trained under the protocol 'hope', which is unknown here; there are: released, paper, spatial-cv"],
         **with_description(protocol="hope"),
     )
     config = dict(described["config"], patch={"side": 8})

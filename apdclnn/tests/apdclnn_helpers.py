@@ -6,6 +6,7 @@ from apdclnn.method import METHOD
 from apdclnn.predict import network_of
 from apdclnn.preprocessing import fitted_and_features
 from shared_data.runs.method import Run
+from shared_data.runs.pixels import draw_pixels, resolve
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import LoadedScene
 from shared_data.splits.draws import Split
@@ -44,7 +45,7 @@ class Given(NamedTuple):
 
 def given(request, scene=None):
     """What a request's training is given; `scene` in place of the request's own."""
-    configuration, loaded = METHOD.resolve(request)
+    configuration, loaded = resolve(METHOD, request)
     loaded = loaded if scene is None else scene
-    draw = METHOD.draw(loaded, configuration, request.seed)
+    draw = draw_pixels(METHOD, loaded, configuration, request.seed)
     return Given(configuration, loaded, draw.split, METHOD.labels(draw, loaded.ground_truth), request.seed)

@@ -20,6 +20,7 @@ from apdclnn.sampling import targets_of
 from shared_data.errors import CheckpointError, RunDirectoryError, SettingsError
 from shared_data.runs import npz_checkpoint
 from shared_data.runs.epoch_loop import EpochLoop
+from shared_data.runs.pixels import resolve
 from shared_data.runs.predict import predict
 from shared_data.runs.reproduce import reproduce
 
@@ -213,6 +214,6 @@ def test_gabor_features_are_shared_by_the_seeds_of_a_scene(request_for, tmp_path
 
 
 def test_a_scene_without_labels_has_no_training_pixels_to_fit_on(request_for):
-    configuration, loaded = METHOD.resolve(request_for()._replace(protocol="disjoint"))
+    configuration, loaded = resolve(METHOD, request_for()._replace(protocol="disjoint"))
     with pytest.raises(SettingsError, match="a scene without labels has none"):
         METHOD.preprocess(loaded.image, None, configuration, 1)

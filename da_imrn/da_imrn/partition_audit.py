@@ -10,7 +10,6 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from da_imrn import experiments
-from da_imrn.decisions import PROTOCOLS
 from da_imrn.partition import Partition, Rule, window_pixels
 from da_imrn.patches import grid_corners, training_patches
 from shared_data.cli.arguments import seed_number
@@ -111,7 +110,7 @@ def main(words: Optional[List[str]] = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="da_imrn.partition_audit", description=__doc__.splitlines()[0])
     parser.add_argument("experiment", help="configuration: %s" % ", ".join(experiments.names()))
-    parser.add_argument("--protocol", choices=tuple(PROTOCOLS), default="paper", help="default: paper")
+    parser.add_argument("--protocol", choices=("released", "paper"), default="paper", help="default: paper")
     parser.add_argument("--seed", type=seed_number, default=1, help="default: 1")
     parser.add_argument("--data", help="data folder(s), separated like PATH")
     parser.add_argument("--unverified", action="store_true", help="accept scene files that are not the catalogue's")

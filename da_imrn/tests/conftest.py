@@ -35,7 +35,7 @@ def paper(fresh_graph):
         verdicts={
             "released": ("clean", "clean", "clean", "overlaps"),
             "paper": ("clean", "clean", "clean", "overlaps"),
-            "disjoint": ("clean", "clean", "clean", "none"),
+            "spatial-cv": ("clean", "clean", "clean", "none"),
         },
         lean=LEAN,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from da_imrn.labels import WindowLabels
 from da_imrn.method import METHOD
 from shared_data.runs.method import Draw, Run
+from shared_data.runs.pixels import draw_pixels, resolve
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import LoadedScene
 
@@ -37,7 +38,7 @@ class Given(NamedTuple):
 
 def given(request, scene=None):
     """What a request's training is given; `scene` in place of the request's own."""
-    configuration, loaded = METHOD.resolve(request)
+    configuration, loaded = resolve(METHOD, request)
     loaded = loaded if scene is None else scene
-    draw = METHOD.draw(loaded, configuration, request.seed)
+    draw = draw_pixels(METHOD, loaded, configuration, request.seed)
     return Given(configuration, loaded, draw, METHOD.labels(draw, loaded.ground_truth), request.seed)

@@ -5,8 +5,8 @@ import pytest
 from shared_data.audit import read_audit
 from shared_data.records.record import read_record
 from shared_data.scenes.loading import load_scene
-from shared_data.splits.disjoint import common_split
 from shared_data.splits.draws import index_hash
+from shared_data.splits.shared_protocols import draw_shared
 
 ITEMS = ("labels", "selection", "preprocessing", "overlap", "split")
 
@@ -21,17 +21,18 @@ class Audit:
         assert paper.main(["audit"] + words) == 0
         out = capsys.readouterr().out
         entries = {}
-        for protocol in paper.protocols.split(", "):
+        for protocol in paper.verdicts:
             assert "%s synthetic, protocol %s, seed %d, 2 steps" % (paper.slug, protocol, paper.default_seed) in out
             folder = tmp_path / paper.slug / "synthetic" / protocol / ("seed-%d" % paper.default_seed)
+            folder = folder / "fold-0" if protocol == "spatial-cv" else folder
             entries[protocol] = read_audit(folder)
             assert entries[protocol]["audit_steps"] == 2 and "sha256" in entries[protocol]["audit_labels_evidence"]
         found = {protocol: tuple(entries[protocol]["audit_" + item] for item in ITEMS) for protocol in entries}
         assert found == {protocol: verdicts + ("clean",) for protocol, verdicts in paper.verdicts.items()}
 
-        common = common_split(load_scene("synthetic"), paper.default_seed)
-        for name, pixels in common._asdict().items():
-            assert entries["disjoint"]["audit_split_%s_sha256" % name] == index_hash(pixels)
+        fold = draw_shared(load_scene("synthetic"), "spatial-cv", paper.default_seed, 0)
+        for name, pixels in fold._asdict().items():
+            assert entries["spatial-cv"]["audit_split_%s_sha256" % name] == index_hash(pixels)
 
         assert paper.main(["reproduce"] + words) == 0
         record = read_record(tmp_path / paper.slug / "synthetic/paper" / ("seed-%d" % paper.default_seed) / "run.json")

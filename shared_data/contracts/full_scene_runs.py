@@ -21,6 +21,7 @@ from shared_data.records.record import read_record
 from shared_data.runs import predict as predicting
 from shared_data.runs.history import History
 from shared_data.runs.method import Draw, Fitted, Run
+from shared_data.runs.pixels import draw_pixels, resolve
 from shared_data.runs.predict import predict
 from shared_data.runs.reproduce import reproduce
 from shared_data.runs.request import Configuration, Request
@@ -51,8 +52,8 @@ class Prepared(NamedTuple):
 
 
 def prepare(method, request) -> Prepared:
-    configuration, loaded = method.resolve(request)
-    return Prepared(configuration, loaded, method.draw(loaded, configuration, request.seed))
+    configuration, loaded = resolve(method, request)
+    return Prepared(configuration, loaded, draw_pixels(method, loaded, configuration, request.seed))
 
 
 def labels_for(method, prepared, ground_truth=None, disclosed=None):

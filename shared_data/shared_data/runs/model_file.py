@@ -20,6 +20,7 @@ from shared_data.quoting import one_line
 from shared_data.runs.request import Configuration, Request
 from shared_data.scenes.catalogue import Scene
 from shared_data.scenes.loading import SceneImage, file_sha256
+from shared_data.splits.shared_protocols import is_shared, protocols_of
 
 FORMAT_VERSION = 1  # increase it with every change that an older reader would misinterpret
 DESCRIPTION, ARRAYS, TRAINED = "description", "arrays", "trained"  # items of a file's content
@@ -153,10 +154,10 @@ def check_paper(model: ModelFile, paper: str, path: Any) -> None:
 
 def check_protocol(model: ModelFile, known: Iterable[str], path: Any) -> None:
     """Raises: CheckpointError where the paper has no protocol of the model's name."""
-    if model.protocol not in known:
+    if not (is_shared(model.protocol) or model.protocol in known):
         raise CheckpointError(
             "%s was trained under the protocol '%s', which is unknown here; there are: %s."
-            % (path, model.protocol, ", ".join(known))
+            % (path, model.protocol, ", ".join(protocols_of(known)))
         )
 
 

@@ -54,7 +54,7 @@ SHARED: Dict[str, SharedProtocol] = {
         "a stress test: blocks of training pixels, test pixels farther than 13 from them",
     ),
 }  # fmt: skip
-MAIN = ("spatial-cv", "disjoint")  # those that are no variant of another
+MAIN = "spatial-cv"
 
 
 def is_shared(protocol: str) -> bool:

@@ -221,7 +221,7 @@ def paper(tmp_path, record, monkeypatch):
         requests.append((request, kept_record))
         return Audit((Finding("labels", "clean", "nothing reached training"),))
 
-    for name, replacement in (("reproduce", reproduce), ("predict", predict), ("audit_run", audit)):
+    for name, replacement in (("reproduce_all", reproduce), ("predict", predict), ("audit_run", audit)):
         monkeypatch.setattr(paper_cli, name, replacement)
     (tmp_path / "README.md").write_text("<!-- table: protocols paper=ssdgl -->\n<!-- end table -->\n")
     return Paper(
@@ -295,11 +295,15 @@ def test_unknown_names_list_those_that_exist(capsys, paper):
 
 def test_audit_takes_every_protocol_or_the_one_named(capsys, tmp_path, paper):
     assert paper_cli.main(paper[0], ["audit", "salinas", "--iters", "3", "--out", str(tmp_path)]) == 0
-    assert [(request.protocol, request.iterations) for request, _ in paper[1]] == [("paper", 3), ("released", 3)]
+    assert [(request.protocol, request.iterations) for request, _ in paper[1]] == [
+        ("paper", 3),
+        ("released", 3),
+        ("spatial-cv", 3),
+    ]
     out = capsys.readouterr().out
     assert "protocol released, seed 2333, 3 steps" in out and "nothing reached training" in out
     assert paper_cli.main(paper[0], ["audit", "salinas", "--protocol", "released", "--record", "kept.json"]) == 0
-    ((request, kept),) = paper[1][2:]
+    ((request, kept),) = paper[1][3:]
     assert (request.protocol, request.iterations, str(kept)) == ("released", 40, "kept.json")
     fails(capsys, paper_cli.main(paper[0], ["audit", "salinas", "--protocol", "hope"]), "unknown protocol 'hope'")
 

@@ -415,16 +415,18 @@ def test_an_unknown_kind_is_named():
         RecordError, match="unknown table kind 'colours'; there are for a paper: audit, costs, mine, results"
     ):
         render("<!-- table: colours paper=ssdgl -->\n<!-- end table -->\n", [], {"mine": str})
-    with pytest.raises(RecordError, match="unknown table kind 'results'; there are for a scene: disjoint, mcnemar"):
-        render("<!-- table: results scene=pavia -->\n<!-- end table -->\n", [])
+    with pytest.raises(RecordError, match="unknown table kind 'results'; there are for a scene: comparison, pairs, "):
+        render("<!-- table: results scene=pavia protocol=disjoint -->\n<!-- end table -->\n", [])
 
 
-def test_tables_of_a_scene_take_the_records_of_that_scene(record):
-    block = "<!-- table: %s -->\n<!-- end table -->\n"
-    text = block % "disjoint scene=pavia" + block % "mcnemar scene=ksc"
-    runs = [run(record, 0.5, protocol="disjoint"), run(record, 0.6, protocol="disjoint", scene="ksc")]
-    text = render(text, runs)
-    assert "| pavia | ssdgl v2021 | 50.00 |" in text and "60.00" not in text
+def test_tables_of_a_scene_take_the_records_of_that_scene_and_protocol(record):
+    block = "<!-- table: %s protocol=disjoint -->\n<!-- end table -->\n"
+    text = block % "comparison scene=pavia" + block % "pairs scene=ksc" + block % "per-class scene=pavia"
+    runs = [run(record, oa, protocol=protocol, scene=scene) for oa, protocol, scene in
+            ((0.5, "disjoint", "pavia"), (0.6, "disjoint", "ksc"), (0.7, "spatial-cv", "pavia"))]  # fmt: skip
+    comparison, pairs, per_class = render(text, runs).split("<!-- end table -->")[:3]
+    assert "| ssdgl v2021 | 50.00 |" in comparison and "60.00" not in comparison and "70.00" not in comparison
+    assert "No two methods under the protocol `disjoint`" in pairs and "| class |" in per_class
 
 
 @pytest.mark.parametrize(
@@ -434,6 +436,7 @@ def test_tables_of_a_scene_take_the_records_of_that_scene(record):
         README.replace("<!-- end table -->\nAfter", "After"),
         README.replace("results paper=ssdgl", "results"),
         README.replace("results paper=ssdgl", "results method=ssdgl"),
+        README.replace("results paper=ssdgl", "comparison scene=ksc"),  # without a protocol
     ],
 )
 def test_a_malformed_block_is_an_error(text):

@@ -21,8 +21,12 @@ pytest.importorskip("jinja2")
 from shared_data import report as report_module
 from shared_data.errors import RecordError
 from shared_data.evaluation import maps as colours
+from shared_data.evaluation.distances import count_distances
+from shared_data.evaluation.field_statistics import bootstrap_intervals
 from shared_data.evaluation.metrics import evaluate
+from shared_data.evaluation.unit_counts import count_units
 from shared_data.records import map_codec as record_maps
+from shared_data.records.counts import units_of
 from shared_data.records.record import write_record
 from shared_data.report import truth as truth_module
 from shared_data.report import write_report
@@ -204,23 +208,89 @@ def test_published_numbers_without_a_run_and_runs_of_several_seeds(tmp_path: Pat
     assert [found["seed"] for found in facts["runs"]] == [1, 2]
 
 
-def test_methods_under_disjoint_stand_side_by_side(tmp_path: Path, record: Facts) -> None:
-    record["protocol"] = "disjoint"
-    for paper, oa in (("ssdgl", 0.7), ("rssgl", 0.9)):
-        record["paper"], record["metrics"]["oa"] = paper, oa
-        keep(tmp_path / "records" / paper, record)
+def test_methods_under_a_shared_protocol_stand_side_by_side(tmp_path: Path, record: Facts) -> None:
+    for paper, oa, protocol in (("ssdgl", 0.7, "disjoint"), ("rssgl", 0.9, "disjoint"), ("ssdgl", 0.6, "paper")):
+        record.update(paper=paper, protocol=protocol)
+        record["metrics"]["oa"] = oa
+        keep(tmp_path / "records" / paper / protocol, record)
     page, facts = report(tmp_path / "records", tmp_path / "out")
-    assert [row["method"] for row in facts["disjoint"]["rows"]] == ["rssgl v2021", "ssdgl v2021"]
-    assert "90.00" in page[page.index("Protocol disjoint, in percent") :]
+    (found,) = facts["comparisons"]
+    assert (found["scene"], found["protocol"], found["problem"]) == ("pavia", "disjoint", "")
+    assert [row.method for row in found["compared"].rows] == ["rssgl v2021", "ssdgl v2021"]
+    part = page[page.index('id="compared-pavia-disjoint"') :]
+    assert ">90.00<" in part and ">70.00<" in part and ">60.00<" not in part
 
 
-def test_runs_under_disjoint_that_cannot_be_compared_are_named(tmp_path: Path, record: Facts) -> None:
+def test_runs_under_a_shared_protocol_that_cannot_be_compared_are_named(tmp_path: Path, record: Facts) -> None:
     record["protocol"] = "disjoint"
     keep(tmp_path / "records" / "a", record)
     record["paper"] = "rssgl"
     record["split"] = dict(record["split"], test=dict(record["split"]["test"], sha256="1" * 64))
     keep(tmp_path / "records" / "b", record)
     assert "cannot be compared" in report(tmp_path / "records", tmp_path / "out")[0]
+
+
+def counted(record: Facts) -> Tuple[Facts, np.ndarray, Split]:
+    """As `made_up`, with counts by unit and distance, under the protocol `disjoint`."""
+    record, prediction, split = made_up(record)
+    truth = generated_scene("synthetic").ground_truth
+    record.update(
+        protocol="disjoint",
+        units=count_units(truth, prediction, split.test),
+        distances=count_distances(truth, prediction, split.train, split.test),
+    )
+    return record, prediction, split
+
+
+def test_a_run_with_counts_has_intervals_and_figures(tmp_path: Path, record: Facts) -> None:
+    record, prediction, split = counted(record)
+    folder = tmp_path / "results"
+    folder.mkdir()
+    np.save(str(folder / "prediction.npy"), prediction)
+    save_split(folder / "split.npz", split)
+    write_record(folder / "run.json", record)
+    page, facts = report(folder, tmp_path / "out")
+    (run,) = facts["runs"]
+    assert run["fields"]["oa"] == bootstrap_intervals(units_of(record)).oa
+    assert "95 % intervals over " in page and run["disagreement"]["quantity"] <= 1 - record["metrics"]["oa"]
+    pictures = [image["alt"] for image in Page(page).all("img") if image["src"].startswith("data:image/svg")]
+    for beginning in ("Maps of the pixels that train", "Accuracy of ", "Recall of each class of ", "Histogram of",
+                      "Accuracy by distance", "Recall of each class on "):  # fmt: skip
+        assert len([alt for alt in pictures if alt.startswith(beginning)]) == 1, beginning
+
+
+def test_counts_that_are_not_the_records_are_said_to_be(tmp_path: Path, record: Facts) -> None:
+    record, _, _ = counted(record)
+    record["units"] = record["units"][1:]
+    record["protocol"] = "paper"
+    keep(tmp_path / "records", record)
+    page, facts = report(tmp_path / "records", tmp_path / "out")
+    assert "are not those of its confusion matrix" in facts["runs"][0]["fields"]["problem"]
+    assert facts["runs"][0]["fields"]["problem"] in Page(page).text and "95 % intervals over" not in page
+
+
+def test_a_pooled_record_shows_the_splits_of_its_folds(tmp_path: Path, record: Facts) -> None:
+    record, prediction, split = counted(record)
+    truth = generated_scene("synthetic").ground_truth
+    labelled = Split(split.train, split.val, np.flatnonzero(truth))
+    found = evaluate(truth.flat[labelled.test], prediction.flat[labelled.test], int(truth.max()))
+    record.update(protocol="spatial-cv", metrics=found._asdict(), split=describe(labelled, truth, int(truth.max())))
+    record["maps"] = record_maps.maps_of(prediction, labelled, truth)
+    names = ("metrics", "split", "selection", "times", "finished_at")
+    record["folds"] = [dict({name: record[name] for name in names}, fold=fold, weights={}) for fold in (0, 1)]
+    del record["units"], record["distances"]
+    folder = tmp_path / "results"
+    for fold in (0, 1):
+        (folder / ("fold-%d" % fold)).mkdir(parents=True)
+        save_split(folder / ("fold-%d" % fold) / "split.npz", split)
+    write_record(folder / "run.json", record)
+    page, facts = report(folder, tmp_path / "out")
+    assert (
+        "fold 0, {:,} trained, {:,} tested; fold 1, ".format(len(split.train), len(split.test))
+        in Page(page).all("img")[3]["alt"]
+    )
+    maps = facts["runs"][0]["maps"]
+    assert maps["remarks"] == [] and maps["right"] + maps["wrong"] == len(labelled.test)
 
 
 def test_the_same_records_give_the_same_page_but_for_the_time(run: Any, tmp_path: Path) -> None:
@@ -331,7 +401,7 @@ def test_a_record_without_maps_audit_or_history_says_so(tmp_path: Path, record: 
     page, _ = report(tmp_path / "records", tmp_path / "out")
     for sentence in ("No map was kept with this record.", "This run was not audited.", "The record holds no history."):
         assert sentence in page
-    assert "None of these records is of the protocol disjoint." in page
+    assert "None of these records is of a protocol that all methods share." in page
 
 
 # the curves

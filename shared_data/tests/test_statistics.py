@@ -8,10 +8,7 @@ from scipy import stats
 
 from shared_data.evaluation.statistics import (
     confidence_interval,
-    discordant,
     holm,
-    mcnemar,
-    mcnemar_of,
     mean_and_std,
     welch_interval,
 )
@@ -79,48 +76,6 @@ def test_the_interval_holds_the_difference_about_as_often_as_it_says(n_a, n_b, r
     a, b = random.normal(2, 1, (20000, n_a)), random.normal(1, ratio, (20000, n_b))
     low, high = welch_interval(a.mean(axis=1), a.std(axis=1, ddof=1), n_a, b.mean(axis=1), b.std(axis=1, ddof=1), n_b)
     assert np.mean((low <= 1) & (high >= 1)) == pytest.approx(0.9, abs=0.015)
-
-
-# McNemar
-
-
-@pytest.mark.parametrize(
-    "only_a, only_b, expected",
-    [
-        (0, 0, 1.0),
-        (5, 5, 1.0),
-        (0, 6, 2 / 64),  # 2·P(X ≤ 0), X ~ B(6, ½)
-        (1, 6, 16 / 128),  # 2·(1 + 7)/2^7
-        (3, 21, 2 * (1 + 24 + 276 + 2024) / 2**24),  # 24 pairs: exact
-        (50, 50, 1.0),
-    ],
-)
-def test_mcnemar_of_few_pairs_is_exact(only_a, only_b, expected):
-    assert mcnemar(only_a, only_b) == mcnemar(only_b, only_a) == pytest.approx(expected)
-
-
-def test_mcnemar_of_many_pairs_is_the_corrected_chi_square():
-    # the textbook table of a drug's 101, 121, 59, 33 cases: (121 - 59 - 1)²/180 = 20.672
-    assert mcnemar(121, 59) == pytest.approx(stats.chi2.sf(20.67222, 1), rel=1e-4)
-    # at 25 pairs the two ways meet closely
-    assert mcnemar(7, 18) == pytest.approx(stats.chi2.sf(100 / 25, 1))
-    assert mcnemar(7, 18) == pytest.approx(2 * stats.binom.cdf(7, 25, 0.5), abs=0.005)
-
-
-def test_mcnemar_rejects_equal_classifiers_no_more_often_than_the_level_says():
-    wins = np.random.RandomState(3).binomial(200, 0.5, 2000)
-    rejected = np.mean([mcnemar(int(w), int(200 - w)) < 0.05 for w in wins])
-    assert 0.02 < rejected < 0.06
-
-
-def test_mcnemar_of_predictions_counts_the_pixels_where_just_one_errs():
-    truth = np.array([1, 1, 2, 2, 3, 3, 3])
-    a = np.array([1, 1, 2, 2, 3, 1, 1])
-    b = np.array([2, 2, 1, 1, 3, 2, 3])
-    assert discordant(a == truth, b == truth) == (4, 1)
-    assert mcnemar_of(truth, a, b) == mcnemar(4, 1) == pytest.approx(2 * 6 / 32)
-    with pytest.raises(ValueError, match=r"shapes \(7,\), \(6,\)"):
-        mcnemar_of(truth, a[:6], b)
 
 
 # many pairs

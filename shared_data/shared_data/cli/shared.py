@@ -10,16 +10,16 @@ from shared_data.cli.baselines import add_method_option, run_baselines
 from shared_data.cli.console import print_text, run_command
 from shared_data.cli.run_options import add_options
 from shared_data.comparison import diff as comparison
-from shared_data.comparison.methods import disjoint_table, pairs_table
+from shared_data.comparison.methods import classes_table, compare_methods, methods_table, pairs_table
 from shared_data.comparison.published import load_published
 from shared_data.configuration.overrides import check_name
-from shared_data.errors import SceneNotFoundError, SharedDataError
+from shared_data.errors import SceneNotFoundError, SettingsError, SharedDataError
 from shared_data.records.record import collect, find_records
 from shared_data.report.tables import report_tables
 from shared_data.scenes.catalogue import get_scene, scenes
 from shared_data.scenes.loading import CONTENT, FILE, data_folders, load_scene, verify_scene
 from shared_data.splits.disjoint import DisjointRule, draw_disjoint, manifest, write_manifest
-from shared_data.splits.shared_protocols import SHARED
+from shared_data.splits.shared_protocols import MAIN, SHARED, is_shared
 
 
 def _share(text: str) -> float:
@@ -143,8 +143,13 @@ def _split(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     check_name("scene", arguments.scene, scenes())
-    records = [record for record in find_records(*arguments.folders) if record["scene"] == arguments.scene]
-    print_text(disjoint_table(records) + "\n\n" + pairs_table(records))
+    if not is_shared(arguments.protocol):
+        raise SettingsError(
+            "methods are compared under a protocol that all share (%s, fixed-<name>, own-<name>), not under '%s'."
+            % (", ".join(SHARED), arguments.protocol)
+        )
+    compared = compare_methods(find_records(*arguments.folders), arguments.scene, arguments.protocol)
+    print_text("\n\n".join(table(compared) for table in (methods_table, pairs_table, classes_table)))
     return 0
 
 
@@ -206,9 +211,12 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("--data", help="data folder(s) with ground truths, separated like PATH")
     report.set_defaults(handler=_report)
 
-    compare = commands.add_parser("compare", help="all methods under the disjoint split: accuracies, and two at a time")
+    compare = commands.add_parser(
+        "compare", help="all methods under a shared protocol: accuracies, two at a time, classes"
+    )
     compare.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")
     compare.add_argument("--scene", required=True, help="scene slug")
+    compare.add_argument("--protocol", default=MAIN, help="one that all methods share (default: %(default)s)")
     compare.set_defaults(handler=_compare)
 
     reference = commands.add_parser("reference", help="run classifiers without a network under a shared protocol")

@@ -1,55 +1,100 @@
-"""All methods on equal terms: the runs under `disjoint`, where a scene and a seed give every method the same split.
+"""All methods on equal terms: a scene under a protocol that all methods share, so a seed is the same pixels for all.
 
-Accuracies are means over seeds, that is over splits. For two methods of one scene and seed, McNemar's test asks whether
-their error rates on the same test pixels are equal; the records' maps say which pixels each classified correctly.
+Methods are ranked over the seeds that they have in common, and compared two at a time on them. Intervals and tests draw
+spatial units, not pixels (`evaluation.field_statistics`).
 """
 
 from collections import OrderedDict
 from itertools import combinations
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from shared_data.comparison.diff import PLUS_MINUS, markdown_table, percent, probability
+import numpy as np
+
+from shared_data.comparison.diff import PLUS_MINUS, doubts, markdown_table, percent, probability
 from shared_data.comparison.published import METRICS
 from shared_data.errors import RecordError
-from shared_data.evaluation.statistics import discordant, holm, mcnemar, mean_and_std
-from shared_data.records.map_codec import has_maps, name_of, right_of
+from shared_data.evaluation.distances import add_distances
+from shared_data.evaluation.field_statistics import (
+    Difference,
+    Intervals,
+    bootstrap_intervals,
+    design_effect,
+    mean_over_repeats,
+    paired_difference,
+)
+from shared_data.evaluation.metrics import disagreement
+from shared_data.evaluation.statistics import holm, mean_and_std
+from shared_data.evaluation.unit_counts import UnitCounts
+from shared_data.records.counts import distances_of, has_units, units_of
+from shared_data.records.map_codec import name_of
+from shared_data.scenes.catalogue import scenes
 
-PROTOCOL = "disjoint"
-NO_RUNS = "No runs under the protocol `disjoint`."
+FEW_PIXELS = 30  # test pixels of a class below which its accuracy is marked
 
 Record = Dict[str, Any]
 Span = Tuple[int, int]  # smallest and largest over seeds
+MeanStd = Tuple[float, Optional[float]]  # the sample standard deviation is None for a single seed
 
 
 class MethodRow(NamedTuple):
-    """One method on one scene; accuracies are fractions as (mean, sample standard deviation or None)."""
+    """One method; accuracies and shares are fractions, means over seeds.
 
-    scene: str
+    intervals, effective_n: over spatial units; None where a record counts no units, effective_n also where it is not
+    defined. quantity, allocation: disagreement. train, test: pixels; not_tested: classes without a test pixel.
+    training_in_input: share of test pixels whose input holds a training pixel; None where the records do not say.
+    test_spectra: what training saw of them. recall: per class, None without a test pixel. distances: as in a record,
+    added up over seeds. counts: mean over seeds.
+    """
+
     method: str
     seeds: Tuple[int, ...]
-    oa: Tuple[float, Optional[float]]
-    aa: Tuple[float, Optional[float]]
-    kappa: Tuple[float, Optional[float]]
-    train: Span  # training pixels
-    not_tested: Span  # classes without a test pixel
-    num_classes: int
-    epochs: Optional[Span]  # None where the method does not train by epochs
-    steps: Optional[Span]  # optimizer steps; None where the method does not train by steps
-    modified: Tuple[str, ...]  # configuration keys that differ from the packaged ones
-    verified: bool  # all scene files are the catalogue's
+    oa: MeanStd
+    aa: MeanStd
+    kappa: MeanStd
+    intervals: Optional[Intervals]
+    effective_n: Optional[float]
+    quantity: float
+    allocation: float
+    train: Span
+    test: Span
+    not_tested: Span
+    training_in_input: Optional[float]
+    test_spectra: str
+    doubts: Tuple[str, ...]
+    recall: Tuple[Optional[float], ...]
+    distances: List[Dict[str, int]]
+    counts: Optional[UnitCounts]
 
 
 class Pair(NamedTuple):
-    """Two methods on the test pixels of one scene and seed; `p_holm` is corrected for all pairs of the scene."""
+    """Two methods on the same pixels: `difference` is of overall accuracy; `p_holm` is corrected for all pairs."""
 
-    scene: str
-    seed: int
     method_a: str
     method_b: str
-    only_a_right: int
-    only_b_right: int
-    p: float
+    difference: Difference
     p_holm: float
+
+
+class ClassRow(NamedTuple):
+    """A class and its test pixels; units: None where no record counts them."""
+
+    label: int
+    name: str
+    test: Span
+    units: Optional[int]
+
+
+class Comparison(NamedTuple):
+    """rows: methods that have all of `seeds`, highest mean overall accuracy first. unranked: methods that lack one, by
+    name; each row is over the method's own seeds. pairs: of ranked methods. classes: test pixels over `seeds`."""
+
+    scene: str
+    protocol: str
+    seeds: Tuple[int, ...]
+    rows: List[MethodRow]
+    unranked: List[MethodRow]
+    pairs: List[Pair]
+    classes: List[ClassRow]
 
 
 def method_of(record: Record) -> str:
@@ -58,94 +103,50 @@ def method_of(record: Record) -> str:
     return record["paper"] + (" " + variant if variant else "")
 
 
-def disjoint_rows(records: Iterable[Record]) -> List[MethodRow]:
-    """A row per scene and method of the runs under `disjoint`, scene by scene, highest mean overall accuracy first.
+def common_seeds(seeds: Dict[str, Set[int]]) -> Tuple[int, ...]:
+    """The seeds over which to rank: those that all methods which have a certain seed have in common.
 
-    Raises: RecordError where two runs of one scene and seed were tested on different pixels.
+    seeds: of each method. The certain seed is one that most methods have; of several, one that leads to the most common
+    seeds, and then the smallest.
     """
-    kept = _comparable(records)
-    groups: "OrderedDict[Tuple[str, str], List[Record]]" = OrderedDict()
+    chosen: Set[int] = set()
+    most = 0
+    for seed in sorted(set().union(*seeds.values())):
+        holders = [own for own in seeds.values() if seed in own]
+        common = set.intersection(*holders)
+        if (len(holders), len(common)) > (most, len(chosen)):
+            most, chosen = len(holders), common
+    return tuple(sorted(chosen))
+
+
+def compare_methods(records: Iterable[Record], scene: str, protocol: str) -> Comparison:
+    """The comparison of all methods that ran on a scene under a shared protocol; without rows where none did.
+
+    Raises: RecordError where two runs of one seed were tested on different pixels, or counts do not fit their record.
+    """
+    kept = [record for record in records if (record["scene"], record["protocol"]) == (scene, protocol)]
+    _check_same_pixels(kept)
+    groups: "OrderedDict[str, Dict[int, Record]]" = OrderedDict()
     for record in kept:
-        groups.setdefault((record["scene"], method_of(record)), []).append(record)
-    rows = [_row(scene, method, members) for (scene, method), members in groups.items()]
-    return sorted(rows, key=lambda row: (row.scene, -row.oa[0], row.method))
+        groups.setdefault(method_of(record), {})[record["seed"]] = record
+    seeds = common_seeds({method: set(runs) for method, runs in groups.items()}) if groups else ()
+    ranked, unranked = [], []
+    for method, runs in groups.items():
+        if set(seeds) <= set(runs):
+            ranked.append(_row(method, [runs[seed] for seed in seeds]))
+        else:
+            unranked.append(_row(method, [runs[seed] for seed in sorted(runs)]))
+    ranked.sort(key=lambda row: (-row.oa[0], row.method))
+    unranked.sort(key=lambda row: row.method)
+    shown = [record for record in kept if record["seed"] in seeds]
+    return Comparison(scene, protocol, seeds, ranked, unranked, _pairs(ranked), _classes(scene, shown, ranked))
 
 
-def pairwise(records: Iterable[Record]) -> List[Pair]:
-    """McNemar's test between any two methods on the same scene and seed, scene by scene; better methods first.
-
-    Runs whose records hold no maps are left out. Raises: RecordError as `disjoint_rows`, and for damaged maps.
-    """
-    kept = _comparable(records)
-    rank = {(row.scene, row.method): place for place, row in enumerate(disjoint_rows(kept))}
-    groups: Dict[Tuple[str, int], List[Tuple[int, str, Any]]] = {}
-    for record in filter(has_maps, kept):
-        method = method_of(record)
-        member = (rank[record["scene"], method], method, right_of(record))
-        groups.setdefault((record["scene"], record["seed"]), []).append(member)
-    pairs: List[Pair] = []
-    for scene, seed in sorted(groups):
-        members = sorted(groups[scene, seed], key=lambda member: member[0])
-        for (_, method_a, right_a), (_, method_b, right_b) in combinations(members, 2):
-            counts = discordant(right_a, right_b)
-            pairs.append(Pair(scene, seed, method_a, method_b, *counts, mcnemar(*counts), 1.0))
-    return [pair for scene in sorted({scene for scene, _ in groups}) for pair in _corrected(pairs, scene)]
-
-
-def _corrected(pairs: Sequence[Pair], scene: str) -> List[Pair]:
-    family = [pair for pair in pairs if pair.scene == scene]
-    return [pair._replace(p_holm=p) for pair, p in zip(family, holm([pair.p for pair in family]))]
-
-
-def disjoint_table(records: Iterable[Record]) -> str:
-    """`disjoint_rows` as a Markdown table; a sentence where there are none."""
-    rows = disjoint_rows(records)
-    if not rows:
-        return NO_RUNS
-    header = ("scene", "method", "OA", "AA", "kappa ×100", "n", "seeds", "training pixels", "classes not tested",
-              "training", "modified", "data")  # fmt: skip
-    table = markdown_table(header, [_cells(row) for row in rows])
-    if any(row.oa[1] is not None for row in rows):
-        table += "\n\n" + PLUS_MINUS
-    if len({(row.scene, row.seeds) for row in rows}) > len({row.scene for row in rows}):
-        table += (
-            "\n\nMethods with other seeds were tested on other splits; only equal seeds compare on the same pixels."
-        )
-    return table
-
-
-def pairs_table(records: Iterable[Record]) -> str:
-    """`pairwise` as a Markdown table, a line per pair and a column per seed; a sentence where there are none.
-
-    A cell reads: test pixels that only A gets right : those that only B gets right, p after Holm's correction.
-    """
-    records = list(records)
-    pairs = pairwise(records)
-    if not pairs:
-        return "No two runs under the protocol `disjoint` that share scene and seed and hold maps."
-    seeds = sorted({pair.seed for pair in pairs})
-    lines: "OrderedDict[Tuple[str, str, str], Dict[int, str]]" = OrderedDict()
-    for pair in pairs:
-        cell = "%d : %d, %s" % (pair.only_a_right, pair.only_b_right, probability(pair.p_holm))
-        lines.setdefault((pair.scene, pair.method_a, pair.method_b), {})[pair.seed] = cell
-    table = markdown_table(
-        ["scene", "A", "B"] + ["seed %d" % seed for seed in seeds],
-        [list(key) + [cells.get(seed, "–") for seed in seeds] for key, cells in lines.items()],
-    )
-    without = [name_of(record) for record in _comparable(records) if not has_maps(record)]
-    remark = "\n\nWithout maps in their records, and so left out: %s." % "; ".join(without) if without else ""
-    return table + (
-        "\n\nOnly A right : only B right, and p of McNemar's test after Holm's correction for all cells of the scene. "
-        "The test takes pixels as independent; neighbours are not, so p is too small." + remark
-    )
-
-
-def _comparable(records: Iterable[Record]) -> List[Record]:
-    """The records under `disjoint`. Raises: RecordError where equal scene and seed have different test pixels."""
-    kept = [record for record in records if record["protocol"] == PROTOCOL]
-    first: Dict[Tuple[str, int], Record] = {}
-    for record in kept:
-        other = first.setdefault((record["scene"], record["seed"]), record)
+def _check_same_pixels(records: Iterable[Record]) -> None:
+    """Raises: RecordError where records of equal seeds have different pixels."""
+    first: Dict[int, Record] = {}
+    for record in records:
+        other = first.setdefault(record["seed"], record)
         for part, found in record["split"].items():
             if found["sha256"] != other["split"][part]["sha256"]:
                 raise RecordError(
@@ -153,31 +154,44 @@ def _comparable(records: Iterable[Record]) -> List[Record]:
                     "the same scene files."
                     % (name_of(other), name_of(record), part, other["split"][part]["sha256"][:12], found["sha256"][:12])
                 )
-    return kept
 
 
-def _row(scene: str, method: str, records: List[Record]) -> MethodRow:
+def _row(method: str, records: List[Record]) -> MethodRow:
     oa, aa, kappa = (mean_and_std([record["metrics"][name] for record in records]) for name in METRICS)
     per_class = [record["metrics"]["per_class"] for record in records]
-    settings = [record["config"].get("train", {}) for record in records]
-    by_epochs = all("epochs" in train for train in settings)
-    steps = [record["selection"].get("last_step", record["selection"]["step"]) for record in records]
+    apart = [disagreement(record["metrics"]["confusion"]) for record in records]
+    counts = mean_over_repeats([units_of(record) for record in records]) if all(map(has_units, records)) else None
+    effect = design_effect(counts) if counts else None
+    contexts = [record["context"] for record in records if "context" in record]
     return MethodRow(
-        scene=scene,
         method=method,
-        seeds=tuple(sorted(record["seed"] for record in records)),
+        seeds=tuple(record["seed"] for record in records),
         oa=oa,
         aa=aa,
         kappa=kappa,
-        train=_span(record["split"]["train"]["size"] for record in records),
+        intervals=bootstrap_intervals(counts) if counts else None,
+        effective_n=effect.effective_n if effect else None,
+        quantity=float(np.mean([one.quantity for one in apart])),
+        allocation=float(np.mean([one.allocation for one in apart])),
+        train=_span(size for record in records for size in _training_sizes(record)),
+        test=_span(record["split"]["test"]["size"] for record in records),
         not_tested=_span(classes.count(None) for classes in per_class),
-        num_classes=len(per_class[0]),
-        # a history has an entry per epoch where a method trains by epochs
-        epochs=_span(len(record["history"]) for record in records) if by_epochs else None,
-        steps=_span(steps) if all(settings) else None,
-        modified=tuple(sorted({key for record in records for key in record["modified"]})),
-        verified=all(record["data_verified"] for record in records),
+        training_in_input=_mean([context["test_with_training_pixel"] for context in contexts]),
+        test_spectra=", ".join(sorted({context["test_spectra"] for context in contexts})),
+        doubts=doubts(records),
+        recall=tuple(_mean([value for value in values if value is not None]) for values in zip(*per_class)),
+        distances=add_distances(distances_of(record) for record in records),
+        counts=counts,
     )
+
+
+def _training_sizes(record: Record) -> List[int]:
+    """Training pixels of a run, or of each of its folds."""
+    return [part["split"]["train"]["size"] for part in record.get("folds", [record])]
+
+
+def _mean(values: Sequence[float]) -> Optional[float]:
+    return float(np.mean(values)) if values else None
 
 
 def _span(values: Iterable[int]) -> Span:
@@ -185,29 +199,144 @@ def _span(values: Iterable[int]) -> Span:
     return min(values), max(values)
 
 
-def _shown(span: Span) -> str:
+def _pairs(rows: Sequence[MethodRow]) -> List[Pair]:
+    """Every two methods whose records count spatial units, the better one first."""
+    differences = [
+        (a.method, b.method, paired_difference(a.counts, b.counts))
+        for a, b in combinations(rows, 2)
+        if a.counts is not None and b.counts is not None
+    ]
+    corrected = holm([difference.p for _, _, difference in differences])
+    return [Pair(*found, p) for found, p in zip(differences, corrected)]
+
+
+def _classes(scene: str, records: Sequence[Record], rows: Sequence[MethodRow]) -> List[ClassRow]:
+    if not rows:
+        return []
+    number, known = len(rows[0].recall), scenes().get(scene)
+    names: Sequence[str] = ["class %d" % (index + 1) for index in range(number)]
+    if known and known.num_classes == number:
+        names = known.class_names
+    labels = next((row.counts.label for row in rows if row.counts is not None), None)
+    return [
+        ClassRow(
+            index + 1,
+            name,
+            _span(sum(record["metrics"]["confusion"][index]) for record in records),
+            None if labels is None else int(np.sum(labels == index + 1)),
+        )
+        for index, name in enumerate(names)
+    ]
+
+
+# as Markdown
+
+ROWS_HEADER = (
+    "method", "OA", "AA", "kappa ×100", "quantity, allocation disagreement", "n", "seeds", "training pixels",
+    "test pixels", "effective n", "classes not tested", "training pixel in the input", "test spectra in training",
+    "doubts",
+)  # fmt: skip
+PAIRS_HEADER = ("A", "B", "OA of A − B, points", "95 % interval", "p", "p (Holm)", "units")
+INTERVALS = (
+    "In parentheses: 95 % interval by a bootstrap over spatial units (fields); within folds, where all seeds have the "
+    "same. Effective n: the number of independent pixels that would give an accuracy as certain as these fields do."
+)
+PAIRED = (
+    "Both methods on the same pixels of the same seeds: interval by a bootstrap over spatial units, p by flipping the "
+    "signs of the units' differences, and after Holm's correction for all pairs of the table."
+)
+MARK = "†"
+MARKED = "%s: fewer than %d test pixels." % (MARK, FEW_PIXELS)
+UNRANKED = "Not ranked, because they lack a seed of the methods above; their numbers are of other splits:"
+
+
+def no_runs(comparison: Comparison) -> str:
+    """The sentence instead of a table."""
+    return "No runs under the protocol `%s`." % comparison.protocol
+
+
+def methods_table(comparison: Comparison) -> str:
+    """The methods as a Markdown table, those that are not ranked in a second one; a sentence where there are none."""
+    if not comparison.rows:
+        return no_runs(comparison)
+    parts = [markdown_table(ROWS_HEADER, map(_cells, comparison.rows))]
+    if comparison.unranked:
+        parts += [UNRANKED, markdown_table(ROWS_HEADER, map(_cells, comparison.unranked))]
+    rows = comparison.rows + comparison.unranked
+    if any(row.oa[1] is not None for row in rows):
+        parts.append(PLUS_MINUS)
+    if any(row.intervals for row in rows):
+        parts.append(INTERVALS)
+    return "\n\n".join(parts)
+
+
+def pairs_table(comparison: Comparison) -> str:
+    """The pairs as a Markdown table; a sentence where there are none."""
+    if not comparison.pairs:
+        return "No two methods under the protocol `%s` that share seeds and count spatial units." % comparison.protocol
+    table = markdown_table(PAIRS_HEADER, map(pair_cells, comparison.pairs))
+    without = [row.method for row in comparison.rows if row.counts is None]
+    remark = " Without counts by spatial unit, and so left out: %s." % ", ".join(without) if without else ""
+    return table + "\n\n" + PAIRED + remark
+
+
+def classes_table(comparison: Comparison) -> str:
+    """Recall per class of the ranked methods as a Markdown table; a sentence where there are none."""
+    if not comparison.rows:
+        return no_runs(comparison)
+    header = ["class", "test pixels", "units"] + [row.method for row in comparison.rows]
+    lines = []
+    for row in comparison.classes:
+        name = row.name + (" " + MARK if is_rare(row) else "")
+        units = "–" if row.units is None else str(row.units)
+        recalls = [percent(method.recall[row.label - 1]) for method in comparison.rows]
+        lines.append([name, shown_span(row.test), units] + recalls)
+    marked = "\n\n" + MARKED if any(map(is_rare, comparison.classes)) else ""
+    return markdown_table(header, lines) + "\n\nRecall in percent, mean over seeds." + marked
+
+
+def is_rare(row: ClassRow) -> bool:
+    """Whether a class has too few test pixels, in some seed, for its accuracy to say much."""
+    return row.test[0] < FEW_PIXELS
+
+
+def shown_span(span: Span) -> str:
+    """ "529", or "12–14" where the numbers differ."""
     return str(span[0]) if span[0] == span[1] else "%d–%d" % span
 
 
-def _data(row: MethodRow) -> str:
-    if row.scene == "synthetic":
-        return "generated"
-    return "verified" if row.verified else "unverified"
+def with_interval(value: MeanStd, interval: Optional[Tuple[float, float]]) -> str:
+    """An accuracy in percent: mean, standard deviation, interval, as far as they are known."""
+    return percent(*value) + (" (%.2f–%.2f)" % tuple(100 * end for end in interval) if interval else "")
+
+
+def pair_cells(pair: Pair) -> Tuple[str, ...]:
+    """The texts of a pair under `PAIRS_HEADER`."""
+    difference = pair.difference
+    return (
+        pair.method_a,
+        pair.method_b,
+        "%+.2f" % (100 * difference.estimate),
+        "%+.2f to %+.2f" % tuple(100 * end for end in difference.interval),
+        probability(difference.p),
+        probability(pair.p_holm),
+        str(difference.units),
+    )
 
 
 def _cells(row: MethodRow) -> Tuple[str, ...]:
-    training = ["%s %s" % (_shown(span), unit) for span, unit in ((row.epochs, "epochs"), (row.steps, "steps")) if span]
+    intervals = row.intervals[:3] if row.intervals else (None, None, None)
     return (
-        row.scene,
         row.method,
-        percent(*row.oa),
-        percent(*row.aa),
-        percent(*row.kappa),
+        *(with_interval(value, interval) for value, interval in zip((row.oa, row.aa, row.kappa), intervals)),
+        "%s, %s" % (percent(row.quantity), percent(row.allocation)),
         str(len(row.seeds)),
         " ".join(map(str, row.seeds)),
-        _shown(row.train),
-        "%s of %d" % (_shown(row.not_tested), row.num_classes),
-        ", ".join(training) or "–",
-        ", ".join(row.modified) or "–",
-        _data(row),
+        shown_span(row.train),
+        shown_span(row.test),
+        "–" if row.effective_n is None else "%.0f" % row.effective_n,
+        "%s of %d" % (shown_span(row.not_tested), len(row.recall)),
+        percent(row.training_in_input) + ("" if row.training_in_input is None else " %"),
+        row.test_spectra or "–",
+        "; ".join(row.doubts) or "–",
     )

@@ -6,8 +6,8 @@ import numpy as np
 
 from shared_data.splits.disjoint import distance_to
 
-# first distance of each bin; the last has no end
-STARTS = (1, 2, 3, 4, 6, 8, 11, 14, 20, 30)
+# first distance of each bin; the last has no end. A bin ends at each distance that a shared protocol keeps: 3, 6, 13
+STARTS = (1, 2, 3, 4, 5, 7, 10, 14, 20, 30)
 
 
 class DistanceBin(NamedTuple):

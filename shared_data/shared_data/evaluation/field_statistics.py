@@ -113,10 +113,8 @@ def bootstrap_intervals(counts: UnitCounts, draws: int = DRAWS, seed: int = 0) -
     """Percentile intervals from units drawn with replacement within each fold."""
     drawn = accuracies(confusion_of(counts, _weights(counts.fold, draws, seed)))
     recalls = [column[~np.isnan(column)] for column in drawn.recall.T]  # a draw may lack a class
-    return Intervals(
-        *(_percentiles(values) for values in (drawn.oa, drawn.aa, drawn.kappa)),
-        [_percentiles(values) if len(values) else None for values in recalls],
-    )
+    oa, aa, kappa = (_percentiles(values) for values in (drawn.oa, drawn.aa, drawn.kappa))
+    return Intervals(oa, aa, kappa, [_percentiles(values) if len(values) else None for values in recalls])
 
 
 def _percentiles(values: np.ndarray) -> Interval:

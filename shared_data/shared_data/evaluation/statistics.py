@@ -1,4 +1,4 @@
-"""The statistics of a comparison: intervals of means and of their differences, McNemar's test of two predictions."""
+"""The statistics of runs: intervals of means and of their differences, correction for several tests."""
 
 import math
 from typing import Any, List, Optional, Sequence, Tuple
@@ -7,7 +7,6 @@ import numpy as np
 from scipy import stats
 
 FEWEST = 3  # values from which a mean gets an interval
-_FEW = 25  # discordant pairs below which McNemar's test is exact
 
 
 def mean_and_std(values: Sequence[float]) -> Tuple[float, Optional[float]]:
@@ -46,36 +45,6 @@ def welch_interval(
     freedom = 1 / (share**2 / (n_a - 1) + (1 - share) ** 2 / (n_b - 1))  # Welch-Satterthwaite
     half = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(total)
     return mean_a - mean_b - half, mean_a - mean_b + half
-
-
-def discordant(right_a: np.ndarray, right_b: np.ndarray) -> Tuple[int, int]:
-    """The discordant pairs: numbers of pixels that only a, and only b, classifies correctly; bool arrays of equal
-    shape."""
-    return int(np.count_nonzero(right_a & ~right_b)), int(np.count_nonzero(right_b & ~right_a))
-
-
-def mcnemar(only_a_right: int, only_b_right: int) -> float:
-    """Two-sided p of McNemar's test that two classifiers err equally often, from the pixels where just one errs.
-
-    Below 25 such pixels the exact binomial probability, from there on chi-square with Edwards' continuity correction.
-    Without any, p is 1. The test takes pixels as independent; neighbouring pixels are not, so p is too small.
-    """
-    pairs = only_a_right + only_b_right
-    if pairs == 0:
-        return 1.0
-    if pairs < _FEW:
-        return min(1.0, 2 * float(stats.binom.cdf(min(only_a_right, only_b_right), pairs, 0.5)))
-    return float(stats.chi2.sf(max(abs(only_a_right - only_b_right) - 1, 0) ** 2 / pairs, 1))
-
-
-def mcnemar_of(truth: np.ndarray, prediction_a: np.ndarray, prediction_b: np.ndarray) -> float:
-    """`mcnemar` of two predictions of the same pixels. Raises: ValueError for different shapes."""
-    if not np.shape(truth) == np.shape(prediction_a) == np.shape(prediction_b):
-        raise ValueError(
-            "truth and predictions have the shapes %s, %s and %s"
-            % (np.shape(truth), np.shape(prediction_a), np.shape(prediction_b))
-        )
-    return mcnemar(*discordant(np.equal(truth, prediction_a), np.equal(truth, prediction_b)))
 
 
 def holm(p_values: Sequence[float]) -> List[float]:

@@ -24,7 +24,7 @@ KINDS = {
 COLOURS = ("#1f5788", "#b04a1c", "#4f6b1e", "#7b3f86", "#59626c", "#8a6d00")
 STYLES = ("solid", "dashed", "dotted")
 
-_INK, _FAINT, _GRID = "#1c2127", "#59626c", "#d5d9dd"
+INK, FAINT, GRID = "#1c2127", "#59626c", "#d5d9dd"
 _WIDTH, _HEIGHT = 5.0, 2.6  # inches, of 96 CSS pixels
 _LARGEST = 1e30  # no loss is larger; differences of two values stay finite
 _LOG_SPAN = 50  # a ratio of largest to smallest from which on a linear axis would hide the small values
@@ -65,7 +65,7 @@ def chart(curve: Dict[str, Any], selected: int, run_title: str) -> Dict[str, Any
     return {
         "title": curve["title"],
         "alt": "%s of %s, by step: %s." % (curve["title"], run_title, "; ".join(ends)),
-        "src": "data:image/svg+xml;base64," + base64.b64encode(draw(curve, shown)).decode("ascii"),
+        "src": svg_uri(draw(curve, shown)),
         "width": round(96 * _WIDTH),
         "height": round(96 * _HEIGHT),
         "legend": [dict(_look(number), name=line["name"]) for number, line in enumerate(curve["series"])],
@@ -75,31 +75,41 @@ def chart(curve: Dict[str, Any], selected: int, run_title: str) -> Dict[str, Any
 
 def draw(curve: Dict[str, Any], selected: Any) -> bytes:
     """The chart as an SVG document. The same curves give the same bytes under the same version of matplotlib."""
+    figure = Figure(figsize=(_WIDTH, _HEIGHT))
+    axes = figure.add_subplot(1, 1, 1)
+    for number, line in enumerate(curve["series"]):
+        look, single = _look(number), len(line["values"]) == 1
+        axes.plot(line["steps"], line["values"], color=look["colour"], linestyle=look["style"], linewidth=1.3,
+                  marker="o" if single else "", markersize=4)  # fmt: skip
+    if selected is not None:
+        axes.axvline(selected, color=INK, linewidth=0.8, linestyle="dotted")
+    if _is_logarithmic(curve):
+        axes.set_yscale("log")
+        axes.minorticks_off()
+    axes.set_xlabel("step", color=INK)
+    axes.set_ylabel(curve["unit"] + (" (logarithmic)" if _is_logarithmic(curve) else ""), color=INK)
+    axes.tick_params(colors=FAINT, labelsize=8)
+    axes.grid(True, axis="y", color=GRID, linewidth=0.6)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(FAINT)
+    figure.tight_layout()
+    return svg_of(figure)
+
+
+def svg_of(figure: Figure) -> bytes:
+    """A figure as an SVG document, with its texts as texts."""
+    FigureCanvasSVG(figure)
     # names inside the SVG are hashed with a salt, which would be drawn at random
     with matplotlib.rc_context({"svg.hashsalt": "hsi", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(_WIDTH, _HEIGHT))
-        FigureCanvasSVG(figure)
-        axes = figure.add_subplot(1, 1, 1)
-        for number, line in enumerate(curve["series"]):
-            look, single = _look(number), len(line["values"]) == 1
-            axes.plot(line["steps"], line["values"], color=look["colour"], linestyle=look["style"], linewidth=1.3,
-                      marker="o" if single else "", markersize=4)  # fmt: skip
-        if selected is not None:
-            axes.axvline(selected, color=_INK, linewidth=0.8, linestyle="dotted")
-        if _is_logarithmic(curve):
-            axes.set_yscale("log")
-            axes.minorticks_off()
-        axes.set_xlabel("step", color=_INK)
-        axes.set_ylabel(curve["unit"] + (" (logarithmic)" if _is_logarithmic(curve) else ""), color=_INK)
-        axes.tick_params(colors=_FAINT, labelsize=8)
-        axes.grid(True, axis="y", color=_GRID, linewidth=0.6)
-        for side, spine in axes.spines.items():
-            spine.set_visible(side == "bottom")
-            spine.set_color(_FAINT)
-        figure.tight_layout()
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
+
+
+def svg_uri(svg: bytes) -> str:
+    """An SVG document as a data URI."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
 
 
 def _is_logarithmic(curve: Dict[str, Any]) -> bool:

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from shared_data.comparison import diff
-from shared_data.comparison.methods import disjoint_rows, pairwise
+from shared_data.comparison.methods import PAIRED, PAIRS_HEADER, compare_methods
 from shared_data.comparison.published import load_published
 from shared_data.errors import RecordError
 from shared_data.records.conflicts import Conflict
 from shared_data.report.run_facts import run_facts
 from shared_data.report.run_maps import RunMaps
 from shared_data.runs import environment
+from shared_data.splits.shared_protocols import SHARED, is_shared
 
 VERDICTS = (
     (diff.EQUIVALENT, "the 90 % interval of Δ lies inside ±1 point"),
@@ -35,8 +36,7 @@ DOUBTS = (
 PROTOCOLS = (
     ("paper", "what the paper's text says; test labels are not used before the final evaluation"),
     ("released", "what the official program does when it is run, flaws included; the paper's README names them"),
-    ("disjoint", "test pixels lie far from every training pixel; the same split for every method"),
-)
+) + tuple((name, shared.title) for name, shared in SHARED.items())
 
 Sources = Sequence[Tuple[Path, Dict[str, Any]]]
 
@@ -54,11 +54,13 @@ def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Confl
         "verdicts": dict(VERDICTS),
         "doubts": dict(DOUBTS),
         "plus_minus": diff.PLUS_MINUS,
+        "paired": PAIRED,
+        "pairs_header": list(PAIRS_HEADER),
         "protocols": dict(PROTOCOLS),
         "table": results_table(records),
         "conflicts": [_conflict_facts(conflict) for conflict in conflicts],
         "runs": runs,
-        "disjoint": disjoint_comparison(records),
+        "comparisons": comparisons(records),
     }
 
 
@@ -79,17 +81,21 @@ def results_table(records: List[Dict[str, Any]]) -> Dict[str, Any]:
     return {"header": list(diff.HEADER), "rows": rows, "notes": diff.notes(compared)}
 
 
-def disjoint_comparison(records: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """The methods side by side where test pixels lie far from training pixels: {rows, pairs, problem}.
+def comparisons(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """All methods side by side, per scene and shared protocol: {scene, protocol, compared, problem}.
 
-    rows, pairs: the fields of `comparison.MethodRow` and `comparison.Pair`; both are empty where no run is of the
-    protocol `disjoint`, or where `problem` says why the runs cannot be compared.
+    compared: the `comparison.methods.Comparison`; None where `problem` says why the runs cannot be compared.
     """
-    try:
-        rows, pairs = disjoint_rows(records), pairwise(records)
-    except RecordError as error:
-        return {"rows": [], "pairs": [], "problem": str(error)}
-    return {"rows": [row._asdict() for row in rows], "pairs": [pair._asdict() for pair in pairs], "problem": ""}
+    found: List[Dict[str, Any]] = []
+    for scene, protocol in sorted({(record["scene"], record["protocol"]) for record in records}):
+        if is_shared(protocol):
+            compared, problem = None, ""
+            try:
+                compared = compare_methods(records, scene, protocol)
+            except RecordError as error:
+                problem = str(error)
+            found.append({"scene": scene, "protocol": protocol, "compared": compared, "problem": problem})
+    return found
 
 
 def _conflict_facts(conflict: Conflict) -> Dict[str, Any]:

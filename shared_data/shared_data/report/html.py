@@ -15,8 +15,10 @@ import jinja2
 from markupsafe import Markup
 
 from shared_data.comparison.diff import ABOVE, BELOW, EQUIVALENT
+from shared_data.comparison.methods import is_rare, pair_cells, with_interval
 from shared_data.report import wording
 from shared_data.report.charts import chart
+from shared_data.report.illustrations import comparison_figures, run_figures
 from shared_data.report.pictures import pictures
 from shared_data.report.run_maps import RunMaps
 
@@ -37,10 +39,12 @@ def render_html(content: Dict[str, Any], maps: Sequence[RunMaps]) -> str:
         drawings=[
             {
                 "pictures": pictures(run, found),
+                "figures": run_figures(run, found),
                 "charts": [chart(curve, run["selection"]["step"], run["title"]) for curve in run["curves"]],
             }
             for run, found in zip(content["runs"], maps)
         ],
+        compared_figures=[comparison_figures(one["compared"]) for one in content["comparisons"]],
     )
 
 
@@ -54,7 +58,9 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(wording.FILTERS, shade=shade, tone=tone)
+    environment.filters.update(
+        wording.FILTERS, shade=shade, tone=tone, pair_cells=pair_cells, is_rare=is_rare, with_interval=with_interval
+    )
     return environment.get_template("report.html.j2")
 
 

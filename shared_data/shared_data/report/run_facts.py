@@ -7,6 +7,10 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from shared_data.comparison.diff import doubts
+from shared_data.errors import RecordError
+from shared_data.evaluation.field_statistics import bootstrap_intervals, design_effect
+from shared_data.evaluation.metrics import class_accuracies, disagreement
+from shared_data.records.counts import has_units, units_of
 from shared_data.report import run_maps
 from shared_data.report.charts import curves
 from shared_data.report.run_maps import RunMaps
@@ -42,6 +46,12 @@ def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, An
         "test_pixels": record["split"]["test"]["size"],
         "classes": _classes(record, maps.scene),
         "confusion": record["metrics"]["confusion"],
+        "disagreement": disagreement(record["metrics"]["confusion"])._asdict(),
+        "fields": _fields(record),
+        "distances": record.get("distances", []),
+        "folds": len(record.get("folds", [])),
+        "context": record.get("context"),
+        "untrained": record.get("untrained", []),
         "maps": _map_facts(record, maps),
         "curves": curves(record["history"]),
         "audit": _audit(record),
@@ -81,14 +91,32 @@ def _evaluations(metrics: Dict[str, Any]) -> Dict[str, Any]:
 def _classes(record: Dict[str, Any], scene: Optional[Scene]) -> List[Dict[str, Any]]:
     accuracies = record["metrics"]["per_class"]
     names = scene.class_names if scene and scene.num_classes == len(accuracies) else ()
+    users = class_accuracies(record["metrics"]["confusion"]).users
     rows = []
     for index, accuracy in enumerate(accuracies):
         row = {"label": index + 1, "name": names[index] if names else "class %d" % (index + 1), "accuracy": accuracy}
+        row["users"] = users[index] if index < len(users) else None
         for part in ("train", "val", "test"):
             counts = record["split"][part]["per_class"]
             row[part] = counts[index] if index < len(counts) else None
         rows.append(row)
     return rows
+
+
+def _fields(record: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """{units, effective_n, oa, aa, kappa, recall}: the number of spatial units, and intervals over them.
+
+    None where the record does not count its test pixels by unit; {problem} where its counts cannot be used.
+    """
+    if not has_units(record):
+        return None
+    try:
+        counts = units_of(record)
+    except RecordError as error:
+        return {"problem": str(error)}
+    effect = design_effect(counts)
+    effective = {"units": len(counts.unit), "effective_n": effect.effective_n if effect else None}
+    return dict(bootstrap_intervals(counts)._asdict(), problem="", **effective)
 
 
 def _map_facts(record: Dict[str, Any], maps: RunMaps) -> Dict[str, Any]:

@@ -14,7 +14,7 @@ from shared_data.files.npz import read_npy
 from shared_data.records import map_codec as record_maps
 from shared_data.report.truth import Truths
 from shared_data.scenes.catalogue import Scene, get_scene
-from shared_data.splits.draws import index_hash, load_split
+from shared_data.splits.draws import Split, index_hash, load_split
 
 UNLABELLED, RIGHT, WRONG, NOT_TESTED = range(4)
 TRAIN, VAL, TEST = 1, 2, 3  # sets of a split, 0 none
@@ -25,13 +25,15 @@ class RunMaps(NamedTuple):
     """The arrays behind a run's pictures; each is (H, W), or None where it is missing.
 
     scene: None where the catalogue does not know it. prediction, truth: uint8 classes, 0 unlabelled. sets: uint8, 0
-    none, TRAIN, VAL, TEST. remarks: what is missing and why, one sentence each.
+    none, TRAIN, VAL, TEST; TEST at all labelled pixels where folds are pooled. splits: the run's, or those of its
+    folds, in order; empty where they are not kept. remarks: what is missing and why, one sentence each.
     """
 
     scene: Optional[Scene]
     prediction: Optional[np.ndarray] = None
     truth: Optional[np.ndarray] = None
     sets: Optional[np.ndarray] = None
+    splits: Tuple[Split, ...] = ()
     remarks: Tuple[str, ...] = ()
 
     def outcome(self) -> Optional[np.ndarray]:
@@ -58,19 +60,22 @@ def load_maps(path: Path, record: Dict[str, Any], truths: Truths) -> RunMaps:
     prediction = _attempt("The prediction", remarks, _prediction, path, record, scene)
     if prediction is None:
         return RunMaps(scene, remarks=tuple(remarks or [NO_MAP]))
-    sets = _attempt("The split", remarks, _sets, path, scene)
+    splits: Tuple[Split, ...] = _attempt("The split", remarks, _splits, path, record, scene) or ()
+    sets = _sets(splits[0], scene) if len(splits) == 1 else None
     if sets is not None and index_hash(np.flatnonzero(sets == TEST)) != record["split"]["test"]["sha256"]:
         remarks.append("The test pixels kept with the map are not those of the record.")
     truth = truths.of(record, scene)
     if truth.remark:
         remarks.append(truth.remark)
-    if sets is None and truth.labels is not None:
+    if record.get("folds") and truth.labels is not None:
+        sets = np.where(truth.labels > 0, TEST, 0).astype(np.uint8)
+    elif sets is None and truth.labels is not None:
         remarks.append("No split was kept: the errors count all labelled pixels, those that trained included.")
-    return RunMaps(scene, prediction, truth.labels, sets, tuple(remarks))
+    return RunMaps(scene, prediction, truth.labels, sets, splits, tuple(remarks))
 
 
-def _attempt(what: str, remarks: List[str], load: Any, *arguments: Any) -> Optional[np.ndarray]:
-    """The array that `load` returns; None, with a remark, where it fails."""
+def _attempt(what: str, remarks: List[str], load: Any, *arguments: Any) -> Any:
+    """What `load` returns; None, with a remark, where it fails."""
     try:
         return load(*arguments)
     except (SharedDataError, OSError, ValueError, KeyError, EOFError) as error:
@@ -96,11 +101,18 @@ def _prediction(path: Path, record: Dict[str, Any], scene: Scene) -> Optional[np
     return prediction.astype(np.uint8)
 
 
-def _sets(path: Path, scene: Scene) -> Optional[np.ndarray]:
-    beside = path.with_name("split.npz")
-    if path.name != "run.json" or not beside.is_file():
-        return None
-    split = load_split(beside, scene.height * scene.width)
+def _splits(path: Path, record: Dict[str, Any], scene: Scene) -> Tuple[Split, ...]:
+    """The splits that lie beside a run's record, or in the folders of its folds; empty where one is missing."""
+    if path.name != "run.json":
+        return ()
+    folders = [path.with_name("fold-%d" % part["fold"]) for part in record.get("folds", [])] or [path.parent]
+    files = [folder / "split.npz" for folder in folders]
+    if not all(file.is_file() for file in files):
+        return ()
+    return tuple(load_split(file, scene.height * scene.width) for file in files)
+
+
+def _sets(split: Split, scene: Scene) -> np.ndarray:
     sets = np.zeros(scene.height * scene.width, np.uint8)
     for value, pixels in ((TRAIN, split.train), (VAL, split.val), (TEST, split.test)):
         sets[pixels] = value

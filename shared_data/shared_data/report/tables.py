@@ -6,8 +6,8 @@
 
 Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (time and memory) and `audit` (what
 reaches training) from the records, and kinds that the paper defines itself, such as its table of protocols. Kinds of a
-scene, as in `<!-- table: disjoint scene=ksc -->`: `disjoint` (all methods on equal terms) and `mcnemar` (two at a
-time).
+scene, as in `<!-- table: comparison scene=ksc protocol=spatial-cv -->`: `comparison` (all methods under a protocol that
+they share), `pairs` (two at a time) and `per-class`.
 """
 
 import re
@@ -16,14 +16,17 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from shared_data.audit import as_markdown as as_audit_markdown
 from shared_data.comparison.diff import as_markdown, compare, doubts
-from shared_data.comparison.methods import disjoint_table, pairs_table
+from shared_data.comparison.methods import Comparison, classes_table, compare_methods, methods_table, pairs_table
 from shared_data.comparison.published import load_published
 from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
 from shared_data.records.record import find_records
 
 _START = re.compile(r"^<!-- table:", re.M)
-_BLOCK = re.compile(r"^(<!-- table: (\w+) (paper|scene)=([\w-]+) -->\n)(.*?)(<!-- end table -->)", re.M | re.S)
+_BLOCK = re.compile(
+    r"^(<!-- table: ([\w-]+) (?:paper=([\w-]+)|scene=([\w-]+) protocol=([\w-]+)) -->\n)(.*?)(<!-- end table -->)",
+    re.M | re.S,
+)
 
 
 def results_table(paper: str, records: List[Dict[str, Any]]) -> str:
@@ -71,13 +74,11 @@ def audit_table(paper: str, records: List[Dict[str, Any]]) -> str:
 
 
 Table = Callable[[str, List[Dict[str, Any]]], str]
-# by the key of the record that selects a table's runs
-_KINDS: Dict[str, Dict[str, Table]] = {
-    "paper": {"results": results_table, "costs": costs_table, "audit": audit_table},
-    "scene": {
-        "disjoint": lambda _scene, records: disjoint_table(records),
-        "mcnemar": lambda _scene, records: pairs_table(records),
-    },
+_OF_A_PAPER: Dict[str, Table] = {"results": results_table, "costs": costs_table, "audit": audit_table}
+_OF_A_SCENE: Dict[str, Callable[[Comparison], str]] = {
+    "comparison": methods_table,
+    "pairs": pairs_table,
+    "per-class": classes_table,
 }
 
 
@@ -89,23 +90,28 @@ def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[st
     """
 
     def block(match: Any) -> str:
-        start, kind, key, value, _, end = match.groups()
-        kinds = dict(_KINDS[key])
-        if key == "paper":
-            kinds.update(own_kinds or {})
-        if kind not in kinds:
-            raise RecordError(
-                "unknown table kind '%s'; there are for a %s: %s." % (kind, key, ", ".join(sorted(kinds)))
-            )
-        return start + kinds[kind](value, [r for r in records if r[key] == value]) + "\n" + end
+        start, kind, paper, scene, protocol, _, end = match.groups()
+        if paper is not None:
+            kinds = dict(_OF_A_PAPER, **(own_kinds or {}))
+            _check_kind(kind, "paper", kinds)
+            table = kinds[kind](paper, [record for record in records if record["paper"] == paper])
+        else:
+            _check_kind(kind, "scene", _OF_A_SCENE)
+            table = _OF_A_SCENE[kind](compare_methods(records, scene, protocol))
+        return start + table + "\n" + end
 
     # without this check a block that lacks its end would extend to the next block's end, and the text between be lost
     if len(_START.findall(text)) != len(_BLOCK.findall(text)):
         raise RecordError(
             "a table block is malformed; expected '<!-- table: KIND paper=SLUG -->' or '<!-- table: KIND scene=SLUG "
-            "-->'; then the table, '<!-- end table -->'."
+            "protocol=NAME -->'; then the table, '<!-- end table -->'."
         )
     return _BLOCK.sub(block, text)
+
+
+def _check_kind(kind: str, key: str, kinds: Iterable[str]) -> None:
+    if kind not in kinds:
+        raise RecordError("unknown table kind '%s'; there are for a %s: %s." % (kind, key, ", ".join(sorted(kinds))))
 
 
 def update_tables(

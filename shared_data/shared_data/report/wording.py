@@ -18,6 +18,11 @@ def span(ends: Tuple[int, int]) -> str:
     return count(ends[0]) if ends[0] == ends[1] else "%s–%s" % (count(ends[0]), count(ends[1]))
 
 
+def ends(interval: Optional[Tuple[float, float]]) -> str:
+    """An interval of fractions in percent: "81.20–84.05"."""
+    return NOTHING if interval is None else "%s–%s" % (percent(interval[0]), percent(interval[1]))
+
+
 def plain(value: Any) -> str:
     """Any JSON value as a reader expects it: yes, no, six digits of a fraction; lists and objects as JSON."""
     if value is None or value == "":
@@ -58,5 +63,6 @@ def commit(revision: dict) -> str:
 
 
 FILTERS = {
-    function.__name__: function for function in (percent, count, span, plain, dotted, duration, commit, probability)
+    function.__name__: function
+    for function in (percent, count, span, ends, plain, dotted, duration, commit, probability)
 }

@@ -5,13 +5,13 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-PROTOCOL ?= paper
+PROTOCOL ?= $(if $(SPLIT),own,paper)
 DEVICE ?= auto
 OUT ?= results
 VARIANT ?= modern
 STACK := $(if $(findstring era,$(VARIANT)),era,modern)
 RUNNER ?= venv
-PROTOCOLS ?= released paper disjoint
+PROTOCOLS ?= released paper spatial-cv
 SCENES := indianpines pavia salinas ksc houston
 
 # per paper: slug, folder (also the package), interpreter of its own time, folders on its path
@@ -53,7 +53,8 @@ $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(valu
 # options of a run, from the variables a user may set
 RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
-	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION)
+	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS)
+SPLIT_OPTIONS = $(if $(FOLD),--fold $(FOLD)) $(if $(SPLIT),--split "$$SPLIT")
 BASELINE_OPTIONS = --out "$$OUT" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) \
 	$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
 # of commands whose default is not the Makefile's
@@ -75,7 +76,8 @@ help: ## show this list
 	@echo
 	@echo "Papers: $(PAPERS)"
 	@$(foreach paper,$(PAPERS),echo "Configurations of $(paper): $(call configurations,$(paper))";)
-	@echo "Variables of a run: PROTOCOL (paper, released, disjoint), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
+	@echo "Variables of a run: PROTOCOL (paper, released, spatial-cv, disjoint, fixed-dase, ...: docs/protocols.md),"
+	@echo "  FOLD (of spatial-cv: that one alone), SPLIT=file[,file] (an own split), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
 	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\","
 	@echo "  VARIANT (modern; era: the stack of the paper's time), MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
 	@echo "  PREDATA (da-imrn, PROTOCOL=released: folder of the partitions that the authors shipped)"
@@ -89,7 +91,7 @@ help: ## show this list
 ## docker-run-<paper>-<configuration> ## reproduce in the container, e.g. docker-run-a2s2k-pavia (GPUS=all for the GPUs)
 ## reference-<scene> ## nine classifiers without a network under a protocol that all methods share (default: spatial-cv); METHOD="svm rf": some
 ## baselines-<paper>-<configuration> ## the same classifiers on the pixels of one of the paper's own protocols, e.g. baselines-ssdgl-pavia
-## compare-<scene> ## every method under the disjoint split: accuracies, and McNemar's test two at a time
+## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes
 ## audit-<paper> ## do test labels or test spectra reach training? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL
 ## bench-<paper> ## time a training step against the literal network
 
@@ -135,10 +137,10 @@ present-%: env-shared FORCE_TARGET
 
 reference-%: env-shared FORCE_TARGET
 	@$(if $(DATA)$(HSI_DATA),,$(SHARED) fetch --missing $*)
-	@$(SHARED) reference $* $(GIVEN_PROTOCOL) $(BASELINE_OPTIONS) $(if $(FOLD),--fold $(FOLD)) $(if $(SPLIT),--split "$$SPLIT")
+	@$(SHARED) reference $* $(GIVEN_PROTOCOL) $(BASELINE_OPTIONS) $(SPLIT_OPTIONS)
 
 compare-%: env-shared FORCE_TARGET
-	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $*
+	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $* $(GIVEN_PROTOCOL)
 
 data-%: env-shared
 	$(SHARED) fetch $*
@@ -170,7 +172,7 @@ audit-%: env-%-$(STACK) FORCE_TARGET
 		$(if $(filter file,$(origin DEVICE)),,--device $(DEVICE)) \
 		$(GIVEN_PROTOCOL) $(if $(SEED),--seed $(SEED)) \
 		$(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
-		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION)
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS)
 
 bench-da-imrn: env-da-imrn-era # it compares both stacks
 

@@ -76,6 +76,24 @@ def test_finished_folds_are_not_run_again(tmp_path, monkeypatch):
     assert reproduce_all(method, request_for(tmp_path)).record == whole.record and len(fits) == 5
 
 
+def test_force_starts_a_repeat_over_once(tmp_path):
+    """What is stopped while it starts over goes on with the folds that it has finished since."""
+    fits = []
+
+    def fit(*arguments, **options):
+        fits.append(1)
+        return None if len(fits) == 8 else toy_method.fit(*arguments, **options)
+
+    method = toy_method.METHOD._replace(fit=fit)
+    first = reproduce_all(method, request_for(tmp_path))
+    (first.directory / "redo.txt").write_text("")
+    assert reproduce_all(method, request_for(tmp_path, force=True)).record is None and len(fits) == 8
+    assert [path.parent.name for path in sorted(tmp_path.glob("**/run.json"))] == ["fold-0", "fold-1"]
+    assert not (first.directory / "redo.txt").exists()
+    assert reproduce_all(method, request_for(tmp_path)).record["metrics"] == first.record["metrics"]
+    assert len(fits) == 11
+
+
 def test_a_stopped_fold_leaves_no_pooled_record(tmp_path):
     method = toy_method.METHOD._replace(fit=lambda *arguments, **options: None)
     outcome = reproduce_all(method, request_for(tmp_path))

@@ -17,7 +17,7 @@ from shared_data.evaluation.metrics import evaluate
 from shared_data.files.npz import read_npy
 from shared_data.records.map_codec import maps_of
 from shared_data.records.record import read_record, write_record
-from shared_data.runs.directory import take_lock
+from shared_data.runs.directory import empty, take_lock
 from shared_data.runs.method import Method
 from shared_data.runs.pixels import resolve
 from shared_data.runs.reproduce import reproduce
@@ -40,6 +40,10 @@ def reproduce_all(method: Method, request: Request) -> Outcome:
     folds = folds_of(request.protocol)
     if not folds or request.settings_alone:
         return reproduce(method, request)
+    if request.force and request.fold is None:
+        resolve(method, request)  # wrong input is found before anything is deleted
+        empty(run_directory_of(method.slug, request))
+        request = request._replace(force=False)  # a repeat that is stopped now resumes with the folds it has finished
     for fold in folds if request.fold is None else [request.fold]:
         outcome = reproduce(method, request._replace(fold=fold))
         if outcome.record is None:

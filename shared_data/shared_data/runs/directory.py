@@ -69,6 +69,28 @@ def _hold(lock: Any, path: Path) -> None:
     lock.write(("process %d on %s\n" % (os.getpid(), socket.gethostname())).encode("utf-8"))
 
 
+def empty(path: Path) -> None:
+    """Delete what a folder of runs holds, while no other process holds it.
+
+    Raises: RunDirectoryError where it cannot be written, or another process holds it.
+    """
+    with take_lock(path):
+        try:
+            _delete_content(path)
+        except OSError as error:
+            raise RunDirectoryError("%s cannot be written: %s." % (path, error.strerror or error)) from error
+
+
+def _delete_content(path: Path) -> None:
+    for entry in path.iterdir():
+        if entry.name == _LOCK:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(str(entry))
+        else:
+            entry.unlink()
+
+
 class RunDirectory:
     """Context manager that creates, locks and checks a run directory.
 
@@ -106,7 +128,7 @@ class RunDirectory:
         circumstances: `environment` and `revision` of this process, JSON values; those of the starts before are kept.
         """
         if self.force:
-            self._write(self._empty)
+            self._write(lambda: _delete_content(self.path))
         self._write(lambda: remove_leftovers(self.path))
         text = json.dumps(self.settings, indent=1, sort_keys=True) + "\n"
         self._write(lambda: write_text(self.path / _SETTINGS, text))
@@ -154,15 +176,6 @@ class RunDirectory:
                 "%s holds a run with other settings: %s. Choose another folder with OUT= or --out, or start over with "
                 "FORCE=1 or --force." % (self.path, ", ".join(changes))
             )
-
-    def _empty(self) -> None:
-        for entry in self.path.iterdir():
-            if entry.name == _LOCK:
-                continue
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(str(entry))
-            else:
-                entry.unlink()
 
     def _write(self, action: Any) -> None:
         try:

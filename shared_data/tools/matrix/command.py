@@ -25,7 +25,7 @@ from tools.matrix.revision import code_changed
 from tools.matrix.runners import RUNNERS, Runner
 from tools.matrix.states import state_of
 
-PROTOCOLS = ("released", "paper", "disjoint")
+PROTOCOLS = ("released", "paper", "spatial-cv")
 SLURM = {"slurm_partition": "SLURM_PARTITION", "slurm_account": "SLURM_ACCOUNT"}  # resources, from the environment
 
 

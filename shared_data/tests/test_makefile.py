@@ -188,6 +188,13 @@ def test_names_of_configurations_keep_their_hyphens(checkout):
     assert call[4] == "my-plot-ssrn"
 
 
+def test_methods_are_compared_under_a_protocol_only_where_it_is_given(checkout):
+    (call,) = checkout.make("compare-pavia")
+    assert option(call, "--scene") == "pavia" and "--protocol" not in call
+    (call,) = checkout.make("compare-pavia", "PROTOCOL=spatial-cv-d3")
+    assert option(call, "--protocol") == "spatial-cv-d3"
+
+
 def test_baselines_on_a_papers_pixels_and_on_shared_ones(checkout):
     (call,) = checkout.make("baselines-da-imrn-my-plot", "PROTOCOL=released", "METHOD=svm 1nn-position", "SEEDS=1 2")
     assert call[2:5] == ["da_imrn", "baselines", "my-plot"] and option(call, "--protocol") == "released"

@@ -47,7 +47,7 @@ MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
 
 # Text that a user gives reaches recipes as environment variables, "$$OUT", in which blanks, quotes and $ are only text.
-TEXTS := OUT SET DATA RUN REPORT PROFILE IMAGE PREDATA SPLIT
+TEXTS := OUT SET DATA RUN REPORT FIGURES PROFILE IMAGE PREDATA SPLIT
 $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 # options of a run, from the variables a user may set
@@ -91,7 +91,7 @@ help: ## show this list
 ## docker-run-<paper>-<configuration> ## reproduce in the container, e.g. docker-run-a2s2k-pavia (GPUS=all for the GPUs)
 ## reference-<scene> ## nine classifiers without a network under a protocol that all methods share (default: spatial-cv); METHOD="svm rf": some
 ## baselines-<paper>-<configuration> ## the same classifiers on the pixels of one of the paper's own protocols, e.g. baselines-ssdgl-pavia
-## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes
+## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes; FIGURES=folder
 ## audit-<paper> ## do test labels or test spectra reach training? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL
 ## bench-<paper> ## time a training step against the literal network
 
@@ -140,7 +140,7 @@ reference-%: env-shared FORCE_TARGET
 	@$(SHARED) reference $* $(GIVEN_PROTOCOL) $(BASELINE_OPTIONS) $(SPLIT_OPTIONS)
 
 compare-%: env-shared FORCE_TARGET
-	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $* $(GIVEN_PROTOCOL)
+	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $* $(GIVEN_PROTOCOL) $(if $(FIGURES),--figures "$$FIGURES" $(DATA_OPTION))
 
 data-%: env-shared
 	$(SHARED) fetch $*

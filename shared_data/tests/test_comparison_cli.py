@@ -12,6 +12,12 @@ def test_reference_and_compare(capsys, tmp_path):
     assert main(words + ["synthetic", "--protocol", "disjoint"]) == 0
     out = capsys.readouterr().out
     assert "| svm |" in out and "| 1nn |" in out and "| 1 2 |" in out and "A − B" in out and "Recall in percent" in out
+    figures = tmp_path / "figures"
+    assert main(words + ["synthetic", "--protocol", "disjoint", "--figures", str(figures)]) == 0
+    names = ["synthetic-disjoint-%s.svg" % name for name in ("by-distance", "classes", "distances", "split")]
+    assert sorted(path.name for path in figures.iterdir()) == names
+    assert all("<svg" in path.read_text(encoding="utf-8") for path in figures.iterdir())
+    capsys.readouterr()
     assert main(words + ["synthetic"]) == 0
     assert "No runs under the protocol `spatial-cv`." in capsys.readouterr().out
     assert main(words + ["synthetic", "--protocol", "paper"]) == 1

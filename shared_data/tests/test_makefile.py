@@ -88,6 +88,8 @@ def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
         assert [option(call, name) for name in ("--out", "--data")] == [text] * 2
     (call,) = checkout.make("reference-pavia", data, "SPLIT=" + text)
     assert option(call, "--split") == text
+    (call,) = checkout.make("compare-pavia", "FIGURES=" + text)
+    assert option(call, "--figures") == text
     (call,) = checkout.make("record", "RUN=" + text)
     assert call[-1] == text
     *runs, compared = checkout.make("demo", out, "PAPERS=ssdgl")

@@ -10,7 +10,7 @@ from shared_data.cli.baselines import add_method_option, run_baselines
 from shared_data.cli.console import print_text, run_command
 from shared_data.cli.run_options import add_options
 from shared_data.comparison import diff as comparison
-from shared_data.comparison.methods import classes_table, compare_methods, methods_table, pairs_table
+from shared_data.comparison.methods import Comparison, classes_table, compare_methods, methods_table, pairs_table
 from shared_data.comparison.published import load_published
 from shared_data.configuration.overrides import check_name
 from shared_data.errors import SceneNotFoundError, SettingsError, SharedDataError
@@ -150,7 +150,23 @@ def _compare(arguments: argparse.Namespace) -> int:
         )
     compared = compare_methods(find_records(*arguments.folders), arguments.scene, arguments.protocol)
     print_text("\n\n".join(table(compared) for table in (methods_table, pairs_table, classes_table)))
+    if arguments.figures is not None:
+        _write_figures(compared, arguments.figures, arguments.data)
     return 0
+
+
+def _write_figures(compared: Comparison, folder: Path, data: Optional[str]) -> None:
+    from shared_data.report.illustrations import comparison_drawings, split_drawing, write_drawings
+
+    drawings = comparison_drawings(compared)
+    if drawings and compared.protocol in SHARED:
+        try:
+            loaded = load_scene(compared.scene, data)
+            drawings.insert(0, split_drawing(loaded, compared.protocol, compared.seeds[0]))
+        except SharedDataError as error:
+            print("the split is not drawn: %s" % error, file=sys.stderr)
+    for path in write_drawings(drawings, folder, "%s-%s" % (compared.scene, compared.protocol)):
+        print(path)
 
 
 def _reference(arguments: argparse.Namespace) -> int:
@@ -217,6 +233,8 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")
     compare.add_argument("--scene", required=True, help="scene slug")
     compare.add_argument("--protocol", default=MAIN, help="one that all methods share (default: %(default)s)")
+    compare.add_argument("--figures", type=Path, help="folder to write figures to, as SVG")
+    compare.add_argument("--data", help="data folder(s), separated like PATH; for the figure of the split")
     compare.set_defaults(handler=_compare)
 
     reference = commands.add_parser("reference", help="run classifiers without a network under a shared protocol")

@@ -1,9 +1,15 @@
-"""Which figures stand in the report: of a run, and of a comparison of methods."""
+"""Which figures stand in the report, or are written to files: of a run, and of a comparison of methods."""
 
-from typing import Any, Dict, List, Optional
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from matplotlib.figure import Figure
 
 from shared_data.comparison.methods import Comparison
+from shared_data.errors import SharedDataError
 from shared_data.evaluation.distances import accuracy_by_distance
+from shared_data.files.atomic import write_text
+from shared_data.report.charts import svg_of
 from shared_data.report.figures import (
     MethodRecall,
     draw_by_distance,
@@ -15,18 +21,27 @@ from shared_data.report.figures import (
 )
 from shared_data.report.run_maps import RunMaps
 from shared_data.report.wording import count, percent
+from shared_data.scenes.loading import LoadedScene
+from shared_data.splits.draws import Split
+from shared_data.splits.shared_protocols import draw_shared, folds_of
 
 BARS = 4  # methods with bars of their own in one figure
+
+
+class Drawing(NamedTuple):
+    """A figure, its title, what it shows in words, and its name among the figures of one comparison."""
+
+    name: str
+    title: str
+    alt: str
+    figure: Figure
 
 
 def run_figures(run: Dict[str, Any], maps: RunMaps) -> List[Dict[str, Any]]:
     """Its splits, accuracy by distance, and accuracy by class, as far as they are known. run: facts of `run_facts`."""
     shown = []
     if maps.splits and maps.truth is not None:
-        several = len(maps.splits) > 1
-        names = ["fold %d" % fold if several else "" for fold in range(len(maps.splits))]
-        sizes = ["%s trained, %s tested" % (count(len(one.train)), count(len(one.test))) for one in maps.splits]
-        titles = [", ".join(filter(None, pair)) for pair in zip(names, sizes)]
+        titles = _titles(maps.splits)
         figure = draw_splits([roles_of(maps.truth, split) for split in maps.splits], titles)
         alt = "Maps of the pixels that train, validate and are tested, of %s: %s." % (run["title"], "; ".join(titles))
         shown.append(picture("Split", alt, figure))
@@ -49,21 +64,25 @@ def run_figures(run: Dict[str, Any], maps: RunMaps) -> List[Dict[str, Any]]:
 
 
 def comparison_figures(compared: Optional[Comparison]) -> List[Dict[str, Any]]:
+    """The drawings of a comparison as the page shows them."""
+    drawings = [] if compared is None else comparison_drawings(compared)
+    return [picture(drawing.title, drawing.alt, drawing.figure) for drawing in drawings]
+
+
+def comparison_drawings(compared: Comparison) -> List[Drawing]:
     """Distances of test pixels, accuracy by distance of all ranked methods, and accuracy by class of the best few."""
-    shown: List[Dict[str, Any]] = []
-    if compared is None:
-        return shown
+    shown: List[Drawing] = []
     place = "%s under %s" % (compared.scene, compared.protocol)
     measured = [row for row in compared.rows if row.distances]
     if measured:
         alt = "Histogram of the distances of test pixels of %s to the nearest training pixel." % place
-        figure = draw_histogram(measured[0].distances)
-        shown.append(picture("Distance of test pixels to the nearest training pixel", alt, figure))
+        title, figure = "Distance of test pixels to the nearest training pixel", draw_histogram(measured[0].distances)
+        shown.append(Drawing("distances", title, alt, figure))
         alt = "Accuracy by distance to the nearest training pixel on %s. %s." % (
             place, "; ".join("%s: %s" % (row.method, _by_distance(row.distances)) for row in measured)
         )  # fmt: skip
         figure = draw_by_distance([(row.method, row.distances) for row in measured])
-        shown.append(picture("Accuracy against the distance to training pixels", alt, figure))
+        shown.append(Drawing("by-distance", "Accuracy against the distance to training pixels", alt, figure))
     counted = [row for row in compared.rows if row.intervals][:BARS]
     if counted:
         names, pixels = [row.name for row in compared.classes], [row.test for row in compared.classes]
@@ -72,8 +91,41 @@ def comparison_figures(compared: Optional[Comparison]) -> List[Dict[str, Any]]:
             place, ", ".join(row.method for row in counted)
         )  # fmt: skip
         title = "Recall per class" + (", the best %d methods" % BARS if len(compared.rows) > BARS else "")
-        shown.append(picture(title, alt, draw_classes(names, pixels, methods)))
+        shown.append(Drawing("classes", title, alt, draw_classes(names, pixels, methods)))
     return shown
+
+
+def split_drawing(loaded: LoadedScene, protocol: str, seed: int) -> Drawing:
+    """The pixels of a seed under a protocol of `SHARED`, of every fold. Raises: SplitError."""
+    folds: Sequence[Optional[int]] = folds_of(protocol) or [None]
+    splits = [draw_shared(loaded, protocol, seed, fold) for fold in folds]
+    titles = _titles(splits)
+    alt = "Maps of the pixels that train, validate and are tested on %s under %s, seed %d: %s." % (
+        loaded.scene.slug, protocol, seed, "; ".join(titles)
+    )  # fmt: skip
+    figure = draw_splits([roles_of(loaded.ground_truth, split) for split in splits], titles)
+    return Drawing("split", "Split", alt, figure)
+
+
+def write_drawings(drawings: Sequence[Drawing], folder: Path, prefix: str) -> List[Path]:
+    """Write each as <prefix>-<name>.svg; return the paths. Raises: SharedDataError where that is not possible."""
+    paths = [folder / ("%s-%s.svg" % (prefix, drawing.name)) for drawing in drawings]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, drawing in zip(paths, drawings):
+            write_text(path, svg_of(drawing.figure).decode("utf-8"))
+    except OSError as error:
+        raise SharedDataError("%s cannot be written: %s; choose another folder." % (folder, error.strerror)) from error
+    return paths
+
+
+def _titles(splits: Sequence[Split]) -> List[str]:
+    """Above each map of a split: its fold, where there are several, and its pixels."""
+    names = ["fold %d, " % fold if len(splits) > 1 else "" for fold in range(len(splits))]
+    return [
+        "%s%s trained, %s tested" % (name, count(len(split.train)), count(len(split.test)))
+        for name, split in zip(names, splits)
+    ]
 
 
 def _by_distance(entries: List[Dict[str, int]]) -> str:

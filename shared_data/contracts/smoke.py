@@ -32,6 +32,18 @@ class Smoke:
         assert record["metrics"]["oa"] == pytest.approx(right, abs=1e-12)
         assert np.sum(record["metrics"]["confusion"]) == split.test.size
 
+    @pytest.mark.stack_independent
+    def test_a_fold_with_classes_without_training_pixels_is_run_to_its_end(self, paper, tmp_path, capsys):
+        words = ["reproduce", "synthetic", "--protocol", "spatial-cv-d13", "--seed", "2333", "--fold", "3"]
+        assert paper.main(words + ["--device", "cpu", "--out", str(tmp_path), *paper.short]) == 0
+        assert "protocol spatial-cv-d13, seed 2333, fold 3: OA" in capsys.readouterr().out
+        folder = tmp_path / paper.slug / "synthetic" / "spatial-cv-d13" / "seed-2333" / "fold-3"
+        record = read_record(folder / "run.json")
+        assert [entry["class"] for entry in record["untrained"]] == [2, 4]
+        assert record["context"]["test_to_training"] > 13 and record["context"]["test_to_validation"] > 13
+        assert [opening["reason"] for opening in record["truth_opened"]] == ["final evaluation"]
+        assert not (folder.parent / "run.json").exists()
+
 
 def framework_version(name):
     """The version of the last framework that a record names: tflearn on TensorFlow is "0.5.0 on 2.20.0"."""

@@ -37,8 +37,9 @@ def print_text(text: str) -> None:
 def print_metrics(record: Dict[str, Any]) -> None:
     """OA, AA and kappa of a record as one line."""
     metrics = record["metrics"]
+    fold = ", fold %d" % record["fold"] if "fold" in record else ""
     print(
-        "%s %s, protocol %s, seed %d: OA %.2f %%, AA %.2f %%, kappa %.4f (%d test pixels)"
-        % (record["paper"], record["experiment"], record["protocol"], record["seed"], 100 * metrics["oa"],
+        "%s %s, protocol %s, seed %d%s: OA %.2f %%, AA %.2f %%, kappa %.4f (%d test pixels)"
+        % (record["paper"], record["experiment"], record["protocol"], record["seed"], fold, 100 * metrics["oa"],
            100 * metrics["aa"], metrics["kappa"], record["split"]["test"]["size"])
     )  # fmt: skip

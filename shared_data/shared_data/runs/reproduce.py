@@ -19,7 +19,7 @@ from shared_data.runs.pixels import context_of, draw_pixels, resolve, training_i
 from shared_data.runs.request import Configuration, Outcome, Request, run_directory_of
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.labels import SealedTruth
-from shared_data.splits.shared_protocols import check_fold
+from shared_data.splits.shared_protocols import check_fold, rule_of
 
 # keys that end a training, where a configuration has them
 _LIMITS = ("train.num_iters", "train.epochs")
@@ -33,7 +33,8 @@ def settings_of(configuration: Configuration, seed: int, loaded: LoadedScene) ->
         "seed": seed,
         "data": {file.name: file.identity for file in loaded.files},
     }
-    return settings if configuration.fold is None else dict(settings, fold=configuration.fold)
+    further = {"fold": configuration.fold, "rule": rule_of(configuration.protocol)}
+    return dict(settings, **{name: value for name, value in further.items() if value is not None})
 
 
 def modifications(config: Dict[str, Any], packaged: Dict[str, Any]) -> Tuple[str, ...]:

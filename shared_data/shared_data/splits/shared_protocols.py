@@ -8,14 +8,14 @@ while a method trains. `disjoint` is a stress test. `fixed-<name>` and `own-<nam
 import re
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from shared_data.configuration.overrides import check_name
 from shared_data.errors import SettingsError
 from shared_data.scenes.loading import DataFolders, LoadedScene, SceneImage
-from shared_data.splits.disjoint import common_split
+from shared_data.splits.disjoint import DisjointRule, common_split
 from shared_data.splits.draws import Split
 from shared_data.splits.fixed import fixed_splits, read_fixed
 from shared_data.splits.given import FixedSplit
@@ -28,11 +28,12 @@ _FROM_FILES = ("fixed-", "own-")
 
 class SharedProtocol(NamedTuple):
     """draw(loaded, seed, fold): the pixels. folds: of the cross-validation, 0 without one. masked: whether test pixels
-    have the mean training spectrum while a method trains. title: in a few words."""
+    have the mean training spectrum while a method trains. rule: the parameters of the draw. title: in a few words."""
 
     draw: Callable[[LoadedScene, int, int], Split]
     folds: int
     masked: bool
+    rule: Dict[str, Any]
     title: str
 
 
@@ -41,7 +42,8 @@ def _draw_spatial(distance: int, loaded: LoadedScene, seed: int, fold: int) -> S
 
 
 def _spatial(distance: int, title: str, masked: bool = False) -> SharedProtocol:
-    return SharedProtocol(partial(_draw_spatial, distance), FOLDS, masked, title)
+    rule = dict(SpatialRule(distance)._asdict(), folds=FOLDS)
+    return SharedProtocol(partial(_draw_spatial, distance), FOLDS, masked, rule, title)
 
 
 SHARED: Dict[str, SharedProtocol] = {
@@ -50,7 +52,7 @@ SHARED: Dict[str, SharedProtocol] = {
     "spatial-cv-d13": _spatial(13, "the same, farther than 13"),
     "spatial-cv-masked": _spatial(6, "the same, farther than 6; training does not see spectra of test pixels", True),
     "disjoint": SharedProtocol(
-        lambda loaded, seed, _fold: common_split(loaded, seed), 0, False,
+        lambda loaded, seed, _fold: common_split(loaded, seed), 0, False, dict(DisjointRule()._asdict()),
         "a stress test: blocks of training pixels, test pixels farther than 13 from them",
     ),
 }  # fmt: skip
@@ -84,6 +86,11 @@ def protocol_of_files(protocol: str, files: Sequence[str]) -> str:
 def folds_of(protocol: str) -> List[int]:
     """The folds of a cross-validation; none where the protocol is of another kind."""
     return list(range(SHARED[protocol].folds)) if protocol in SHARED else []
+
+
+def rule_of(protocol: str) -> Optional[Dict[str, Any]]:
+    """The parameters of a shared protocol's draw; None under the others, and where pixels are read from files."""
+    return SHARED[protocol].rule if protocol in SHARED else None
 
 
 def masks_test_spectra(protocol: str) -> bool:

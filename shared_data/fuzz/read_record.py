@@ -7,6 +7,7 @@ from typing import Iterator
 import numpy as np
 from refusal import value_or_refusal
 
+from shared_data.records.counts import distances_of, units_of
 from shared_data.records.map_codec import encode_map, prediction_of, right_of
 from shared_data.records.record import collect, read_record
 from shared_data.scenes.catalogue import get_scene
@@ -22,6 +23,8 @@ def seeds() -> Iterator[bytes]:
         record["history"] = record["history"][:1]
         record["metrics"]["confusion"] = [[0]]
         record["split"]["test"]["size"] = 1
+        record["units"] = [{"unit": 1, "class": 1, "fold": 0, "predicted": {"1": 1}}]
+        record["distances"] = [{"distance": 1, "pixels": 1, "right": 1}]
         record["maps"] = {"prediction": encode_map(np.zeros((scene.height, scene.width), np.uint8)), "right": "AA=="}
         yield json.dumps(record).encode("utf-8")
 
@@ -38,7 +41,8 @@ def try_one(content: bytes, folder: Path) -> None:
     if scene is not None:
         prediction = value_or_refusal(prediction_of, record, scene)
         assert prediction is None or prediction.shape == (scene.height, scene.width)
-    value_or_refusal(right_of, record)
+    for read in (right_of, units_of, distances_of):
+        value_or_refusal(read, record)
     records = folder / "records"
     kept = value_or_refusal(collect, run, records)
     assert kept is None or records.resolve() in kept.resolve().parents

@@ -17,7 +17,7 @@ from shared_data.evaluation.field_statistics import accuracies, confusion_of, pa
 from shared_data.evaluation.metrics import evaluate
 from shared_data.evaluation.statistics import holm
 from shared_data.evaluation.unit_counts import count_units, unit_counts
-from shared_data.records.counts import distances_of, units_of
+from shared_data.records.counts import distances_of, matrix_of, units_of
 from shared_data.records.record import validate_record
 from shared_data.scenes.catalogue import get_scene
 from shared_data.splits.draws import Split, describe
@@ -241,6 +241,16 @@ def test_runs_on_different_pixels_are_not_compared(run):
             compared(runs)
 
 
+def test_runs_with_other_classes_or_without_a_confusion_matrix_are_not_compared(run):
+    one = run("svm", 1)
+    fewer = dict(one["metrics"], per_class=[1.0], confusion=[[5]])
+    with pytest.raises(RecordError, match=r"svm .* and 1nn .* differ in their classes"):
+        compared([one, run("1nn", 1, metrics=fewer)])
+    for confusion in ([[0] * SCENE.num_classes] * SCENE.num_classes, [[1]] * SCENE.num_classes):
+        with pytest.raises(RecordError, match=r"1nn .* confusion matrix is not square, or empty"):
+            compared([run("1nn", 1, metrics=dict(one["metrics"], confusion=confusion))])
+
+
 def test_counts_of_a_record_are_its_own(run):
     record = run("svm", 1, [1, 2])
     counts = units_of(record)
@@ -261,5 +271,10 @@ def test_counts_that_are_not_those_of_the_confusion_matrix_are_refused(run):
     for units in (twice, above):
         with pytest.raises(RecordError, match="a class above %d, or a unit twice" % SCENE.num_classes):
             units_of(dict(record, units=units))
+    huge = [dict(record["units"][0], unit=10**30)]
+    with pytest.raises(RecordError, match="numbers that are too large"):
+        units_of(dict(record, units=huge))
+    with pytest.raises(RecordError, match="numbers that are too large"):
+        matrix_of(dict(record, metrics=dict(record["metrics"], confusion=[[10**30]])))
     with pytest.raises(RecordError, match="counts no spatial units"):
         units_of(dict(record, units=[]))

@@ -269,6 +269,16 @@ def test_counts_that_are_not_the_records_are_said_to_be(tmp_path: Path, record: 
     assert facts["runs"][0]["fields"]["problem"] in Page(page).text and "95 % intervals over" not in page
 
 
+@pytest.mark.parametrize("confusion", [[], [[1, 2], [3]], [[0, 0], [0, 0]], [[1, 2, 3], [4, 5, 6]]])
+def test_a_confusion_matrix_that_is_none_is_shown_as_it_is(tmp_path: Path, record: Facts, confusion: Any) -> None:
+    record["metrics"]["confusion"] = confusion
+    record["protocol"] = "disjoint"
+    keep(tmp_path / "records", record)
+    page, facts = report(tmp_path / "records", tmp_path / "out")
+    assert facts["runs"][0]["disagreement"] is None and "by quantity disagreement" not in page
+    assert facts["comparisons"][0]["problem"] and "cannot be compared" in page
+
+
 def test_a_pooled_record_shows_the_splits_of_its_folds(tmp_path: Path, record: Facts) -> None:
     record, prediction, split = counted(record)
     truth = generated_scene("synthetic").ground_truth

@@ -25,7 +25,7 @@ from shared_data.evaluation.field_statistics import (
 from shared_data.evaluation.metrics import disagreement
 from shared_data.evaluation.statistics import holm, mean_and_std
 from shared_data.evaluation.unit_counts import UnitCounts
-from shared_data.records.counts import distances_of, has_units, units_of
+from shared_data.records.counts import distances_of, has_units, matrix_of, units_of
 from shared_data.records.map_codec import name_of
 from shared_data.scenes.catalogue import scenes
 
@@ -125,7 +125,7 @@ def compare_methods(records: Iterable[Record], scene: str, protocol: str) -> Com
     Raises: RecordError where two runs of one seed were tested on different pixels, or counts do not fit their record.
     """
     kept = [record for record in records if (record["scene"], record["protocol"]) == (scene, protocol)]
-    _check_same_pixels(kept)
+    _check_comparable(kept)
     groups: "OrderedDict[str, Dict[int, Record]]" = OrderedDict()
     for record in kept:
         groups.setdefault(method_of(record), {})[record["seed"]] = record
@@ -142,10 +142,15 @@ def compare_methods(records: Iterable[Record], scene: str, protocol: str) -> Com
     return Comparison(scene, protocol, seeds, ranked, unranked, _pairs(ranked), _classes(scene, shown, ranked))
 
 
-def _check_same_pixels(records: Iterable[Record]) -> None:
-    """Raises: RecordError where records of equal seeds have different pixels."""
+def _check_comparable(records: Sequence[Record]) -> None:
+    """Raises: RecordError where records of equal seeds have different pixels, or any two not as many classes."""
     first: Dict[int, Record] = {}
     for record in records:
+        classes = [len(one["metrics"][name]) for one in (records[0], record) for name in ("per_class", "confusion")]
+        if len(set(classes)) > 1:
+            raise RecordError(
+                "%s and %s differ in their classes; run both again." % (name_of(records[0]), name_of(record))
+            )
         other = first.setdefault(record["seed"], record)
         for part, found in record["split"].items():
             if found["sha256"] != other["split"][part]["sha256"]:
@@ -159,7 +164,7 @@ def _check_same_pixels(records: Iterable[Record]) -> None:
 def _row(method: str, records: List[Record]) -> MethodRow:
     oa, aa, kappa = (mean_and_std([record["metrics"][name] for record in records]) for name in METRICS)
     per_class = [record["metrics"]["per_class"] for record in records]
-    apart = [disagreement(record["metrics"]["confusion"]) for record in records]
+    apart = [disagreement(matrix_of(record)) for record in records]
     counts = mean_over_repeats([units_of(record) for record in records]) if all(map(has_units, records)) else None
     effect = design_effect(counts) if counts else None
     contexts = [record["context"] for record in records if "context" in record]
@@ -222,7 +227,7 @@ def _classes(scene: str, records: Sequence[Record], rows: Sequence[MethodRow]) -
         ClassRow(
             index + 1,
             name,
-            _span(sum(record["metrics"]["confusion"][index]) for record in records),
+            _span(int(matrix_of(record)[index].sum()) for record in records),
             None if labels is None else int(np.sum(labels == index + 1)),
         )
         for index, name in enumerate(names)

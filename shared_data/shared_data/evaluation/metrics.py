@@ -1,6 +1,6 @@
 """Accuracies of a classification map on a set of pixels, by scikit-learn."""
 
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Any, List, NamedTuple, Optional
 
 import numpy as np
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
@@ -38,16 +38,16 @@ class ClassAccuracies(NamedTuple):
     users: List[Optional[float]]
 
 
-def disagreement(confusion: Sequence[Sequence[float]]) -> Disagreement:
-    """Of a confusion matrix [true][predicted] with at least one pixel."""
+def disagreement(confusion: Any) -> Disagreement:
+    """Of a confusion matrix (K, K) [true][predicted] with at least one pixel."""
     table = np.asarray(confusion, float) / np.sum(confusion)
     quantity = float(np.abs(table.sum(axis=1) - table.sum(axis=0)).sum() / 2)
     # rounding must not make it negative
     return Disagreement(quantity, max(1 - float(np.trace(table)) - quantity, 0.0))
 
 
-def class_accuracies(confusion: Sequence[Sequence[float]]) -> ClassAccuracies:
-    """Producer's and user's accuracies of a confusion matrix [true][predicted]."""
+def class_accuracies(confusion: Any) -> ClassAccuracies:
+    """Producer's and user's accuracies of a confusion matrix (K, K) [true][predicted]."""
     table = np.asarray(confusion, float)
     return ClassAccuracies(
         *(

@@ -10,7 +10,7 @@ from shared_data.comparison.diff import doubts
 from shared_data.errors import RecordError
 from shared_data.evaluation.field_statistics import bootstrap_intervals, design_effect
 from shared_data.evaluation.metrics import class_accuracies, disagreement
-from shared_data.records.counts import has_units, units_of
+from shared_data.records.counts import distances_of, has_units, matrix_of, units_of
 from shared_data.report import run_maps
 from shared_data.report.charts import curves
 from shared_data.report.run_maps import RunMaps
@@ -46,9 +46,9 @@ def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, An
         "test_pixels": record["split"]["test"]["size"],
         "classes": _classes(record, maps.scene),
         "confusion": record["metrics"]["confusion"],
-        "disagreement": disagreement(record["metrics"]["confusion"])._asdict(),
+        "disagreement": _disagreement(record),
         "fields": _fields(record),
-        "distances": record.get("distances", []),
+        "distances": _distances(record),
         "folds": len(record.get("folds", [])),
         "context": record.get("context"),
         "untrained": record.get("untrained", []),
@@ -91,7 +91,8 @@ def _evaluations(metrics: Dict[str, Any]) -> Dict[str, Any]:
 def _classes(record: Dict[str, Any], scene: Optional[Scene]) -> List[Dict[str, Any]]:
     accuracies = record["metrics"]["per_class"]
     names = scene.class_names if scene and scene.num_classes == len(accuracies) else ()
-    users = class_accuracies(record["metrics"]["confusion"]).users
+    matrix = _matrix(record)
+    users = [] if matrix is None else class_accuracies(matrix).users
     rows = []
     for index, accuracy in enumerate(accuracies):
         row = {"label": index + 1, "name": names[index] if names else "class %d" % (index + 1), "accuracy": accuracy}
@@ -101,6 +102,28 @@ def _classes(record: Dict[str, Any], scene: Optional[Scene]) -> List[Dict[str, A
             row[part] = counts[index] if index < len(counts) else None
         rows.append(row)
     return rows
+
+
+def _matrix(record: Dict[str, Any]) -> Optional[np.ndarray]:
+    """The confusion matrix; None where it is none."""
+    try:
+        return matrix_of(record)
+    except RecordError:
+        return None
+
+
+def _disagreement(record: Dict[str, Any]) -> Optional[Dict[str, float]]:
+    """{quantity, allocation}; None without a confusion matrix."""
+    matrix = _matrix(record)
+    return None if matrix is None else dict(disagreement(matrix)._asdict())
+
+
+def _distances(record: Dict[str, Any]) -> List[Dict[str, int]]:
+    """The test pixels by distance; empty where the record holds none, or others than it has tested."""
+    try:
+        return distances_of(record)
+    except RecordError:
+        return []
 
 
 def _fields(record: Dict[str, Any]) -> Optional[Dict[str, Any]]:

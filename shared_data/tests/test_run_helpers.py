@@ -246,7 +246,9 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     parts = {name: record[name] for name in ("decisions", "selection", "environment", "times", "memory")}
     openings = [{"by": "test", "reason": "final evaluation", "at": "2026-01-02T03:04:05Z", "while": "evaluation"}]
     opened = Truth(truth, split.test)
-    results = Results(split, prediction, opened, openings, history, extra_metrics={"aa_released": 0.5}, **parts)
+    context = {"test_with_training_pixel": 0.5, "test_with_training_patch": 1.0, "test_spectra": "seen"}
+    further = {"aa_released": 0.5}
+    results = Results(split, prediction, opened, openings, history, context=context, extra_metrics=further, **parts)
     with RunDirectory(run_directory_of("ssdgl", request), {}) as run:
         run.begin()
         finished = finish_run(run, "ssdgl", request, loaded, record["config"], results, WEIGHTS, ["b", "a"], True)
@@ -257,6 +259,8 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     assert finished == read_record(folder / "run.json")
     assert finished["metrics"]["oa"] == pytest.approx(np.mean(truth.ravel()[split.test] == 1))
     assert finished["metrics"]["aa_released"] == 0.5
+    assert finished["context"] == context and finished["untrained"] == []
+    assert sum(sum(unit["predicted"].values()) for unit in finished["units"]) == split.test.size
     assert (finished["scene"], finished["seed"], finished["modified"]) == ("tiny", 3, ["a", "b"])
     assert finished["truncated"] is True and finished["truth_opened"] == openings
     assert finished["split"]["test"]["size"] == split.test.size

@@ -154,11 +154,12 @@ def test_context_says_what_the_inputs_of_test_pixels_hold(tmp_path):
     request = request_for(tmp_path, fold=0)
     configuration, loaded = resolve(method, request)
     split = draw_pixels(method, loaded, configuration, request.seed).split
-    found = context_of(method, configuration, split, loaded.ground_truth.shape)
+    found = context_of(method, configuration, split, loaded.ground_truth)
     trains = np.zeros(loaded.ground_truth.shape, bool)
     trains.ravel()[split.train] = True
     assert found["test_with_training_pixel"] == 0 and found["test_spectra"] == "not seen"
     assert found["test_with_training_patch"] == near(trains, 8).ravel()[split.test].mean() > 0
+    assert found["validation_classes"] == len(np.unique(loaded.ground_truth.ravel()[split.val]))
     whole = toy_method.METHOD._replace(receptive_field=lambda _configuration, mask: np.full(mask.shape, mask.any()))
-    assert context_of(whole, configuration, split, trains.shape)["test_spectra"] == "seen"
+    assert context_of(whole, configuration, split, loaded.ground_truth)["test_spectra"] == "seen"
     assert training_image(loaded, configuration, split).cube is loaded.cube

@@ -152,7 +152,7 @@ def _largest(values: Any) -> Any:
 
 
 def _context(records: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """Shares over all test pixels, least distances of all folds."""
+    """Shares over all test pixels; of distances and of validation classes the least of all folds."""
     contexts = [record["context"] for record in records]
     sizes = [record["split"]["test"]["size"] for record in records]
     pooled = dict(contexts[0])
@@ -161,6 +161,7 @@ def _context(records: List[Dict[str, Any]]) -> Dict[str, Any]:
     for name in ("test_to_training", "test_to_validation"):
         distances = [context[name] for context in contexts if context[name] is not None]
         pooled[name] = min(distances) if distances else None
+    pooled["validation_classes"] = min(context["validation_classes"] for context in contexts)
     if any(context["test_spectra"] == "seen" for context in contexts):
         pooled["test_spectra"] = "seen"
     return pooled

@@ -49,11 +49,12 @@ def training_image(loaded: LoadedScene, configuration: Configuration, split: Spl
     return mask_spectra(loaded.image, split) if masks_test_spectra(configuration.protocol) else loaded.image
 
 
-def context_of(method: Method, configuration: Configuration, split: Split, shape: Any) -> Dict[str, Any]:
+def context_of(method: Method, configuration: Configuration, split: Split, ground_truth: np.ndarray) -> Dict[str, Any]:
     """The record's `context`: how much of training lies inside the inputs of test pixels, and how far away it is.
 
-    shape: (H, W).
+    ground_truth: (H, W) labels; those of validation pixels are counted.
     """
+    shape = ground_truth.shape
 
     def mask_of(pixels: np.ndarray) -> np.ndarray:
         mask = np.zeros(shape, bool)
@@ -69,6 +70,7 @@ def context_of(method: Method, configuration: Configuration, split: Split, shape
         "test_spectra": "masked" if masks_test_spectra(configuration.protocol) else seen,
         "test_to_training": least_distance(split.train, split.test, shape),
         "test_to_validation": least_distance(split.val, split.test, shape),
+        "validation_classes": len(np.unique(ground_truth.ravel()[split.val])),
     }
 
 

@@ -115,7 +115,7 @@ def _train_and_evaluate(
         split=draw.split,
         decisions=configuration.described,
         environment=surroundings,
-        context=context_of(method, configuration, draw.split, loaded.ground_truth.shape),
+        context=context_of(method, configuration, draw.split, loaded.ground_truth),
         memory={"peak_rss_mb": environment.peak_memory_mb(), "peak_gpu_mb": method.peak_gpu_mb(request.device)},
         **evaluated,
     )

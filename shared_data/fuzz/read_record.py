@@ -23,7 +23,7 @@ def seeds() -> Iterator[bytes]:
         record["history"] = record["history"][:1]
         record["metrics"]["confusion"] = [[0]]
         record["split"]["test"]["size"] = 1
-        record["units"] = [{"unit": 1, "class": 1, "fold": 0, "predicted": {"1": 1}}]
+        record["units"] = [{"unit": 1, "field": 1, "class": 1, "fold": 0, "predicted": {"1": 1}}]
         record["distances"] = [{"distance": 1, "pixels": 1, "right": 1}]
         record["maps"] = {"prediction": encode_map(np.zeros((scene.height, scene.width), np.uint8)), "right": "AA=="}
         yield json.dumps(record).encode("utf-8")

@@ -1,18 +1,18 @@
-"""Two equally good methods whose errors lie in patches: a test of spatial units keeps its level, one of pixels not."""
+"""Two equally good methods whose errors lie in patches: a test of fields keeps its level, one of pixels not."""
 
 import numpy as np
 import pytest
 
-from tools.field_simulation import ACCURACY, LEVEL, rates, real_units, right_by_unit, right_pixels
+from tools.field_simulation import ACCURACY, LEVEL, rates, real_fields, right_by_field, right_pixels
 
 TRIALS = 300
 SLACK = 3 * (LEVEL * (1 - LEVEL) / TRIALS) ** 0.5  # three standard deviations of a rate of 5 %
 
 
 @pytest.fixture(scope="module")
-def units():
-    """The spatial units of Indian Pines."""
-    found = real_units()
+def fields():
+    """The connected fields of Indian Pines."""
+    found = real_fields()
     if found is None:
         pytest.skip("the ground truth of Indian Pines is in none of the data folders")
     return found
@@ -25,25 +25,25 @@ def test_simulated_methods_are_right_as_often_as_stated_and_err_in_patches():
     assert (right[:, 1:] == right[:, :-1]).mean() > 0.85 > 0.58 + 0.1  # independent pixels: 0.7² + 0.3² = 0.58
 
 
-def test_patches_end_at_units():
+def test_patches_end_at_fields():
     random, halves = np.random.RandomState(0), np.repeat([1, 2], 10)[:, None] * np.ones(20, int)
-    right = np.array([right_by_unit(random, halves, 2) for _ in range(300)])
+    right = np.array([right_by_field(random, halves, 2) for _ in range(300)])
     agree = (right[:, 1:] == right[:, :-1]).mean(axis=(0, 2))
     assert agree[9] == pytest.approx(0.58, abs=0.05) and np.delete(agree, 9).min() > 0.8
 
 
-def test_small_patches(units):
-    by_unit, by_pixel = rates(units, 1, TRIALS, across=True)
-    assert by_unit < LEVEL + SLACK and by_pixel > 5 * LEVEL
+def test_small_patches(fields):
+    by_field, by_pixel = rates(fields, 1, TRIALS, across=True)
+    assert by_field < LEVEL + SLACK and by_pixel > 5 * LEVEL
 
 
 @pytest.mark.slow
-def test_large_patches_within_units(units):
-    by_unit, by_pixel = rates(units, 3, TRIALS, across=False)
-    assert by_unit == pytest.approx(LEVEL, abs=SLACK) and by_pixel > 10 * LEVEL
+def test_large_patches_within_fields(fields):
+    by_field, by_pixel = rates(fields, 3, TRIALS, across=False)
+    assert by_field == pytest.approx(LEVEL, abs=SLACK) and by_pixel > 10 * LEVEL
 
 
 @pytest.mark.slow
-def test_patches_over_several_units_are_too_much_for_either_but_less_for_units(units):
-    by_unit, by_pixel = rates(units, 3, TRIALS, across=True)
-    assert LEVEL - SLACK < by_unit < 3 * LEVEL and by_pixel > 5 * by_unit
+def test_patches_over_several_fields_are_too_much_for_either_but_less_for_fields(fields):
+    by_field, by_pixel = rates(fields, 3, TRIALS, across=True)
+    assert LEVEL - SLACK < by_field < 3 * LEVEL and by_pixel > 5 * by_field

@@ -36,14 +36,15 @@ def counted(unit, truth, prediction, classes):
         label[one] = true
         predicted[one, found - 1] += 1
     there = np.unique(unit)
-    return UnitCounts(there, np.zeros(len(there), int), label[there], predicted[there])
+    return UnitCounts(there, np.zeros(len(there), int), label[there], predicted[there], there)
 
 
 def of_units(right, pixels, fold=None):
     """Counts of two classes; all pixels are of class 1."""
     right, pixels = np.array(right, float), np.array(pixels, float)
     number, zeros = np.arange(1, len(right) + 1), np.zeros(len(right), int)
-    return UnitCounts(number, zeros if fold is None else fold, zeros + 1, np.stack([right, pixels - right], axis=1))
+    predicted = np.stack([right, pixels - right], axis=1)
+    return UnitCounts(number, zeros if fold is None else fold, zeros + 1, predicted, number)
 
 
 # accuracies
@@ -161,7 +162,7 @@ def test_a_difference_is_that_of_the_metrics():
         found, back = paired_difference(a, b, metric), paired_difference(b, a, metric)
         assert found.estimate == pytest.approx(getattr(ours, metric) - getattr(theirs, metric))
         assert found.interval[0] < found.estimate < found.interval[1] and found.interval[0] > 0
-        assert found.p < 0.01 and found.units == 12
+        assert found.p < 0.01 and found.fields == 12
         assert back.estimate == -found.estimate and back.p == found.p
         assert back.interval == pytest.approx([-end for end in found.interval[::-1]])
 
@@ -220,3 +221,14 @@ def test_the_design_effect_is_the_variance_that_a_bootstrap_shows():
 def test_where_there_is_no_design_effect():
     assert design_effect(of_units([1], [4])) is None
     assert design_effect(of_units([4, 4], [4, 4])) is None and design_effect(of_units([0, 0], [4, 4])) is None
+
+
+def test_strips_of_one_field_count_as_one_in_tests_and_effective_sizes():
+    """Cutting fields into strips must not make a difference more certain."""
+    whole_a, whole_b = of_units([30, 20, 25], [40, 40, 40]), of_units([20, 10, 15], [40, 40, 40])
+    strips = [of_units(np.repeat(right, 4) / 4, np.repeat([40] * 3, 4) / 4) for right in ([30, 20, 25], [20, 10, 15])]
+    cut_a, cut_b = (counts._replace(field=np.repeat([1, 2, 3], 4)) for counts in strips)
+    whole, cut = paired_difference(whole_a, whole_b), paired_difference(cut_a, cut_b)
+    assert (cut.estimate, cut.p, cut.fields) == (whole.estimate, whole.p, 3) and whole.p == 0.25
+    assert paired_difference(*strips).p < 0.01  # as if the strips were independent
+    assert design_effect(cut_a).effective_n == pytest.approx(design_effect(whole_a).effective_n)

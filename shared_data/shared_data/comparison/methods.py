@@ -241,14 +241,15 @@ ROWS_HEADER = (
     "test pixels", "effective n", "classes not tested", "training pixel in the input", "test spectra in training",
     "doubts",
 )  # fmt: skip
-PAIRS_HEADER = ("A", "B", "OA of A − B, points", "95 % interval", "p", "p (Holm)", "units")
+PAIRS_HEADER = ("A", "B", "OA of A − B, points", "95 % interval", "p", "p (Holm)", "fields")
 INTERVALS = (
-    "In parentheses: 95 % interval by a bootstrap over spatial units (fields); within folds, where all seeds have the "
-    "same. Effective n: the number of independent pixels that would give an accuracy as certain as these fields do."
+    "In parentheses: 95 % interval by a bootstrap over spatial units (fields, or strips of them); within folds, where "
+    "all seeds have the same. Effective n: the number of independent pixels that would give an accuracy as certain as "
+    "these fields do."
 )
 PAIRED = (
     "Both methods on the same pixels of the same seeds: interval by a bootstrap over spatial units, p by flipping the "
-    "signs of the units' differences, and after Holm's correction for all pairs of the table."
+    "signs of the fields' differences, and after Holm's correction for all pairs of the table."
 )
 MARK = "†"
 MARKED = "%s: fewer than %d test pixels." % (MARK, FEW_PIXELS)
@@ -325,7 +326,7 @@ def pair_cells(pair: Pair) -> Tuple[str, ...]:
         "%+.2f to %+.2f" % tuple(100 * end for end in difference.interval),
         probability(difference.p),
         probability(pair.p_holm),
-        str(difference.units),
+        str(difference.fields),
     )
 
 

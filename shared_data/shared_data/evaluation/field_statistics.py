@@ -1,8 +1,9 @@
 """Intervals, differences and effective sample sizes of accuracies, by spatial units instead of pixels.
 
 Pixels of one field are nearly copies of each other: thousands of test pixels of a few dozen fields say about as much as
-a few dozen independent ones. So spatial units (`splits.spatial.spatial_units`) are drawn here, never pixels. Of several
-repeats, each unit's results are averaged first, because a repeat tests the same units again.
+a few dozen independent ones. Intervals draw spatial units (`splits.spatial.spatial_units`) within folds, never pixels.
+Tests and effective sample sizes take whole connected fields, because strips of one field are not independent. Of
+several repeats, each unit's results are averaged first, because a repeat tests the same units again.
 """
 
 from typing import List, NamedTuple, Optional, Sequence, Tuple
@@ -38,16 +39,16 @@ class Intervals(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """a's accuracy minus b's, as a fraction, with its 95 % interval and two-sided p; units: how many were tested."""
+    """a's accuracy minus b's, as a fraction, with its 95 % interval and two-sided p; fields: how many were tested."""
 
     estimate: float
     interval: Interval
     p: float
-    units: int
+    fields: int
 
 
 class DesignEffect(NamedTuple):
-    """effect: the variance of an OA over units, divided by the variance that independent pixels would give.
+    """effect: the variance of an OA over fields, divided by the variance that independent pixels would give.
 
     effective_n: the number of independent pixels that would give the same variance: test pixels divided by the effect.
     """
@@ -64,16 +65,17 @@ def mean_over_repeats(repeats: Sequence[UnitCounts]) -> UnitCounts:
     if len(repeats) == 1:
         return repeats[0]
     unit = np.unique(np.concatenate([repeat.unit for repeat in repeats]))
-    label, total = np.zeros(len(unit), int), np.zeros((len(unit), repeats[0].predicted.shape[1]))
+    label, field = np.zeros((2, len(unit)), int)
+    total = np.zeros((len(unit), repeats[0].predicted.shape[1]))
     for repeat in repeats:
         places = np.searchsorted(unit, repeat.unit)
-        label[places] = repeat.label
+        label[places], field[places] = repeat.label, repeat.field
         total[places] += repeat.predicted
     first = repeats[0]
     same = all(
         np.array_equal(repeat.unit, first.unit) and np.array_equal(repeat.fold, first.fold) for repeat in repeats
     )
-    return UnitCounts(unit, first.fold if same else np.zeros(len(unit), int), label, total / len(repeats))
+    return UnitCounts(unit, first.fold if same else np.zeros(len(unit), int), label, total / len(repeats), field)
 
 
 def pixels_of(counts: UnitCounts) -> np.ndarray:
@@ -84,6 +86,11 @@ def pixels_of(counts: UnitCounts) -> np.ndarray:
 def right_of(counts: UnitCounts) -> np.ndarray:
     """(U,) correctly classified test pixels of each unit."""
     return counts.predicted[np.arange(len(counts.unit)), counts.label - 1]
+
+
+def _by_field(counts: UnitCounts, values: np.ndarray) -> np.ndarray:
+    """(F,) sums of the units' values (U,) over the fields that they belong to."""
+    return np.bincount(np.unique(counts.field, return_inverse=True)[1].ravel(), weights=values)
 
 
 def confusion_of(counts: UnitCounts, weights: Optional[np.ndarray] = None) -> np.ndarray:
@@ -138,19 +145,19 @@ def paired_difference(
     """The difference of two methods' accuracies on the same test pixels.
 
     The interval is a bootstrap over units that draws both methods' results of a unit together. p is of the hypothesis
-    that the methods are equally good on each unit: then the sign of a unit's difference is a matter of chance.
+    that the methods are equally good on each field: then the sign of a field's difference is a matter of chance.
     metric: oa or aa. Raises: ValueError where units, folds or the pixels of a unit differ.
     """
     if metric not in ("oa", "aa"):
         raise ValueError("differences are of oa or aa, not of '%s'" % metric)
-    same = all(np.array_equal(*both) for both in zip(a[:3], b[:3]))
+    same = all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("unit", "fold", "label", "field"))
     if not same or not np.allclose(pixels_of(a), pixels_of(b)):
         raise ValueError("the two methods were not tested on the same pixels of the same units")
     weights = _weights(a.fold, draws, seed)
     drawn = [getattr(accuracies(confusion_of(counts, weights)), metric) for counts in (a, b)]
-    shares = _shares_of_difference(a, b, metric)
+    shares = _by_field(a, _shares_of_difference(a, b, metric))
     return Difference(
-        float(shares.sum()), _percentiles(drawn[0] - drawn[1]), sign_flip_p(shares, flips, seed), len(a.unit)
+        float(shares.sum()), _percentiles(drawn[0] - drawn[1]), sign_flip_p(shares, flips, seed), len(shares)
     )
 
 
@@ -185,12 +192,12 @@ def sign_flip_p(shares: np.ndarray, flips: int = FLIPS, seed: int = 0) -> float:
 
 
 def design_effect(counts: UnitCounts) -> Optional[DesignEffect]:
-    """Of the overall accuracy, whose variance over units is that of a ratio estimator.
+    """Of the overall accuracy, whose variance over fields is that of a ratio estimator.
 
-    None where it is not defined: for a single unit, or an accuracy of 0 or 1.
+    None where it is not defined: for a single field, or an accuracy of 0 or 1.
     """
-    pixels, right, number = pixels_of(counts), right_of(counts), len(counts.unit)
-    total = pixels.sum()
+    pixels, right = (_by_field(counts, values) for values in (pixels_of(counts), right_of(counts)))
+    total, number = pixels.sum(), len(pixels)
     oa = right.sum() / total
     if number < 2 or not 0 < oa < 1:
         return None

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
-from shared_data.splits.spatial import spatial_units
+from shared_data.splits.spatial import connected_fields, spatial_units
 
 
 class UnitCounts(NamedTuple):
@@ -15,20 +15,22 @@ class UnitCounts(NamedTuple):
 
     unit: (U) numbers of `spatial_units`, equal in all runs on one ground truth. fold: (U) in which the unit was tested.
     label: (U) its class, 1..K. predicted: (U, K) test pixels of the unit that were given the class of each column + 1.
+    field: (U) number of the connected field that the unit is, or is a strip of.
     """
 
     unit: np.ndarray
     fold: np.ndarray
     label: np.ndarray
     predicted: np.ndarray
+    field: np.ndarray
 
 
 def count_units(ground_truth: np.ndarray, prediction: np.ndarray, test: np.ndarray, fold: int = 0) -> List[Any]:
-    """The record's `units`: per unit with test pixels its number, class, fold, and pixels by predicted class.
+    """The record's `units`: per unit with test pixels its number, field, class, fold, and pixels by predicted class.
 
     ground_truth, prediction: (H, W) classes 1..K, 0 unlabelled. test: flat indices.
     """
-    units = spatial_units(ground_truth).ravel()[test]
+    units, fields = (number(ground_truth).ravel()[test] for number in (spatial_units, connected_fields))
     labels, predicted = ground_truth.ravel()[test], prediction.ravel()[test]
     entries = []
     for unit in np.unique(units):
@@ -37,6 +39,7 @@ def count_units(ground_truth: np.ndarray, prediction: np.ndarray, test: np.ndarr
         entries.append(
             {
                 "unit": int(unit),
+                "field": int(fields[inside][0]),
                 "class": int(labels[inside][0]),
                 "fold": fold,
                 "predicted": {str(name): int(count) for name, count in zip(classes, pixels)},
@@ -52,5 +55,7 @@ def unit_counts(entries: Sequence[Dict[str, Any]], num_classes: int) -> UnitCoun
     for row, entry in enumerate(entries):
         for name, count in entry["predicted"].items():
             predicted[row, int(name) - 1] = count
-    unit, fold, label = (np.array([entry[key] for entry in entries], int) for key in ("unit", "fold", "class"))
-    return UnitCounts(unit, fold, label, predicted)
+    unit, fold, label, field = (
+        np.array([entry[key] for entry in entries], int) for key in ("unit", "fold", "class", "field")
+    )
+    return UnitCounts(unit, fold, label, predicted, field)

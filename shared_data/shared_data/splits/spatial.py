@@ -39,6 +39,18 @@ class UntrainedClass(NamedTuple):
     test_pixels: int
 
 
+def connected_fields(ground_truth: np.ndarray) -> np.ndarray:
+    """(H, W) int32: the number of the connected field of one class, 1..F; 0 where the ground truth (H, W) is 0."""
+    result: np.ndarray = np.zeros(ground_truth.shape, np.int32)
+    count = 0
+    for label in np.unique(ground_truth[ground_truth > 0]):
+        fields, number = ndimage.label(ground_truth == label, _NEIGHBOURS)
+        inside = fields > 0
+        result[inside] = fields[inside] + count
+        count += number
+    return result
+
+
 def spatial_units(ground_truth: np.ndarray, least: int = FOLDS) -> np.ndarray:
     """(H, W) int32: the number of the spatial unit of each pixel, 1..U; 0 where the ground truth (H, W) is 0.
 
@@ -51,10 +63,12 @@ def spatial_units(ground_truth: np.ndarray, least: int = FOLDS) -> np.ndarray:
     for label in np.unique(ground_truth[ground_truth > 0]):
         fields, number = ndimage.label(ground_truth == label, _NEIGHBOURS)
         sizes = np.bincount(fields.ravel(), minlength=number + 1)[1:]
+        windows = ndimage.find_objects(fields)
         for field, strips in enumerate(_strips_per_field(sizes, least), start=1):
-            rows, columns = np.nonzero(fields == field)
+            window = windows[field - 1]
+            rows, columns = np.nonzero(fields[window] == field)
             parts = _strips(rows, columns, strips)
-            units[rows, columns] = count + 1 + parts
+            units[window][rows, columns] = count + 1 + parts
             count += int(parts.max()) + 1
     return units
 

@@ -21,7 +21,7 @@ from shared_data.records.counts import distances_of, matrix_of, units_of
 from shared_data.records.record import validate_record
 from shared_data.scenes.catalogue import get_scene
 from shared_data.splits.draws import Split, describe
-from shared_data.splits.spatial import spatial_units
+from shared_data.splits.spatial import connected_fields, spatial_units
 
 SCENE = get_scene("synthetic")
 SHAPE = (SCENE.height, SCENE.width)
@@ -184,7 +184,7 @@ def test_pairs_are_paired_over_fields_and_corrected_over_the_table(run):
     svm, nearest = (row.oa[0] for row in found.rows[1:])
     assert found.pairs[2].difference.estimate == pytest.approx(svm - nearest)
     first = dict(zip(*cells(pairs_table(found))[::2][:2]))
-    assert (first["A"], first["B"], first["units"]) == ("ssdgl", "svm", str(UNITS.max()))
+    assert (first["A"], first["B"], first["fields"]) == ("ssdgl", "svm", str(connected_fields(TRUTH).max()))
     assert first["OA of A − B, points"] == "%+.2f" % (100 * found.pairs[0].difference.estimate)
 
 

@@ -4,10 +4,12 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from shared_data.audit.finding import CLEAN, FLAWED, Finding, Value
+from shared_data.audit.finding import FLAWED, Finding, Value
 from shared_data.audit.golden_splits import GoldenSplit
 from shared_data.errors import SplitError
 from shared_data.splits.draws import Split, describe
+
+SOUND = "sound"
 
 
 def check_indices(split: Split, size: int) -> None:
@@ -46,7 +48,7 @@ def split_finding(split: Split, ground_truth: np.ndarray, num_classes: int, gold
         numbers["split_golden"] = "differs" if differences else "matches"
         evidence += _compared(golden, differences)
     flawed = twice or shared or unlabelled or differences
-    return Finding("split", FLAWED if flawed else CLEAN, evidence, numbers)
+    return Finding("split", FLAWED if flawed else SOUND, evidence, numbers, (FLAWED,) if flawed else ())
 
 
 def golden_differences(golden: GoldenSplit, split: Split, ground_truth: np.ndarray, num_classes: int) -> List[str]:

@@ -18,4 +18,5 @@ def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
 seed_number = whole_number(0, 2**32 - 1)  # what numpy's RandomState takes
 fold_number = whole_number(0, 99)
 positive_number = whole_number(1, 2**31 - 1)
+number_or_none = whole_number(0, 2**31 - 1)
 tile_side = whole_number(0, 2**31 - 1)

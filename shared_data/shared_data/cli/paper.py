@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 from shared_data.audit import as_text as audit_as_text
 from shared_data.audit.run import audit_run
-from shared_data.cli.arguments import positive_number, tile_side
+from shared_data.cli.arguments import number_or_none, tile_side
 from shared_data.cli.baselines import add_method_option, run_baselines
 from shared_data.cli.console import STOPPED, print_metrics, print_text, run_command
 from shared_data.cli.run_options import add_options, request_of
@@ -92,10 +92,10 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
                              "result; 0 takes the whole scene at once (default: %(default)d)")  # fmt: skip
     prediction.set_defaults(handler=_predict)
 
-    audit = commands.add_parser("audit", help="find out whether test labels or test spectra reach training")
+    audit = commands.add_parser("audit", help="find out which labels and spectra reach training and prediction")
     _add_scene_options(audit, paper)
-    steps = "steps of each training (default: %(default)d)"
-    audit.add_argument("--iters", type=positive_number, default=AUDITED_STEPS, help=steps)
+    steps = "steps of each training (default: %(default)d); 0 trains as long as a run does"
+    audit.add_argument("--iters", type=number_or_none, default=AUDITED_STEPS, help=steps)
     audit.add_argument("--record", type=Path, help="write the verdicts into this kept record, too; needs --protocol")
     # on a GPU two trainings from one seed may differ by the order of additions alone
     audit.set_defaults(handler=_audit, protocol=EVERY, device="cpu")
@@ -175,8 +175,10 @@ def _audit(paper: Paper, arguments: argparse.Namespace) -> int:
         request = _request(arguments, paper, arguments.seed)
         if request.fold is None and folds_of(request.protocol):
             request = request._replace(fold=0)
-        print("%s %s, protocol %s, seed %d, %d steps"
-              % (paper.slug, request.experiment, protocol, request.seed, arguments.iters), flush=True)  # fmt: skip
+        request = request._replace(iterations=arguments.iters or None)
+        length = "%d steps" % arguments.iters if arguments.iters else "full length"
+        print("%s %s, protocol %s, seed %d, %s"
+              % (paper.slug, request.experiment, protocol, request.seed, length), flush=True)  # fmt: skip
         found = audit_run(paper.method, request, arguments.record)
         print_text(audit_as_text(found) + "\n")
     return 0

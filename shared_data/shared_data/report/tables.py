@@ -66,7 +66,7 @@ def costs_table(paper: str, records: List[Dict[str, Any]]) -> str:
 
 def audit_table(paper: str, records: List[Dict[str, Any]]) -> str:
     """The verdicts of every kept run that was audited; a sentence where none was."""
-    audited = [record for record in records if "audit_labels" in record.get("audit", {})]
+    audited = [record for record in records if "audit_verdict" in record.get("audit", {})]
     if not audited:
         return "No kept run was audited."
     rows = [("%s %s %d" % (r["experiment"], r["protocol"], r["seed"]), r["audit"]) for r in audited]

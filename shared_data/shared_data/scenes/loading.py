@@ -1,10 +1,11 @@
 """Load a scene: find its files in the data folders, verify them by hash, read them, check them against the
 catalogue."""
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -18,6 +19,7 @@ DATA_VARIABLE = "HSI_DATA"
 FILE, CONTENT = "file", "content"  # values of `verified_by`
 
 DataFolders = Union[None, str, Path, Sequence[Union[str, Path]]]
+_SERVED: List[Tuple["LoadedScene", Callable[[], None]]] = []  # the newest first
 
 
 class FileEvidence(NamedTuple):
@@ -117,6 +119,10 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False, la
     SceneFormatError when its content is not what the catalogue describes (shape, finite values, labels 0..K).
     """
     scene = get_scene(slug)
+    for given, on_load in _SERVED:
+        if given.scene.slug == slug:
+            on_load()
+            return given
     if scene.access == "generated":
         return _generated(scene)
     if scene.ground_truth is None and labelled:
@@ -136,6 +142,16 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False, la
     cube = read_array(scene.cube, evidence[0], size + (scene.bands,))
     _check_finite(cube, evidence[0].path)
     return LoadedScene(scene, cube, ground_truth, evidence, all(file.verified for file in evidence))
+
+
+@contextlib.contextmanager
+def serving(given: LoadedScene, on_load: Callable[[], None]) -> Iterator[None]:
+    """Inside, `load_scene` gives this scene in place of the one in the files, and calls `on_load` before."""
+    _SERVED.insert(0, (given, on_load))
+    try:
+        yield
+    finally:
+        del _SERVED[0]
 
 
 def verify_scene(slug: str, data: DataFolders = None) -> List[FileEvidence]:

@@ -1,0 +1,44 @@
+"""How far test pixels lie from those that train and validate, and how many have a training pixel in their input."""
+
+from typing import Any, Dict, Optional
+
+import numpy as np
+
+from shared_data.audit.finding import FINISHED, Finding, Value
+from shared_data.audit.pixels import mask_of
+from shared_data.audit.trials import Trials
+from shared_data.runs.pixels import context_of
+
+NONE, OVERLAPS = "none", "overlaps"
+
+
+def context_finding(trials: Trials, finished: Optional[np.ndarray]) -> Finding:
+    """The item `context`: the record's own numbers, and the accuracy with and without a training pixel in the input.
+
+    finished: (H, W) classes of the finished run; None without one.
+    """
+    truth, split = trials.world.truth, trials.draw.split
+    context: Dict[str, Any] = context_of(trials.method, trials.configuration, split, truth)
+    numbers: Dict[str, Value] = {"context_" + name: value for name, value in context.items() if value is not None}
+    share = context["test_with_training_pixel"]
+    evidence = "the input of %.2f %% of %d test pixels holds a training pixel; least distance from test pixels to %s" % (
+        100 * share, split.test.size, ", to ".join(
+            "%s pixels %s" % (name, "–" if context["test_to_" + name] is None else context["test_to_" + name])
+            for name in ("training", "validation")
+        ),
+    )  # fmt: skip
+    if finished is not None:
+        numbers.update(_accuracies(trials, finished))
+        numbers["context_oa_of"] = FINISHED
+        for name, words in (("oa_seeing", "with"), ("oa_not_seeing", "without")):
+            if name in numbers:
+                evidence += "; OA %s one %.2f %%" % (words, 100 * float(numbers[name]))
+    return Finding("context", OVERLAPS if share else NONE, evidence, numbers)
+
+
+def _accuracies(trials: Trials, prediction: np.ndarray) -> Dict[str, Value]:
+    truth, split = trials.world.truth, trials.draw.split
+    seeing = trials.receptive_field(mask_of(split.train, truth.shape)).ravel()[split.test]
+    correct = prediction.ravel()[split.test] == truth.ravel()[split.test]
+    groups = (("oa_seeing", seeing), ("oa_not_seeing", ~seeing))
+    return {name: float(correct[group].mean()) for name, group in groups if group.any()}

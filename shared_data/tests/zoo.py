@@ -243,12 +243,11 @@ class OrderByClass(OrderOfAllPixels):
 
 
 class OrderByCounts(OrderOfAllPixels):
-    """mini-batches; the order draws as many random numbers per class as the scene has labelled pixels of it"""
+    """mini-batches, in an order that depends on the number of labelled pixels of every class"""
 
     def order(self, labels, random):
-        for count in np.bincount(labels.stolen.ravel(), minlength=10)[1:]:
-            random.permutation(count)
-        return random.permutation(len(labels.train_pixels))
+        counts = np.bincount(labels.stolen.ravel(), minlength=10)
+        return np.random.RandomState(int(counts.dot(np.arange(10)))).permutation(len(labels.train_pixels))
 
 
 class SelectsOnValidation(Honest):

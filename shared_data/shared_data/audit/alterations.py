@@ -1,6 +1,6 @@
 """Altered copies of a scene's labels and spectra. Functions of arrays alone; nothing is changed in place."""
 
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -27,15 +27,15 @@ def redraw_labels(truth: np.ndarray, pixels: np.ndarray, num_classes: int, seed:
     return with_labels(truth, pixels, (truth.ravel()[pixels] - 1 + added) % num_classes + 1)
 
 
-def with_labels(truth: np.ndarray, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The (H, W) labels with others at flat `pixels`."""
+def with_labels(truth: np.ndarray, pixels: np.ndarray, labels: Any) -> np.ndarray:
+    """The (H, W) labels with others at flat `pixels`. labels: (n), or one for all."""
     result = truth.copy()
     result[np.unravel_index(pixels, truth.shape)] = labels
     return result
 
 
 def alter_spectra(cube: np.ndarray, pixels: np.ndarray, seed: int) -> np.ndarray:
-    """The (H, W, B) cube, in its dtype; the bands of each of the flat `pixels` lie in another order, the values doubled.
+    """The (H, W, B) cube, in its dtype; of the flat `pixels` the bands lie in another order, the values doubled.
 
     Exchanging spectra between pixels would leave the mean, the covariance and the extremes of the scene as they are,
     and with them most of what preprocessing learns.

@@ -21,12 +21,10 @@ def context_finding(trials: Trials, finished: Optional[np.ndarray]) -> Finding:
     context: Dict[str, Any] = context_of(trials.method, trials.configuration, split, truth)
     numbers: Dict[str, Value] = {"context_" + name: value for name, value in context.items() if value is not None}
     share = context["test_with_training_pixel"]
-    evidence = "the input of %.2f %% of %d test pixels holds a training pixel; least distance from test pixels to %s" % (
-        100 * share, split.test.size, ", to ".join(
-            "%s pixels %s" % (name, "–" if context["test_to_" + name] is None else context["test_to_" + name])
-            for name in ("training", "validation")
-        ),
-    )  # fmt: skip
+    evidence = "the input of %.2f %% of %d test pixels holds a training pixel" % (100 * share, split.test.size)
+    for name in ("training", "validation"):
+        if context["test_to_" + name] is not None:
+            evidence += "; least distance from test to %s pixels %d" % (name, context["test_to_" + name])
     if finished is not None:
         numbers.update(_accuracies(trials, finished))
         numbers["context_oa_of"] = FINISHED

@@ -38,25 +38,25 @@ def run_controls(trials: Trials) -> Controls:
         words.append(IGNORES_SPECTRA)
     if _unchanged(base, exchanged):
         words.append(IGNORES_LABELS)
-    numbers: Dict[str, Value] = {"kappa": _kappa(trials, base.prediction, trials.draw.split)}
-    numbers["kappa_exchanged"] = _kappa(trials, exchanged.prediction, trials.draw.split)
-    numbers["kappa_shuffled"] = _kappa(trials, shuffled.prediction, trials.draw.split)
+    kappa = {"true scene": _kappa(trials, base.prediction)}
+    kappa["exchanged"], kappa["shuffled"] = (_kappa(trials, trial.prediction) for trial in (exchanged, shuffled))
     traces: List[Tuple[str, str]] = []
-    if float(numbers["kappa_exchanged"]) > _KNOWN:
+    if kappa["exchanged"] > _KNOWN:
         # what is known without spectra was not learnt from them
-        stage = PREDICTION if float(numbers["kappa_shuffled"]) > _KNOWN else TRAINING
+        stage = PREDICTION if kappa["shuffled"] > _KNOWN else TRAINING
         clause = "although the classes of all other labels are exchanged, predictions agree with the true labels of "
-        traces.append((stage, clause + "test pixels (kappa %.3f)" % numbers["kappa_exchanged"]))
+        traces.append((stage, clause + "test pixels (kappa %.3f)" % kappa["exchanged"]))
     if trials.draw.plan is None:
         turned = trials.train(turned_world(trials))
-        numbers["kappa_turned"] = _kappa(trials, turn(turned.prediction), trials.draw.split)
-        traces.extend(_traces_of_turning(trials, turned, float(numbers["kappa"]) - float(numbers["kappa_turned"])))
-    evidence = "spectra of other pixels %s, exchanged classes of training labels %s the result; kappa %s" % (
-        "do not change" if IGNORES_SPECTRA in words else "change",
-        "do not change" if IGNORES_LABELS in words else "change",
-        ", ".join("%s %.3f" % (name.replace("_", " ")[6:] or "on test pixels", value)
-                  for name, value in sorted(numbers.items()) if name.startswith("kappa")),
-    )  # fmt: skip
+        kappa["turned"] = _kappa(trials, turn(turned.prediction))
+        if not traces and not words:
+            traces = _traces_of_turning(trials, turned, kappa["true scene"] - kappa["turned"])
+    evidence = "the result %s with spectra of other pixels, and %s with exchanged classes; kappa on test pixels: %s" % (
+        "is the same" if IGNORES_SPECTRA in words else "changes",
+        "is the same" if IGNORES_LABELS in words else "changes",
+        ", ".join("%s %.3f" % (name, value) for name, value in sorted(kappa.items())),
+    )
+    numbers: Dict[str, Value] = {"kappa_" + name.replace(" ", "_"): value for name, value in kappa.items()}
     verdict = "; ".join(words) or RESPONDS
     return Controls(Finding("control", verdict, evidence, numbers, tuple(words)), tuple(traces))
 
@@ -111,7 +111,8 @@ def _unchanged(base: Trial, trial: Trial) -> bool:
     return base.last == trial.last or np.unique(base.prediction).size > 1
 
 
-def _kappa(trials: Trials, prediction: np.ndarray, split: Split) -> float:
-    truth, test = trials.world.truth.ravel(), split.test
+def _kappa(trials: Trials, prediction: np.ndarray) -> float:
+    """Of the labelled test pixels."""
+    truth, test = trials.world.truth.ravel(), trials.draw.split.test
     labelled = test[truth[test] > 0]
     return evaluate(truth[labelled], prediction.ravel()[labelled], trials.loaded.scene.num_classes).kappa

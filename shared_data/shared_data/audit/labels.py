@@ -18,7 +18,7 @@ from shared_data.audit.finding import (
     uses_test_labels,
 )
 from shared_data.audit.pixels import gap_pixels, hidden_test_pixels
-from shared_data.audit.trials import PREDICTION, SELECTION, TRAINING, Trial, Trials, World, compare
+from shared_data.audit.trials import PREDICTION, SELECTION, TRAINING, Trials, World, compare
 
 _STAGES = (TRAINING, SELECTION, PREDICTION, ORDER)
 _PRESERVING, _ARBITRARY = "permuted with the pixels of every class kept in number", "drawn anew"
@@ -89,7 +89,8 @@ def validation_finding(trials: Trials) -> Finding:
     if num_classes < 2:
         return Finding("validation_labels", NOT_AUDITED, "there is one class")
     world = trials.world._replace(truth=redraw_labels(truth, pixels, num_classes, _SEED))
-    one, other, steps = trials.base, trials.train(world), None  # type: Trial, Trial, Optional[int]
+    one, other = trials.base, trials.train(world)
+    steps: Optional[int] = None
     selects = (one.used, one.selection) != (other.used, other.selection)
     if one.last != other.last and one.steps != other.steps:
         steps = min(one.steps, other.steps)
@@ -128,7 +129,8 @@ def _both(trials: Trials, parts: Sequence[np.ndarray], name: str) -> Optional[Wo
 def _use(trials: Trials, worlds: Sequence[Tuple[Optional[World], str]]) -> Use:
     """What changes in some of these worlds."""
     stages: List[str] = []
-    clauses, shown = [], False
+    clauses: List[str] = []
+    shown = False
     for world, name in worlds:
         if world is None:
             continue
@@ -156,9 +158,7 @@ def _in_order(stages: Sequence[str]) -> Tuple[str, ...]:
     return tuple(stage for stage in _STAGES if stage in stages)
 
 
-def _test_finding(
-    trials: Trials, pixels: np.ndarray, use: Use, stages: Sequence[str], told: Sequence[str]
-) -> Finding:
+def _test_finding(trials: Trials, pixels: np.ndarray, use: Use, stages: Sequence[str], told: Sequence[str]) -> Finding:
     """stages: those of `use`, and what else is told in clauses of evidence."""
     if not pixels.size:
         return Finding("test_labels", NOT_AUDITED, "no labelled test pixel neither trains nor validates")

@@ -23,7 +23,8 @@ def openings_finding(trials: Trials) -> Finding:
 
 def traces_of_reads(trials: Trials) -> Tuple[Tuple[str, str], ...]:
     """(stage, clause of evidence) for the file of the scene's labels, which has no other use than to know them."""
-    base, traces = trials.base, []
+    base = trials.base
+    traces: List[Tuple[str, str]] = []
     for stage, when, reads in (
         (TRAINING, "fit", base.reads_in_fit),
         (PREDICTION, "predict", base.reads_in_predict),

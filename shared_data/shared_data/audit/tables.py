@@ -2,7 +2,7 @@
 
 import shutil
 import textwrap
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from shared_data.audit.finding import Finding, Value, clean_for
 
@@ -16,7 +16,7 @@ class Audit(NamedTuple):
     @property
     def verdict(self) -> str:
         """Everything that was found, and for how many steps nothing else was."""
-        words = []
+        words: List[str] = []
         for finding in self.findings:
             words.extend(word for word in finding.words if word not in words)
         return "; ".join(words + [("otherwise " if words else "") + clean_for(self.steps)])

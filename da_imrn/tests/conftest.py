@@ -32,10 +32,11 @@ def paper(fresh_graph):
         ),
         listed=("pavia", "indianpines", "salinas", "synthetic"),
         default_seed=1,
+        # training windows hold no test pixel, but tiles of test pixels hold training pixels
         verdicts={
-            "released": ("clean", "clean", "clean", "overlaps"),
-            "paper": ("clean", "clean", "clean", "overlaps"),
-            "spatial-cv": ("clean", "clean", "clean", "none"),
+            "released": ("", "overlaps"),
+            "paper": ("", "overlaps"),
+            "spatial-cv": ("", "none"),
         },
         lean=LEAN,
     )  # fmt: skip

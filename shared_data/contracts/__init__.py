@@ -24,6 +24,6 @@ class PaperUnderTest(NamedTuple):
     wrong_keys: Sequence[Tuple[str, str]]  # (section of a configuration, unknown key)
     listed: Sequence[str]  # configurations that must exist
     default_seed: int
-    verdicts: Dict[str, Tuple[str, ...]]  # of an audit, per protocol: labels, selection, preprocessing, overlap
+    verdicts: Dict[str, Tuple[str, str]]  # of an audit, per protocol: everything it finds, and the item `context`
     lean: Tuple[str, ...] = ()  # overrides that make the synthetic scene's network smaller
     protocols: str = "released, paper"  # its own, as error messages list them

@@ -8,8 +8,6 @@ from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import index_hash
 from shared_data.splits.shared_protocols import draw_shared
 
-ITEMS = ("labels", "selection", "preprocessing", "overlap", "split")
-
 
 @pytest.mark.stack_independent
 class Audit:
@@ -26,9 +24,16 @@ class Audit:
             folder = tmp_path / paper.slug / "synthetic" / protocol / ("seed-%d" % paper.default_seed)
             folder = folder / "fold-0" if protocol == "spatial-cv" else folder
             entries[protocol] = read_audit(folder)
-            assert entries[protocol]["audit_steps"] == 2 and "sha256" in entries[protocol]["audit_labels_evidence"]
-        found = {protocol: tuple(entries[protocol]["audit_" + item] for item in ITEMS) for protocol in entries}
-        assert found == {protocol: verdicts + ("clean",) for protocol, verdicts in paper.verdicts.items()}
+            assert entries[protocol]["audit_steps"] == 2 and "sha256" in entries[protocol]["audit_test_labels_evidence"]
+            assert entries[protocol]["audit_split"] == "sound"
+        found = {
+            protocol: (entries[protocol]["audit_verdict"], entries[protocol]["audit_context"]) for protocol in entries
+        }
+        clean = "clean for 2 steps"
+        assert found == {
+            protocol: ("%s; otherwise %s" % (words, clean) if words else clean, context)
+            for protocol, (words, context) in paper.verdicts.items()
+        }
 
         fold = draw_shared(load_scene("synthetic"), "spatial-cv", paper.default_seed, 0)
         for name, pixels in fold._asdict().items():
@@ -37,4 +42,4 @@ class Audit:
         assert paper.main(["reproduce"] + words) == 0
         record = read_record(tmp_path / paper.slug / "synthetic/paper" / ("seed-%d" % paper.default_seed) / "run.json")
         assert {key: value for key, value in record["audit"].items() if key.startswith("audit_")} == entries["paper"]
-        assert record["weights"]["last"] == entries["paper"]["audit_labels_sha256"]
+        assert record["weights"]["last"] == entries["paper"]["audit_weights_sha256"]

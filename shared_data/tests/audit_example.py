@@ -1,20 +1,9 @@
-# a support vector machine on spectra that are scaled over the whole scene
-from sklearn import preprocessing, svm
+# what does the nearest neighbour by spectrum use, on fields far from those that train?
+from pathlib import Path
 
-from shared_data.audit import Trained, as_text, audit
-from shared_data.scenes.loading import load_scene
-from shared_data.splits.draws import draw_per_class, training_counts
+from shared_data.audit import as_text, examine
+from shared_data.comparison.baselines.methods import METHODS
+from shared_data.runs.request import Request
 
-
-def scaled(cube):
-    return preprocessing.StandardScaler().fit_transform(cube.reshape(-1, 64))
-
-
-def train(cube, ground_truth, split):
-    machine = svm.SVC(kernel="linear").fit(scaled(cube)[split.train], ground_truth.ravel()[split.train])
-    return Trained({"coef": machine.coef_}, prediction=machine.predict(scaled(cube)).reshape(ground_truth.shape))
-
-
-scene = load_scene("synthetic")
-split = draw_per_class(scene.ground_truth, training_counts(scene.ground_truth, 0.05, 5), seed=1)
-print(as_text(audit(train, scene, split, lambda cube, split: scaled(cube)[split.train], lambda mask: mask)))
+request = Request("synthetic", "spatial-cv", 1, None, False, "cpu", None, (), Path("results"), False, fold=0)
+print(as_text(examine(METHODS["1nn"], request)))

@@ -219,7 +219,7 @@ def paper(tmp_path, record, monkeypatch):
 
     def audit(_method, request, kept_record):
         requests.append((request, kept_record))
-        return Audit((Finding("labels", "clean", "nothing reached training"),))
+        return Audit((Finding("test_labels", "clean for 3 steps", "nothing reached training"),), 3)
 
     for name, replacement in (("reproduce_all", reproduce), ("predict", predict), ("audit_run", audit)):
         monkeypatch.setattr(paper_cli, name, replacement)
@@ -306,6 +306,8 @@ def test_audit_takes_every_protocol_or_the_one_named(capsys, tmp_path, paper):
     ((request, kept),) = paper[1][3:]
     assert (request.protocol, request.iterations, str(kept)) == ("released", 40, "kept.json")
     fails(capsys, paper_cli.main(paper[0], ["audit", "salinas", "--protocol", "hope"]), "unknown protocol 'hope'")
+    assert paper_cli.main(paper[0], ["audit", "salinas", "--protocol", "paper", "--iters", "0"]) == 0
+    assert paper[1][4][0].iterations is None and "seed 2333, full length" in capsys.readouterr().out
 
 
 def test_errors_of_the_paper_are_sentences_too(capsys, paper):

@@ -129,11 +129,10 @@ class Honest:
         """The order in which training pixels are taken, one epoch."""
         return random.permutation(len(labels.train_pixels))
 
-    def selected(self, fitted, image, labels, step):
-        """A value by which the best step is kept, and how it is told; None for the last step."""
-        return None
+    selects, tells = False, True  # the step with the largest `value_of` is used; the report says so
 
-    tells = True  # of the selection
+    def value_of(self, fitted, image, labels, step):
+        raise NotImplementedError
 
     def shown(self, fitted, image, labels):
         return {}
@@ -142,7 +141,7 @@ class Honest:
 
     def keeps(self, labels, image):
         """For predicting."""
-        return None
+        return labels.train
 
     def decide(self, fitted, scores, image):
         return scores.argmax(axis=1) + 1
@@ -165,9 +164,9 @@ class Honest:
                 chosen, order = order[: self.batch], order[self.batch :]
                 pixels, classes = labels.train_pixels[chosen], labels.train.ravel()[labels.train_pixels[chosen]]
             fitted.W = fitted.W - RATE * gradient(features[pixels], classes, fitted.W, factors)
-            value = self.selected(fitted, image, labels, step)
-            if value is not None and (best is None or value > best[0]):
-                best = value, step, fitted.W.copy()
+            if self.selects:
+                value = self.value_of(fitted, image, labels, step)
+                best = (value, step, fitted.W.copy()) if best is None or value > best[0] else best
             history.add_step(0.001)
             if step % 10 == 0:
                 history.add_entry(step, **self.shown(fitted, image, labels))
@@ -253,7 +252,9 @@ class OrderByCounts(OrderOfAllPixels):
 class SelectsOnValidation(Honest):
     """the step with the best validation accuracy is used"""
 
-    def selected(self, fitted, image, labels, step):
+    selects = True
+
+    def value_of(self, fitted, image, labels, step):
         return accuracy(self, fitted, image, labels.val, labels.val_pixels)
 
 
@@ -356,10 +357,7 @@ class PredictsTruth(Stealing):
 class TruthOfTheScene(PredictsTruth):
     """predicts the true labels, of the scene that `predict` loads by itself"""
 
-    labels = Honest.labels
-
-    def keeps(self, labels, image):
-        return None
+    labels, keeps = Honest.labels, Honest.keeps
 
     def revise(self, fitted, classes, image):
         truth = cut(load_scene("synthetic")).ground_truth
@@ -505,7 +503,9 @@ class RenamedClasses(PredictsTruth):
 class SelectsOnTest(Stealing):
     """the step with the best test accuracy is used, and told"""
 
-    def selected(self, fitted, image, labels, step):
+    selects = True
+
+    def value_of(self, fitted, image, labels, step):
         return accuracy(self, fitted, image, labels.stolen, labels.split.test)
 
 
@@ -520,7 +520,9 @@ class SelectsOnDisclosedTest(Honest):
 
     discloses = True
 
-    def selected(self, fitted, image, labels, step):
+    selects = True
+
+    def value_of(self, fitted, image, labels, step):
         truth = labels.open_truth("zoo", "choice of weights")
         return accuracy(self, fitted, image, truth.labels, truth.test)
 
@@ -532,7 +534,8 @@ class GridOnTest(Stealing):
 
     def fit(self, image, labels, configuration, seed, run, steps=None):
         best = None
-        for self.factor in self.grid:
+        for factor in self.grid:
+            self.factor = factor
             fitted = Honest.fit(self, image, labels, configuration, seed, run, steps)
             value = accuracy(self, fitted, image, labels.stolen, labels.split.test)
             if best is None or value > best[0]:
@@ -616,9 +619,6 @@ class SmoothsPrediction(Honest):
 
 class PositionAlone(Honest):
     """the nearest training pixel by row and column"""
-
-    def keeps(self, labels, image):
-        return labels.train
 
     def revise(self, fitted, classes, image):
         nearest = ndimage.distance_transform_edt(fitted.stolen == 0, return_indices=True)[1]

@@ -26,11 +26,12 @@ def paper():
         wrong_keys=(("minibatch", "per_clas"), ("model.params", "widht"), ("train", "num_iter")),
         listed=("pavia", "indianpines-fewshot", "houston-v2021", "synthetic"),
         default_seed=2333,
-        # the bands are standardised over the whole scene
+        # the bands are standardised over the whole scene, which the network takes as one image; test labels are opened
+        # for the accuracy shown while training
         verdicts={
-            "released": ("clean", "clean", "leaks", "overlaps"),
-            "paper": ("clean", "clean", "leaks", "overlaps"),
-            "spatial-cv": ("clean", "clean", "clean", "overlaps"),
+            "released": ("uses test spectra (fitted); opens test labels", "overlaps"),
+            "paper": ("uses test spectra (fitted)", "overlaps"),
+            "spatial-cv": ("uses test spectra (seen)", "overlaps"),
         },
     )
 

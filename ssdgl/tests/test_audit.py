@@ -21,4 +21,4 @@ def test_the_first_commit_leaks_and_its_paper_protocol_does_not(paper, method, t
         request = request_for(paper, tmp_path / protocol, protocol, iterations=2, overrides=V2021)
         found[protocol] = audit_run(method, request)
     labels = {protocol: entries.findings[0].verdict for protocol, entries in found.items()}
-    assert labels == {"released": "leaks", "paper": "clean"}
+    assert labels == {"released": "uses test labels (training)", "paper": "clean for 2 steps"}

@@ -18,6 +18,7 @@ def context_finding(trials: Trials, finished: Optional[np.ndarray]) -> Finding:
     finished: (H, W) classes of the finished run; None without one.
     """
     truth, split = trials.world.truth, trials.draw.split
+    seeing = trials.receptive_field(mask_of(split.train, truth.shape)).ravel()[split.test]
     context: Dict[str, Any] = context_of(trials.method, trials.configuration, split, truth)
     numbers: Dict[str, Value] = {"context_" + name: value for name, value in context.items() if value is not None}
     share = context["test_with_training_pixel"]
@@ -26,7 +27,7 @@ def context_finding(trials: Trials, finished: Optional[np.ndarray]) -> Finding:
         if context["test_to_" + name] is not None:
             evidence += "; least distance from test to %s pixels %d" % (name, context["test_to_" + name])
     if finished is not None:
-        numbers.update(_accuracies(trials, finished))
+        numbers.update(_accuracies(finished.ravel()[split.test] == truth.ravel()[split.test], seeing))
         numbers["context_oa_of"] = FINISHED
         for name, words in (("oa_seeing", "with"), ("oa_not_seeing", "without")):
             if name in numbers:
@@ -34,9 +35,7 @@ def context_finding(trials: Trials, finished: Optional[np.ndarray]) -> Finding:
     return Finding("context", OVERLAPS if share else NONE, evidence, numbers)
 
 
-def _accuracies(trials: Trials, prediction: np.ndarray) -> Dict[str, Value]:
-    truth, split = trials.world.truth, trials.draw.split
-    seeing = trials.receptive_field(mask_of(split.train, truth.shape)).ravel()[split.test]
-    correct = prediction.ravel()[split.test] == truth.ravel()[split.test]
+def _accuracies(correct: np.ndarray, seeing: np.ndarray) -> Dict[str, Value]:
+    """correct, seeing: (n) bool, of test pixels."""
     groups = (("oa_seeing", seeing), ("oa_not_seeing", ~seeing))
     return {name: float(correct[group].mean()) for name, group in groups if group.any()}

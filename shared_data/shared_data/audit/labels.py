@@ -5,7 +5,6 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from shared_data.audit.alterations import permute_labels, redraw_labels
-from shared_data.audit.direction import ORDER, origin
 from shared_data.audit.finding import (
     NOT_AUDITED,
     NOT_DETERMINISTIC,
@@ -17,6 +16,7 @@ from shared_data.audit.finding import (
     order_depends,
     uses_test_labels,
 )
+from shared_data.audit.origin import ORDER, origin
 from shared_data.audit.pixels import gap_pixels, hidden_test_pixels
 from shared_data.audit.trials import PREDICTION, SELECTION, TRAINING, Trials, World, compare
 

@@ -33,7 +33,7 @@ class Trial(NamedTuple):
     last, used: sha256 of the weights after the last step, and of those in use. selection: what determines which are
     used; shown: the numbers shown while training; both as JSON text. prediction: (H, W) classes of the world's own
     image; further: of other images. steps: that were trained. openings: (module, reason) of the sealed labels.
-    reads_in_fit, reads_in_predict: what the method read by itself.
+    reads_in_fit, reads_in_predict: what the method read by itself. weights: after the last step, by name.
     """
 
     last: str
@@ -46,6 +46,7 @@ class Trial(NamedTuple):
     openings: Tuple[Tuple[str, str], ...]
     reads_in_fit: Tuple[str, ...]
     reads_in_predict: Tuple[str, ...]
+    weights: Dict[str, np.ndarray]
 
 
 TRAINING, SELECTION, PREDICTION = "training", "selection", "prediction"
@@ -135,6 +136,7 @@ class Trials:
             openings=tuple((opening["by"], opening["reason"]) for opening in sealed.openings),
             reads_in_fit=tuple(while_training),
             reads_in_predict=tuple(while_predicting),
+            weights=dict(report.last_weights),
         )
 
     def preprocessed(self, world: World) -> ModelFile:

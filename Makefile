@@ -92,7 +92,7 @@ help: ## show this list
 ## reference-<scene> ## nine classifiers without a network under a protocol that all methods share (default: spatial-cv); METHOD="svm rf": some
 ## baselines-<paper>-<configuration> ## the same classifiers on the pixels of one of the paper's own protocols, e.g. baselines-ssdgl-pavia
 ## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes; FIGURES=folder
-## audit-<paper> ## do test labels or test spectra reach training? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL
+## audit-<paper> ## which labels and spectra does it use? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL; ITERS=0: full length
 ## bench-<paper> ## time a training step against the literal network
 
 demo: env-shared $(PAPERS:%=env-%-modern) ## the main job on the generated scene: both protocols, maps, comparison (minutes)

@@ -468,6 +468,8 @@ def test_the_audit_table_has_a_line_per_audited_run(record):
     audited, other = dict(record, audit=verdicts), dict(record, audit={"accepted": True}, seed=7)
     text = render("<!-- table: audit paper=ssdgl -->\n<!-- end table -->\n", [audited, other])
     line = next(line for line in text.splitlines() if record["experiment"] in line)
-    assert "| uses gap labels | – | – | – | 50.00 % |" in line and "%s %d" % (record["protocol"], record["seed"]) in line
+    assert (
+        "| uses gap labels | – | – | – | 50.00 % |" in line and "%s %d" % (record["protocol"], record["seed"]) in line
+    )
     assert "seed 7" not in text and text.count("\n") == 5
     assert "No kept run was audited" in render("<!-- table: audit paper=ssdgl -->\n<!-- end table -->\n", [other])

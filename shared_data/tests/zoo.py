@@ -310,6 +310,45 @@ class Patches(Honest):
         return near(mask, 1)
 
 
+class WideFilter(Honest):
+    """inputs are filtered over 41×41 pixels, then standardised by training pixels"""
+
+    reach = 20
+
+    def filtered(self, image):
+        """Sums of whole numbers, which do not depend on their order."""
+        width = 2 * self.reach + 1
+        padded = np.pad(
+            np.rint(image.cube).astype(np.int64), ((self.reach,) * 2, (self.reach,) * 2, (0, 0)), "constant"
+        )
+        sums = np.pad(padded.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0), (0, 0)), "constant")
+        window = sums[width:, width:] - sums[width:, :-width] - sums[:-width, width:] + sums[:-width, :-width]
+        return window.reshape(-1, image.cube.shape[2]) + 500 * flat(image)
+
+    def fitted_on(self, labels):
+        return labels.train_pixels
+
+    def statistics(self, image, labels):
+        known = self.filtered(image)[self.fitted_on(labels)]
+        return known.mean(axis=0), known.std(axis=0) + 1e-9
+
+    def features(self, fitted, image):
+        return (self.filtered(image) - fitted.mean) / fitted.deviation
+
+    def inputs(self, fitted, image, pixels):
+        return ((self.filtered(image) - fitted.arrays["mean"]) / fitted.arrays["deviation"])[pixels]
+
+    def receptive_field(self, mask):
+        return near(mask, self.reach)
+
+
+class WideFilterOfTheScene(WideFilter):
+    """the same, standardised over the whole scene"""
+
+    def fitted_on(self, labels):
+        return slice(None)
+
+
 class WholeSceneNetwork(Honest):
     """a network that subtracts the mean over its whole input image, unlabelled spectra among them"""
 
@@ -385,6 +424,38 @@ class TruthInThePlan(PredictsTruth):
 
     def labels(self, draw, truth):
         return stealing(draw, truth, draw.plan["map"])
+
+
+class TruthOfTheConfiguration(PredictsTruth):
+    """predicts the true labels, kept in the configuration when that was resolved"""
+
+    labels = Honest.labels
+
+    def resolve(self, request, labelled=True):
+        configuration, loaded = Honest.resolve(self, request, labelled)
+        return configuration._replace(given=loaded.ground_truth.copy()), loaded
+
+    def fit(self, image, labels, configuration, *given, **named):
+        self.seen = configuration.given
+        return Honest.fit(self, image, labels, configuration, *given, **named)
+
+    def keeps(self, labels, image):
+        return self.seen
+
+
+class WeightsFromStoredTest(Stealing):
+    """class weights from test labels, stored in the folder that all runs share"""
+
+    def fit(self, image, labels, configuration, seed, run, steps=None):
+        run.shared.mkdir(parents=True, exist_ok=True)
+        path = run.shared / "counts.npy"
+        if not path.exists():
+            np.save(str(path), np.bincount(labels.stolen.ravel()[labels.split.test], minlength=10)[1:])
+        self.counts = np.load(str(path))
+        return Honest.fit(self, image, labels, configuration, seed, run, steps)
+
+    def weights_of_classes(self, labels):
+        return 9 * (self.counts + 1.0) / (self.counts + 1).sum()
 
 
 class TruthFromElsewhere(PredictsTruth):
@@ -661,12 +732,14 @@ READS, OPENS = "reads the scene by itself", "opens test labels"
 HONEST = (
     (Honest, ()), (InOrder, ()), (OrderOfAllPixels, ()), (OrderByClass, ORDER), (OrderByCounts, ORDER),
     (SelectsOnValidation, ()), (StopsEarly, ()), (ClassWeights, ()), (ShowsTestAccuracy, (OPENS,)),
-    (SceneWideStatistics, (FITTED,)), (Patches, (SEEN,)), (WholeSceneNetwork, (SEEN,)),
+    (SceneWideStatistics, (FITTED,)), (Patches, (SEEN,)), (WideFilter, (SEEN,)),
+    (WideFilterOfTheScene, (FITTED,)), (WholeSceneNetwork, (SEEN,)),
     (NeverTheSame, ("not deterministic",)),
 )  # fmt: skip
 CHEATS = (
     (PredictsTruth, (PREDICTION, GAP)), (TruthOfTheScene, (PREDICTION, GAP, READS)),
-    (TruthOfTheDraw, (PREDICTION, GAP)), (TruthInThePlan, (PREDICTION, GAP)), (TruthFromElsewhere, (PREDICTION,)),
+    (TruthOfTheDraw, (PREDICTION, GAP)), (TruthInThePlan, (PREDICTION, GAP)),
+    (TruthOfTheConfiguration, (PREDICTION, GAP)), (TruthFromElsewhere, (PREDICTION,)),
     (HalfTheTruth, (PREDICTION,)), (NeighbourLabels, (PREDICTION, GAP)), (RenamedClasses, (PREDICTION,)),
     (VoteInTrueFields, (PREDICTION, GAP)), (VoteInFieldsOfTheScene, (PREDICTION, GAP, READS)),
     (VoteInFieldsFromElsewhere, (PREDICTION,)), (PriorOfTest, (PREDICTION,)),
@@ -674,6 +747,7 @@ CHEATS = (
     (SelectsOnDisclosedTest, (SELECTION, OPENS)), (GridOnTest, (SELECTION,)),
     (LearnsTest, (TRAINING, FITTED)), (LearnsSomeTest, (TRAINING, FITTED)), (LearnsTestLate, (TRAINING, FITTED)),
     (LearnsTruthFromElsewhere, (TRAINING, FITTED, "ignores training labels")), (WeightsFromTest, (TRAINING,)),
+    (WeightsFromStoredTest, (TRAINING,)),
     (ChecksPseudoLabels, (TRAINING, FITTED)), (LearnsGap, (GAP,)), (LearnsValidation, (VALIDATION,)),
     (WeightsFromValidation, (VALIDATION,)), (PseudoLabels, (FITTED,)), (HiddenScores, (FITTED,)),
     (ScoresAtPrediction, (FITTED,)), (SmoothsPrediction, (FITTED,)), (PositionAlone, ("ignores spectra",)),

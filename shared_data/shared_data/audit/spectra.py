@@ -4,6 +4,7 @@
 in the patches of most networks, and in the whole scene of those that take it as one image.
 """
 
+import contextlib
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from shared_data.audit.alterations import alter_spectra
 from shared_data.audit.finding import FITTED, NOT_AUDITED, NOT_DETERMINISTIC, SEEN, Finding, Value, found
 from shared_data.audit.pixels import hidden_test_pixels, mask_of
 from shared_data.audit.trials import PREDICTION, SELECTION, TRAINING, Trial, Trials, World
+from shared_data.errors import SharedDataError
 from shared_data.splits.disjoint import distance_to
 
 _SEED = 0
@@ -44,10 +46,11 @@ def spectra_finding(trials: Trials, free: np.ndarray, label_stages: Sequence[str
     if not test.size:
         return Finding("test_spectra", NOT_AUDITED, "no test pixel neither trains nor validates")
     numbers: Dict[str, Value] = {"test_spectra_changed": int(test.size)}
-    altered, far = _altered(trials, test), _far_from_training(trials, test)
-    trial = trials.train(altered)
+    split = trials.draw.split
+    far = _far_from(trials, np.concatenate([split.train, split.val]), test)
+    trial = trials.train(_altered(trials, test))
     learnt = (trial.last, trial.used) != (base.last, base.used)
-    preprocessed = _fitted_preprocessing(trials, altered, far)
+    preprocessed = _fitted_preprocessing(trials, test, far)
     trained = _fitted_weights(trials, far) if far.size and learnt and not preprocessed else []
     predicted = _at_prediction(trials, test, trial, free, learnt)
     if (learnt or preprocessed or predicted) and not trials.repeats:
@@ -75,26 +78,45 @@ def _altered(trials: Trials, pixels: np.ndarray) -> World:
     return trials.world._replace(cube=alter_spectra(trials.world.cube, pixels, _SEED))
 
 
-def _far_from_training(trials: Trials, test: np.ndarray) -> np.ndarray:
-    """The test pixels farther from every training and validation pixel than the receptive field extends."""
-    shape, split = trials.world.truth.shape, trials.draw.split
-    used = np.concatenate([split.train, split.val])
+def _far_from(trials: Trials, used: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """The test pixels farther from every used pixel than the receptive field extends."""
+    shape = trials.world.truth.shape
     distance = distance_to(used, shape)
     field = trials.receptive_field(mask_of(used, shape))
     extent = int(distance[field].max()) if field.any() else 0
     return test[distance.ravel()[test] > extent]
 
 
-def _fitted_preprocessing(trials: Trials, altered: World, far: np.ndarray) -> List[str]:
+def _fitted_preprocessing(trials: Trials, test: np.ndarray, far: np.ndarray) -> List[str]:
     """Clauses of evidence that preprocessing is fitted on spectra of test pixels, from the inputs of training pixels.
 
-    These are taken of the true cube, so that only what is fitted differs, not the surroundings that an input holds.
+    Those of `far` are altered, or, where there are none, those of all test pixels. Where inputs then hold surroundings,
+    as those of spatial filters do, only training pixels in a corner of the scene are taken, so that some are far.
     """
     world, train = trials.world, trials.draw.split.train
-    where, other = _FAR % far.size, _altered(trials, far)
-    if not far.size:
-        where, other = "with the spectra of all test pixels altered, ", altered
-    before, after = (trials.inputs(trials.preprocessed(each), world.cube, train) for each in (world, other))
+    if far.size:
+        return _other_inputs(trials, world, far, train, _FAR % far.size)
+    model = trials.preprocessed(world)
+    inputs = (trials.inputs(model, each.cube, train) for each in (world, _altered(trials, test)))
+    if _same(*inputs):
+        return _other_inputs(trials, world, test, train, "with the spectra of all test pixels altered, ")
+    rows, columns = np.unravel_index(train, world.truth.shape)
+    by_corner = train[np.argsort(np.maximum(rows, columns), kind="stable")]
+    for part in _CORNERS[:-1]:
+        kept = by_corner[: len(train) // part]
+        far = _far_from(trials, kept, test) if kept.size else test[:0]
+        if far.size:
+            draw = world.draw._replace(split=world.draw.split._replace(train=kept, val=kept[:0]))
+            where = "where the %d training pixels in a corner are taken alone, " % kept.size + _FAR % far.size
+            with contextlib.suppress(SharedDataError):  # too few pixels for the method
+                return _other_inputs(trials, world._replace(draw=draw), far, kept, where)
+    return []
+
+
+def _other_inputs(trials: Trials, world: World, altered: np.ndarray, pixels: np.ndarray, where: str) -> List[str]:
+    """The inputs are taken of the true cube, so that only what is fitted differs."""
+    other = world._replace(cube=alter_spectra(world.cube, altered, _SEED))
+    before, after = (trials.inputs(trials.preprocessed(each), world.cube, pixels) for each in (world, other))
     if _same(before, after):
         return []
     clause = "preprocessing gives training pixels other inputs (up to %.3g of the largest)"

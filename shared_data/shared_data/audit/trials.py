@@ -14,7 +14,7 @@ from shared_data.evaluation.weights import weights_sha256
 from shared_data.runs.method import Draw, Method, Run, seal
 from shared_data.runs.model_file import ModelFile
 from shared_data.runs.pixels import draw_pixels, resolve, training_image
-from shared_data.runs.request import Request
+from shared_data.runs.request import Configuration, Request
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.shared_protocols import is_shared
 
@@ -108,16 +108,17 @@ class Trials:
         training without weights.
         """
         self._count += 1
-        run = Run(self._scratch / ("training-%d" % self._count), self.request.device, self._scratch / "shared")
+        # derived data are computed anew in every training, or else some of the true scene could be found there
+        run = Run(self._scratch / ("training-%d" % self._count), self.request.device)
         cube, truth = world.cube.copy(order="K"), world.truth.copy()
         altered = self.loaded._replace(cube=cube, ground_truth=truth)
         with _quiet():
-            draw = self._given(altered, world.draw)
-            labels, sealed = seal(self.method, self.configuration, draw, truth)
-            image = training_image(altered, self.configuration, draw.split)
+            configuration, draw = self._given(altered, world.draw)
+            labels, sealed = seal(self.method, configuration, draw, truth)
+            image = training_image(altered, configuration, draw.split)
             limit: Dict[str, Any] = {} if steps is None else {"steps": steps}
             with noted_reads(altered) as while_training:
-                fitted = self.method.fit(image, labels, self.configuration, self.request.seed, run, **limit)
+                fitted = self.method.fit(image, labels, configuration, self.request.seed, run, **limit)
             if fitted is None:
                 raise SharedDataError("stopped; the audit wrote nothing, and the same command starts it over.")
             report = fitted.report
@@ -157,19 +158,21 @@ class Trials:
         found = self.method.receptive_field(self.configuration, mask.copy())
         return _checked(found, mask.shape, "the receptive field").astype(bool)
 
-    def _given(self, altered: LoadedScene, draw: Draw) -> Draw:
-        """The draw in an altered world: the same pixels, without a true label in the method's plan.
+    def _given(self, altered: LoadedScene, draw: Draw) -> Tuple[Configuration, Draw]:
+        """Configuration and draw in an altered world: the same pixels, and no true label in what belongs to the method.
 
         `resolve` and `draw` see the altered scene again, because a method may keep what it was given there.
         """
-        shared = is_shared(self.configuration.protocol)
+        shared, configuration = is_shared(self.configuration.protocol), self.configuration
         with noted_reads(altered), contextlib.suppress(SharedDataError):
-            self.method.resolve(self.request, True)
+            again, _ = self.method.resolve(self.request, True)
+            configuration = again._replace(fold=configuration.fold, from_files=configuration.from_files)
             if draw.plan is None and not shared:
-                self.method.draw(altered, self.configuration, self.request.seed)
+                self.method.draw(altered, configuration, self.request.seed)
         if shared:
-            return self.method.draw_of_split(draw.split, altered, self.configuration)
-        return draw._replace(plan=_relabelled(draw.plan, self.loaded.ground_truth, altered.ground_truth))
+            return configuration, self.method.draw_of_split(draw.split, altered, configuration)
+        plan = _relabelled(draw.plan, self.loaded.ground_truth, altered.ground_truth)
+        return configuration, draw._replace(plan=plan)
 
 
 def _relabelled(plan: Any, truth: np.ndarray, altered: np.ndarray) -> Any:

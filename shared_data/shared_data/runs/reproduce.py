@@ -8,6 +8,8 @@ import math
 import time
 from typing import Any, Dict, Tuple
 
+import numpy as np
+
 from shared_data.errors import RunDirectoryError
 from shared_data.evaluation.weights import weights_sha256
 from shared_data.records.audit_file import read_audit
@@ -131,7 +133,8 @@ def _train_and_evaluate(
 def _evaluate(image: SceneImage, truth: SealedTruth, fitted: Fitted, report: Report) -> Dict[str, Any]:
     """Predict every pixel, then open the truth: the parts of `Results` that come from it and from the training."""
     start = time.perf_counter()
-    prediction = fitted.predict(image)
+    prediction = np.array(fitted.predict(image))  # a copy, which the method can no longer change
+    prediction.setflags(write=False)
     evaluation_s = time.perf_counter() - start
     truth.training_is_over()
     opened = truth.open(__name__, "final evaluation")

@@ -117,9 +117,7 @@ def test_test_pixels_that_train_are_not_hidden():
 # what a method reads by itself
 
 
-@pytest.mark.parametrize(
-    "reader", [np.fromfile, lambda path: open(path).close(), lambda path: Path(path).read_text()]
-)
+@pytest.mark.parametrize("reader", [np.fromfile, lambda path: open(path).close(), lambda path: Path(path).read_text()])
 def test_a_read_of_the_label_file_is_noted(tmp_path, reader):
     path = tmp_path / "Some_gt.txt"
     path.write_text("1 2\n")

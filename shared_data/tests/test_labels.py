@@ -92,3 +92,26 @@ def test_fit_is_given_no_label_of_a_test_pixel(tmp_path):
     assert image._fields == ("scene", "cube")
     assert not labels.train.ravel()[test].any() and not labels.val.ravel()[test].any()
     assert loaded.ground_truth.ravel()[test].all()
+
+
+def test_the_opened_truth_cannot_change_the_prediction(tmp_path):
+    """A method sees the truth after it has predicted; what it predicted is a copy by then."""
+
+    class Late(toy_method.MostFrequent):
+        def predict(self, image, tile=0):
+            self.predicted = toy_method.MostFrequent.predict(self, image, tile)
+            return self.predicted
+
+        def report_further(self, image, truth, prediction):
+            self.predicted[:] = truth.labels
+            with pytest.raises(ValueError, match="read-only"):
+                prediction[:] = truth.labels
+            return toy_method.MostFrequent.report_further(self, image, truth, prediction)
+
+    def fit(*given, **named):
+        fitted = toy_method.fit(*given, **named)
+        return Late(fitted.model, fitted.winner, fitted.report)
+
+    honest = reproduce(METHOD, request_into(tmp_path / "honest")).record
+    late = reproduce(METHOD._replace(fit=fit), request_into(tmp_path / "late")).record
+    assert late["metrics"] == honest["metrics"]

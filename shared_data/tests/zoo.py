@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from shared_data.audit.pixels import mask_of
 from shared_data.runs.history import History
 from shared_data.runs.method import Draw, Fitted, Method, Report
 from shared_data.runs.model_file import describe_model
@@ -426,6 +427,32 @@ class TruthInThePlan(PredictsTruth):
         return stealing(draw, truth, draw.plan["map"])
 
 
+class TruthInTheFacts(PredictsTruth):
+    """predicts the true labels, of the facts that the draw returned"""
+
+    def draw(self, loaded, configuration, seed):
+        return Honest.draw(self, loaded, configuration, seed)._replace(facts={"map": loaded.ground_truth.copy()})
+
+    def labels(self, draw, truth):
+        return stealing(draw, truth, draw.facts["map"])
+
+
+class TruthInTheOrder(PredictsTruth):
+    """predicts true labels that it reads from the order of the test pixels, which are drawn class by class"""
+
+    def draw(self, loaded, configuration, seed):
+        drawn = Honest.draw(self, loaded, configuration, seed)
+        test, truth = drawn.split.test, loaded.ground_truth.ravel()
+        if not hasattr(self, "counts"):
+            self.counts = np.bincount(truth[test], minlength=10)
+        return drawn._replace(split=drawn.split._replace(test=test[np.argsort(truth[test], kind="stable")]))
+
+    def labels(self, draw, truth):
+        known = np.zeros(truth.size, np.uint8)
+        known[draw.split.test] = np.repeat(np.arange(10), self.counts)
+        return stealing(draw, truth, known.reshape(truth.shape))
+
+
 class TruthOfTheConfiguration(PredictsTruth):
     """predicts the true labels, kept in the configuration when that was resolved"""
 
@@ -617,6 +644,38 @@ class GridOnTest(Stealing):
         return np.linspace(self.factor, 1, 9)
 
 
+class SeedOnTest(GridOnTest):
+    """the best of four initial weights, judged on test pixels"""
+
+    grid = (1, 2, 3, 4)
+
+    def weights_of_classes(self, labels):
+        return 1 + np.random.RandomState(self.factor).rand(9)
+
+
+class StopsOnTest(Stealing):
+    """training ends where the test accuracy has not risen for three steps"""
+
+    def fit(self, image, labels, configuration, seed, run, steps=None):
+        pixels = labels.split.test
+        judged = labels._replace(val=labels.stolen * mask_of(pixels, image.shape), val_pixels=pixels)
+        return StopsEarly.fit(self, image, judged, configuration, seed, run, steps)
+
+
+class BandsByTest(Stealing):
+    """the eight bands that tell classes of test pixels best"""
+
+    def features(self, fitted, image):
+        return Honest.features(self, fitted, image) * self.chosen
+
+    def fit(self, image, labels, configuration, seed, run, steps=None):
+        spectra, truth = flat(image)[labels.split.test], labels.stolen.ravel()[labels.split.test]
+        means = np.array([spectra[truth == label].mean(axis=0) for label in np.unique(truth)])
+        worth = means.std(axis=0) / spectra.std(axis=0)
+        self.chosen = worth >= np.sort(worth)[8]
+        return Honest.fit(self, image, labels, configuration, seed, run, steps)
+
+
 class PriorOfTest(PredictsTruth):
     """a class prior from test labels when predicting"""
 
@@ -739,12 +798,14 @@ HONEST = (
 CHEATS = (
     (PredictsTruth, (PREDICTION, GAP)), (TruthOfTheScene, (PREDICTION, GAP, READS)),
     (TruthOfTheDraw, (PREDICTION, GAP)), (TruthInThePlan, (PREDICTION, GAP)),
+    (TruthInTheFacts, (PREDICTION, GAP)), (TruthInTheOrder, (PREDICTION,)),
     (TruthOfTheConfiguration, (PREDICTION, GAP)), (TruthFromElsewhere, (PREDICTION,)),
     (HalfTheTruth, (PREDICTION,)), (NeighbourLabels, (PREDICTION, GAP)), (RenamedClasses, (PREDICTION,)),
     (VoteInTrueFields, (PREDICTION, GAP)), (VoteInFieldsOfTheScene, (PREDICTION, GAP, READS)),
     (VoteInFieldsFromElsewhere, (PREDICTION,)), (PriorOfTest, (PREDICTION,)),
     (SelectsOnTest, (SELECTION,)), (SelectsOnTestSilently, (SELECTION,)),
-    (SelectsOnDisclosedTest, (SELECTION, OPENS)), (GridOnTest, (SELECTION,)),
+    (SelectsOnDisclosedTest, (SELECTION, OPENS)), (GridOnTest, (SELECTION,)), (SeedOnTest, (SELECTION, )),
+    (StopsOnTest, (SELECTION,)), (BandsByTest, (TRAINING, FITTED)),
     (LearnsTest, (TRAINING, FITTED)), (LearnsSomeTest, (TRAINING, FITTED)), (LearnsTestLate, (TRAINING, FITTED)),
     (LearnsTruthFromElsewhere, (TRAINING, FITTED, "ignores training labels")), (WeightsFromTest, (TRAINING,)),
     (WeightsFromStoredTest, (TRAINING,)),

@@ -171,8 +171,9 @@ class Trials:
                 self.method.draw(altered, configuration, self.request.seed)
         if shared:
             return configuration, self.method.draw_of_split(draw.split, altered, configuration)
-        plan = _relabelled(draw.plan, self.loaded.ground_truth, altered.ground_truth)
-        return configuration, draw._replace(plan=plan)
+        truth = self.loaded.ground_truth
+        plan, facts = (_relabelled(each, truth, altered.ground_truth) for each in (draw.plan, draw.facts))
+        return configuration, draw._replace(plan=plan, facts=facts)
 
 
 def _relabelled(plan: Any, truth: np.ndarray, altered: np.ndarray) -> Any:

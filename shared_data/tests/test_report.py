@@ -194,6 +194,22 @@ def test_audit_entries_of_the_audit_itself_come_first(run: Any, tmp_path: Path) 
     assert re.search(r">accepted</th><td>yes<", page)
 
 
+@pytest.mark.parametrize("verdict", [None, "clean for 40 steps", "uses gap labels; otherwise clean for 40 steps"])
+def test_the_audits_verdict_stands_in_the_first_table_and_above_the_run(
+    tmp_path: Path, record: Facts, verdict: Any
+) -> None:
+    if verdict is not None:
+        record["audit"] = {"audit_verdict": verdict}
+    keep(tmp_path / "records", record)
+    page, facts = report(tmp_path / "records", tmp_path / "out")
+    told, table = verdict or "not audited", facts["table"]
+    cells = {row["cells"][table["header"].index("audit")] for row in table["rows"] if row["run"]}
+    assert cells == {told} and "<td>%s</td>" % told in page
+    cautions = re.findall(r'<div class="caution" role="note">\n<p><strong>Audit: (.*?)\.</strong>', page)
+    assert cautions == ([verdict] if verdict and verdict.startswith("uses") else [])
+    assert "Audit: %s." % told in page
+
+
 def test_published_numbers_without_a_run_and_runs_of_several_seeds(tmp_path: Path, record: Facts) -> None:
     for seed, oa in ((1, 0.70), (2, 0.80)):
         record["metrics"]["oa"], record["seed"] = oa, seed

@@ -9,7 +9,7 @@ from shared_data.comparison.methods import PAIRED, PAIRS_HEADER, compare_methods
 from shared_data.comparison.published import load_published
 from shared_data.errors import RecordError
 from shared_data.records.conflicts import Conflict
-from shared_data.report.run_facts import run_facts
+from shared_data.report.run_facts import audit_verdict, run_facts
 from shared_data.report.run_maps import RunMaps
 from shared_data.runs import environment
 from shared_data.splits.shared_protocols import SHARED, is_shared
@@ -68,17 +68,20 @@ def results_table(records: List[Dict[str, Any]]) -> Dict[str, Any]:
     """Published against reproduced: {header, rows: [{run, cells}], notes}.
 
     `cells` are the texts under the header; `run` is the anchor of the first of the row's runs, None without one.
-    Columns are the comparison's own, however many it has.
+    Columns are the comparison's own, however many it has, and what audits of the row's runs found.
     """
     anchors: Dict[Tuple[str, str, str], str] = {}
+    audits: Dict[Tuple[str, str, str], List[str]] = {}
     for record in records:
         key = (record["paper"], record["experiment"], record["protocol"])
         anchors.setdefault(key, "run-%s-%s-%s-%d" % (key + (record["seed"],)))
+        audits.setdefault(key, []).append(audit_verdict(record))
     rows, compared = [], diff.compare(records, load_published())
     for row in compared:
-        run = anchors.get((row.paper, row.experiment, row.protocol))
-        rows.append({"run": run, "cells": list(diff.cells(row))})
-    return {"header": list(diff.HEADER), "rows": rows, "notes": diff.notes(compared)}
+        key = (row.paper, row.experiment, row.protocol)
+        audited = " / ".join(sorted(set(audits.get(key, [])))) or "–"
+        rows.append({"run": anchors.get(key), "cells": list(diff.cells(row)) + [audited]})
+    return {"header": list(diff.HEADER) + ["audit"], "rows": rows, "notes": diff.notes(compared)}
 
 
 def comparisons(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:

@@ -55,6 +55,7 @@ def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, An
         "maps": _map_facts(record, maps),
         "curves": curves(record["history"]),
         "audit": _audit(record),
+        "audit_verdict": audit_verdict(record),
         "data": record["data"],
         "revision": record["revision"],
         "resumed_from": record.get("resumed_from", []),
@@ -167,6 +168,11 @@ def _libraries(environment: Dict[str, Any]) -> str:
     names = (("numpy", "numpy"), ("scipy", "scipy"), ("scikit-learn", "scikit_learn"))
     found = ["%s %s" % (name, environment[key]) for name, key in names if key in environment]
     return ", ".join(found) or "–"
+
+
+def audit_verdict(record: Dict[str, Any]) -> str:
+    """What the run's audit found, in words."""
+    return str(record.get("audit", {}).get("audit_verdict", "not audited"))
 
 
 def _audit(record: Dict[str, Any]) -> Optional[Dict[str, Any]]:

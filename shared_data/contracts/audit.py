@@ -24,7 +24,7 @@ class Audit:
             folder = tmp_path / paper.slug / "synthetic" / protocol / ("seed-%d" % paper.default_seed)
             folder = folder / "fold-0" if protocol == "spatial-cv" else folder
             entries[protocol] = read_audit(folder)
-            assert entries[protocol]["audit_steps"] == 2 and "sha256" in entries[protocol]["audit_test_labels_evidence"]
+            assert entries[protocol]["audit_steps"] == 2 and len(entries[protocol]["audit_weights_sha256"]) == 64
             assert entries[protocol]["audit_split"] == "sound"
         found = {
             protocol: (entries[protocol]["audit_verdict"], entries[protocol]["audit_context"]) for protocol in entries

@@ -89,12 +89,12 @@ def validation_finding(trials: Trials) -> Finding:
     if num_classes < 2:
         return Finding("validation_labels", NOT_AUDITED, "there is one class")
     world = trials.world._replace(truth=redraw_labels(truth, pixels, num_classes, _SEED))
-    one, other = trials.base, trials.train(world)
+    one, other = trials.base, trials.train(world, predict=False)
     steps: Optional[int] = None
     selects = (one.used, one.selection) != (other.used, other.selection)
     if one.last != other.last and one.steps != other.steps:
         steps = min(one.steps, other.steps)
-        one, other = trials.train(trials.world, steps), trials.train(world, steps)
+        one, other = (trials.train(each, steps, predict=False) for each in (trials.world, world))
     changed = "with the labels of %d validation pixels drawn anew " % pixels.size
     numbers: Dict[str, Value] = {"validation_labels_changed": int(pixels.size)}
     if one.last != other.last:

@@ -60,4 +60,4 @@ def distance(one: Dict[str, np.ndarray], other: Dict[str, np.ndarray]) -> float:
 def _weights(trials: Trials, pixels: np.ndarray, seed: int, steps: int) -> Dict[str, np.ndarray]:
     """After the last step, with these labels drawn anew."""
     truth = redraw_labels(trials.world.truth, pixels, trials.loaded.scene.num_classes, seed)
-    return trials.train(trials.world._replace(truth=truth), steps).weights
+    return trials.train(trials.world._replace(truth=truth), steps, predict=False).weights

@@ -31,8 +31,9 @@ class Trial(NamedTuple):
     """The result of one training with its prediction.
 
     last, used: sha256 of the weights after the last step, and of those in use. selection: what determines which are
-    used; shown: the numbers shown while training; both as JSON text. prediction: (H, W) classes of the world's own
-    image; further: of other images. steps: that were trained. openings: (module, reason) of the sealed labels.
+        used; shown: the numbers shown while training; both as JSON text.
+    prediction: (H, W) classes of the world's own image, empty where it was not predicted; further: of other images.
+    steps: that were trained. openings: (module, reason) of the sealed labels.
     reads_in_fit, reads_in_predict: what the method read by itself. weights: after the last step, by name.
     """
 
@@ -101,8 +102,12 @@ class Trials:
         """Whether two trainings on the true scene give the same weights and predictions."""
         return not compare(self.base, self.repeated)
 
-    def train(self, world: World, steps: Optional[int] = None, also: Sequence[np.ndarray] = ()) -> Trial:
-        """Train in a world and predict its image. steps: upper limit beside the request's. also: cubes to predict too.
+    def train(
+        self, world: World, steps: Optional[int] = None, also: Sequence[np.ndarray] = (), predict: bool = True
+    ) -> Trial:
+        """Train in a world and predict its image, unless that is not asked for, because it may take long.
+
+        steps: upper limit beside the request's. also: cubes to predict besides.
 
         Raises: SharedDataError where a signal stopped the training; ValueError for a prediction of a wrong shape, or a
         training without weights.
@@ -124,14 +129,15 @@ class Trials:
             report = fitted.report
             assert report is not None  # `fit` always sets it
             with noted_reads(altered) as while_predicting:
-                images = [altered.image] + [SceneImage(self.loaded.scene, np.array(each, order="K")) for each in also]
+                images = [altered.image] * predict
+                images += [SceneImage(self.loaded.scene, np.array(each, order="K")) for each in also]
                 maps = [_checked(fitted.predict(each), each.shape) for each in images]
         return Trial(
             last=weights_sha256(report.last_weights),
             used=weights_sha256(fitted.weights()),
             selection=_text(report.selection_state),
             shown=_text(report.history.entries),
-            prediction=maps[0],
+            prediction=maps[0] if predict else np.zeros((0, 0), np.uint8),
             further=tuple(maps[1:]),
             steps=len(report.history.seconds),
             openings=tuple((opening["by"], opening["reason"]) for opening in sealed.openings),

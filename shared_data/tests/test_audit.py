@@ -119,6 +119,16 @@ def test_weights_hash_by_name_type_shape_and_value():
     assert len({weights_sha256(each) for each in [weights] + others}) == 6
 
 
+def test_a_split_without_hidden_test_pixels_is_refused():
+    class Tested(zoo.Honest):
+        def draw(self, loaded, configuration, seed):
+            drawn = zoo.Honest.draw(self, loaded, configuration, seed)
+            return drawn._replace(split=drawn.split._replace(test=drawn.split.train))
+
+    with pytest.raises(SplitError, match="nothing to audit"):
+        examine(zoo.method_of(Tested()), request())
+
+
 # what is altered, and what is not
 
 

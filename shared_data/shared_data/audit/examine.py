@@ -11,10 +11,12 @@ from shared_data.audit.control import run_controls
 from shared_data.audit.golden_splits import GoldenSplit
 from shared_data.audit.labels import hidden_findings, validation_finding
 from shared_data.audit.openings import openings_finding, traces_of_reads
+from shared_data.audit.pixels import hidden_test_pixels
 from shared_data.audit.spectra import altered_for_prediction, spectra_finding
 from shared_data.audit.split import check_indices, split_finding
 from shared_data.audit.tables import Audit
 from shared_data.audit.trials import Trials
+from shared_data.errors import SplitError
 from shared_data.runs.method import Method
 from shared_data.runs.request import Request
 
@@ -23,8 +25,8 @@ def examine(method: Method, request: Request) -> Audit:
     """The findings on a method's run. `request.iterations` limits the steps of each training; None trains to the end.
 
     Nothing is written but in a temporary folder.
-    Raises: SharedDataError; what the method raises; ValueError where it returns an array of a wrong shape, or no
-    weights.
+    Raises: SplitError where no test pixel is there to be audited; SharedDataError; what the method raises; ValueError
+    where it returns an array of a wrong shape, or no weights.
     """
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
         return examine_trials(Trials(method, request, Path(scratch)))
@@ -40,6 +42,8 @@ def examine_trials(
     """
     loaded, split = trials.loaded, trials.draw.split
     check_indices(split, loaded.ground_truth.size)
+    if not hidden_test_pixels(loaded.ground_truth, split).size:
+        raise SplitError("no labelled test pixel is neither trained nor validated on, so there is nothing to audit.")
     # what needs no training comes first, so that errors in the method's functions show at once
     about_split = split_finding(split, loaded.ground_truth, loaded.scene.num_classes, golden)
     about_context = context_finding(trials, finished)

@@ -9,6 +9,7 @@ import pytest
 import zoo
 
 from shared_data.audit import examine
+from shared_data.audit.finding import ITEMS
 from shared_data.audit.origin import distance
 from shared_data.audit.reads import noted_reads
 from shared_data.audit.trials import Trials
@@ -72,6 +73,11 @@ def test_evidence_names_what_was_altered_and_where_the_result_differs():
     shown = finding(zoo.ShowsTestAccuracy, "test_labels")
     assert "read to show numbers" in shown.evidence and shown.numbers["test_labels_shown"] is True
     assert "test_labels_shown" not in finding(zoo.SelectsOnValidation, "test_labels").numbers
+
+
+def test_every_item_is_told_once_in_the_same_order():
+    for recipe in (zoo.Honest, zoo.NeverTheSame, zoo.LearnsTest):
+        assert tuple(each.item for each in audit_of(recipe).findings) == ITEMS
 
 
 def test_openings_are_told_with_their_reason():

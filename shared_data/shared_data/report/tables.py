@@ -7,7 +7,8 @@
 Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (time and memory) and `audit` (what
 reaches training) from the records, and kinds that the paper defines itself, such as its table of protocols. Kinds of a
 scene, as in `<!-- table: comparison scene=ksc protocol=spatial-cv -->`: `comparison` (all methods under a protocol that
-they share), `pairs` (two at a time) and `per-class`.
+they share), `pairs` (two at a time), `per-class`, and `own-pixels` (a paper's method and the baselines under a protocol
+of the paper).
 """
 
 import re
@@ -16,7 +17,8 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from shared_data.audit import as_markdown as as_audit_markdown
 from shared_data.comparison.diff import as_markdown, compare, doubts
-from shared_data.comparison.methods import Comparison, classes_table, compare_methods, methods_table, pairs_table
+from shared_data.comparison.methods import classes_table, compare_methods, methods_table, pairs_table
+from shared_data.comparison.own_pixels import own_pixels_table
 from shared_data.comparison.published import load_published
 from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
@@ -75,10 +77,11 @@ def audit_table(paper: str, records: List[Dict[str, Any]]) -> str:
 
 Table = Callable[[str, List[Dict[str, Any]]], str]
 _OF_A_PAPER: Dict[str, Table] = {"results": results_table, "costs": costs_table, "audit": audit_table}
-_OF_A_SCENE: Dict[str, Callable[[Comparison], str]] = {
-    "comparison": methods_table,
-    "pairs": pairs_table,
-    "per-class": classes_table,
+_OF_A_SCENE: Dict[str, Callable[[List[Dict[str, Any]], str, str], str]] = {
+    "comparison": lambda *which: methods_table(compare_methods(*which)),
+    "pairs": lambda *which: pairs_table(compare_methods(*which)),
+    "per-class": lambda *which: classes_table(compare_methods(*which)),
+    "own-pixels": own_pixels_table,
 }
 
 
@@ -97,7 +100,7 @@ def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[st
             table = kinds[kind](paper, [record for record in records if record["paper"] == paper])
         else:
             _check_kind(kind, "scene", _OF_A_SCENE)
-            table = _OF_A_SCENE[kind](compare_methods(records, scene, protocol))
+            table = _OF_A_SCENE[kind](records, scene, protocol)
         return start + table + "\n" + end
 
     # without this check a block that lacks its end would extend to the next block's end, and the text between be lost

@@ -1,4 +1,4 @@
-"""A paper's method and the baselines on the pixels of the paper's own protocol: what a split gives without a network."""
+"""A paper's method and the baselines on the pixels of the paper's own protocol."""
 
 from typing import Any, Dict, Iterable, List
 

@@ -301,3 +301,11 @@ def test_a_suite_that_fails_is_named(suites):
     code, output, _ = suites.run("all")
     assert code == 1 and "FAILED: rssgl-era-rssgl\n" in output
     assert suites.run("everything")[0] == 2
+
+
+def test_an_own_split_and_one_fold_reach_the_command(checkout):
+    for target in ("reference-pavia", "reproduce-ssdgl-my-plot", "audit-ssdgl"):
+        (call,) = checkout.make(target, "SPLIT=my train.mat,my test.mat")
+        assert option(call, "--protocol") == "own" and option(call, "--split") == "my train.mat,my test.mat"
+        (call,) = checkout.make(target, "PROTOCOL=spatial-cv", "FOLD=3")
+        assert option(call, "--protocol") == "spatial-cv" and option(call, "--fold") == "3"

@@ -305,7 +305,7 @@ def test_a_suite_that_fails_is_named(suites):
 
 def test_an_own_split_and_one_fold_reach_the_command(checkout):
     for target in ("reference-pavia", "reproduce-ssdgl-my-plot", "audit-ssdgl"):
-        (call,) = checkout.make(target, "SPLIT=my train.mat,my test.mat")
+        call = checkout.make(target, "SPLIT=my train.mat,my test.mat")[-1]
         assert option(call, "--protocol") == "own" and option(call, "--split") == "my train.mat,my test.mat"
-        (call,) = checkout.make(target, "PROTOCOL=spatial-cv", "FOLD=3")
+        call = checkout.make(target, "PROTOCOL=spatial-cv", "FOLD=3")[-1]
         assert option(call, "--protocol") == "spatial-cv" and option(call, "--fold") == "3"

@@ -264,7 +264,8 @@ class Suites:
         lines = self.calls.read_text().splitlines() if self.calls.exists() else []
         calls = [json.loads(line) for line in lines]
         assert all(call[1:6] == ["-m", "pytest", "-q", "-p", "no:cacheprovider"] for call in calls)
-        return done.returncode, done.stdout, [(call[0].split("/")[1], call[6:]) for call in calls]
+        assert all(call[6].startswith("--durations=") for call in calls)
+        return done.returncode, done.stdout, [(call[0].split("/")[1], call[8:]) for call in calls]
 
 
 @pytest.fixture

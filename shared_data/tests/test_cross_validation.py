@@ -8,7 +8,7 @@ import pytest
 import toy_method
 
 from shared_data.errors import RecordError, SettingsError
-from shared_data.records.map_codec import right_of
+from shared_data.records.map_codec import prediction_of, right_of
 from shared_data.records.record import collect, find_record_paths, read_record, validate_record
 from shared_data.runs.cross_validation import reproduce_all
 from shared_data.runs.pixels import context_of, draw_pixels, resolve, training_image
@@ -37,6 +37,8 @@ def test_a_repeat_tests_every_labelled_pixel_once(repeat):
     assert outcome.directory == out / "ssdgl" / "synthetic" / "spatial-cv" / "seed-3"
     assert record["split"]["test"]["size"] == np.count_nonzero(truth)
     assert record["metrics"]["confusion"] == sum(np.array(fold["metrics"]["confusion"]) for fold in folds).tolist()
+    whole = prediction_of(record, load_scene("synthetic").scene)
+    assert whole.all()  # zeros would show which pixels are labelled, and with `right` what their labels are
     assert sum(right_of(record)) == sum(sum(right_of(fold)) for fold in folds)
     assert [fold["fold"] for fold in record["folds"]] == list(range(5)) == [fold["fold"] for fold in folds]
     assert record["units"] == [entry for fold in folds for entry in fold["units"]]

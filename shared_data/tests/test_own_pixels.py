@@ -1,6 +1,10 @@
 """A paper's method and the baselines on the paper's own pixels: over the seeds that they share, the network first."""
 
+import pytest
+
 from shared_data.comparison.own_pixels import own_pixels_table
+
+pytestmark = pytest.mark.stack_independent
 
 
 def run(paper, protocol, seed, accuracy, scene="indianpines"):

@@ -58,7 +58,7 @@ SPLIT_OPTIONS = $(if $(FOLD),--fold $(FOLD)) $(if $(SPLIT),--split "$$SPLIT")
 BASELINE_OPTIONS = --out "$$OUT" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) \
 	$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
 # of commands whose default is not the Makefile's
-GIVEN_PROTOCOL = $(if $(filter command environment,$(word 1,$(origin PROTOCOL))),--protocol $(PROTOCOL))
+GIVEN_PROTOCOL = $(if $(SPLIT)$(filter command environment,$(word 1,$(origin PROTOCOL))),--protocol $(PROTOCOL))
 DATA_OPTION = $(if $(DATA),--data "$$DATA")
 PREDATA_OPTION = $(if $(PREDATA),--predata "$$PREDATA")
 SET_OPTION = $(if $(SET),--set "$$SET")

@@ -10,7 +10,6 @@ from apdclnn_helpers import given
 
 from apdclnn import estimate as estimating
 from apdclnn import preprocessing, train
-from apdclnn.decisions import PROTOCOLS
 from apdclnn.gabor_features import features_and_fit
 from apdclnn.method import METHOD
 from apdclnn.model import Model
@@ -185,7 +184,7 @@ def test_a_saved_method_predicts_as_the_fitted_one(request_for, tmp_path, monkey
 
 @pytest.mark.stack_independent
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", list(PROTOCOLS))
+@pytest.mark.parametrize("protocol", ["paper", "disjoint"])
 def test_test_labels_are_opened_once_after_training(request_for, protocol):
     request = request_for(iterations=2)._replace(protocol=protocol)
     (opening,) = reproduce(METHOD, request).record["truth_opened"]

@@ -9,6 +9,7 @@ from da_imrn.decisions import as_dict, decide
 from da_imrn.device import device_name, peak_memory_mb, select_device
 from da_imrn.keras_stack import FRAMEWORK, FRAMEWORK_VERSION
 from da_imrn.labels import labels_of, split_of
+from da_imrn.partition import Partition
 from da_imrn.partition_of_split import partition_of_split
 from da_imrn.predata import evidence_of
 from da_imrn.predict import load, preprocess
@@ -49,16 +50,20 @@ def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:
     settings = configuration.settings
     with settings_of(configuration.experiment):
         partition = experiments.partition_for(settings, configuration.protocol, loaded, seed, configuration.given)
-    return Draw(split_of(partition, settings["partition"]["patch"], configuration.decisions.tested), partition)
+    return _draw_of(partition, configuration)
 
 
 def draw_of_split(split: Split, loaded: LoadedScene, configuration: Configuration) -> Draw:
     """The same for the pixels of a split that all methods share. Raises: SettingsError for sides that do not fit."""
-    settings = configuration.settings
-    rule, _, _ = experiments.partition_rule(settings, configuration.protocol)
+    rule, _, _ = experiments.partition_rule(configuration.settings, configuration.protocol)
     with settings_of(configuration.experiment):
         partition = partition_of_split(split, loaded.ground_truth, rule)
-    return Draw(split_of(partition, settings["partition"]["patch"], configuration.decisions.tested), partition)
+    return _draw_of(partition, configuration)
+
+
+def _draw_of(partition: Partition, configuration: Configuration) -> Draw:
+    patch = configuration.settings["partition"]["patch"]
+    return Draw(split_of(partition, patch, configuration.decisions.tested), partition)
 
 
 def inputs(model: ModelFile, image: SceneImage, pixels: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def paper(fresh_graph):
         package="da_imrn",
         main=main,
         configs_owner=experiments,
-        short=("--iters", "2", *set_options("train.batch=8", *LEAN)),
+        short=("--iters", "2", *set_options(*LEAN, "train.batch=8")),
         epochs=set_options("train.epochs=6", *LEAN),
         short_override="train.batch",
         wrong_keys=(

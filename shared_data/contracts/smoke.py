@@ -33,6 +33,7 @@ class Smoke:
         assert np.sum(record["metrics"]["confusion"]) == split.test.size
 
     @pytest.mark.stack_independent
+    @pytest.mark.slow
     def test_a_fold_with_classes_without_training_pixels_is_run_to_its_end(self, paper, tmp_path, capsys):
         words = ["reproduce", "synthetic", "--protocol", "spatial-cv-d13", "--seed", "2333", "--fold", "3"]
         assert paper.main(words + ["--device", "cpu", "--out", str(tmp_path), *paper.short]) == 0

@@ -23,6 +23,8 @@ from shared_data.scenes.catalogue import get_scene
 from shared_data.splits.draws import Split, describe
 from shared_data.splits.spatial import connected_fields, spatial_units
 
+pytestmark = pytest.mark.stack_independent
+
 SCENE = get_scene("synthetic")
 SHAPE = (SCENE.height, SCENE.width)
 

@@ -1,6 +1,10 @@
 """The commands `reference` and `compare`: runs, and what sets them side by side."""
 
+import pytest
+
 from shared_data.cli.shared import main
+
+pytestmark = pytest.mark.stack_independent
 
 
 def test_reference_and_compare(capsys, tmp_path):

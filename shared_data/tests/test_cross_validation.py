@@ -8,7 +8,7 @@ import pytest
 import toy_method
 
 from shared_data.errors import RecordError, SettingsError
-from shared_data.records.map_codec import right_of
+from shared_data.records.map_codec import prediction_of, right_of
 from shared_data.records.record import collect, find_record_paths, read_record, validate_record
 from shared_data.runs.cross_validation import reproduce_all
 from shared_data.runs.pixels import context_of, draw_pixels, resolve, training_image
@@ -37,6 +37,8 @@ def test_a_repeat_tests_every_labelled_pixel_once(repeat):
     assert outcome.directory == out / "ssdgl" / "synthetic" / "spatial-cv" / "seed-3"
     assert record["split"]["test"]["size"] == np.count_nonzero(truth)
     assert record["metrics"]["confusion"] == sum(np.array(fold["metrics"]["confusion"]) for fold in folds).tolist()
+    whole = prediction_of(record, load_scene("synthetic").scene)
+    assert whole.all()  # zeros would show which pixels are labelled, and with `right` what their labels are
     assert sum(right_of(record)) == sum(sum(right_of(fold)) for fold in folds)
     assert [fold["fold"] for fold in record["folds"]] == list(range(5)) == [fold["fold"] for fold in folds]
     assert record["units"] == [entry for fold in folds for entry in fold["units"]]
@@ -51,6 +53,7 @@ def test_each_fold_opens_the_truth_once(repeat):
     assert [opening["reason"] for opening in record["truth_opened"]] == ["final evaluation"] * 5
 
 
+@pytest.mark.stack_independent
 def test_only_the_pooled_record_is_found_and_kept(repeat, tmp_path):
     out, outcome = repeat
     assert find_record_paths(out) == [outcome.directory / "run.json"]
@@ -60,6 +63,7 @@ def test_only_the_pooled_record_is_found_and_kept(repeat, tmp_path):
         collect(outcome.directory / "fold-1", tmp_path)
 
 
+@pytest.mark.stack_independent
 def test_finished_folds_are_not_run_again(tmp_path, monkeypatch):
     fits = []
 
@@ -76,6 +80,7 @@ def test_finished_folds_are_not_run_again(tmp_path, monkeypatch):
     assert reproduce_all(method, request_for(tmp_path)).record == whole.record and len(fits) == 5
 
 
+@pytest.mark.stack_independent
 def test_force_starts_a_repeat_over_once(tmp_path):
     """What is stopped while it starts over goes on with the folds that it has finished since."""
     fits = []
@@ -94,6 +99,7 @@ def test_force_starts_a_repeat_over_once(tmp_path):
     assert len(fits) == 11
 
 
+@pytest.mark.stack_independent
 def test_a_stopped_fold_leaves_no_pooled_record(tmp_path):
     method = toy_method.METHOD._replace(fit=lambda *arguments, **options: None)
     outcome = reproduce_all(method, request_for(tmp_path))
@@ -101,6 +107,7 @@ def test_a_stopped_fold_leaves_no_pooled_record(tmp_path):
     assert not list(tmp_path.glob("**/run.json"))
 
 
+@pytest.mark.stack_independent
 def test_folds_of_other_settings_are_not_pooled(repeat, tmp_path):
     out, _ = repeat
     shutil.copytree(str(out / "ssdgl"), str(tmp_path / "ssdgl"))
@@ -146,6 +153,7 @@ def test_training_sees_test_spectra_unless_they_are_masked(tmp_path, protocol):
         assert np.array_equal(cube, original)
 
 
+@pytest.mark.stack_independent
 def test_context_says_what_the_inputs_of_test_pixels_hold(tmp_path):
     """A receptive field of radius 4 holds no training pixel at distance 7, but pixels of training patches."""
     from shared_data.splits.disjoint import near

@@ -415,7 +415,9 @@ def test_an_unknown_kind_is_named():
         RecordError, match="unknown table kind 'colours'; there are for a paper: audit, costs, mine, results"
     ):
         render("<!-- table: colours paper=ssdgl -->\n<!-- end table -->\n", [], {"mine": str})
-    with pytest.raises(RecordError, match="unknown table kind 'results'; there are for a scene: comparison, pairs, "):
+    with pytest.raises(
+        RecordError, match="unknown table kind 'results'; there are for a scene: comparison, own-pixels, pairs, "
+    ):
         render("<!-- table: results scene=pavia protocol=disjoint -->\n<!-- end table -->\n", [])
 
 

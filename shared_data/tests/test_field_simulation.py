@@ -5,6 +5,8 @@ import pytest
 
 from tools.field_simulation import ACCURACY, LEVEL, rates, real_fields, right_by_field, right_pixels
 
+pytestmark = pytest.mark.stack_independent
+
 TRIALS = 300
 SLACK = 3 * (LEVEL * (1 - LEVEL) / TRIALS) ** 0.5  # three standard deviations of a rate of 5 %
 

@@ -20,6 +20,8 @@ from shared_data.evaluation.field_statistics import (
 from shared_data.evaluation.metrics import evaluate
 from shared_data.evaluation.unit_counts import UnitCounts
 
+pytestmark = pytest.mark.stack_independent
+
 
 def drawn(seed, units=12, classes=3, pixels=200, accuracy=0.6):
     """Units, truth and prediction of random pixels; each unit is of one class."""

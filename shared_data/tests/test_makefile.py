@@ -264,7 +264,8 @@ class Suites:
         lines = self.calls.read_text().splitlines() if self.calls.exists() else []
         calls = [json.loads(line) for line in lines]
         assert all(call[1:6] == ["-m", "pytest", "-q", "-p", "no:cacheprovider"] for call in calls)
-        return done.returncode, done.stdout, [(call[0].split("/")[1], call[6:]) for call in calls]
+        assert all(call[6].startswith("--durations=") for call in calls)
+        return done.returncode, done.stdout, [(call[0].split("/")[1], call[8:]) for call in calls]
 
 
 @pytest.fixture
@@ -282,7 +283,8 @@ def test_the_fast_tests_are_of_the_current_stacks_and_a_short_run_in_the_others(
     }
     short = {name: words for name, words in calls if name.endswith("-era")}
     assert set(short) == {"%s-era" % paper for paper in PAPERS} - {suites.MISSING}
-    assert all(len(words) == 1 and words[0].endswith("/tests/test_smoke.py") for words in short.values())
+    assert all(words[0].endswith("/tests/test_smoke.py") for words in short.values())
+    assert all(words[1:] == ["-m", "not stack_independent"] for words in short.values())
     assert "== apdclnn/tests/test_smoke.py in apdclnn-era\nskipped" in output
 
 
@@ -301,3 +303,11 @@ def test_a_suite_that_fails_is_named(suites):
     code, output, _ = suites.run("all")
     assert code == 1 and "FAILED: rssgl-era-rssgl\n" in output
     assert suites.run("everything")[0] == 2
+
+
+def test_an_own_split_and_one_fold_reach_the_command(checkout):
+    for target in ("reference-pavia", "reproduce-ssdgl-my-plot", "audit-ssdgl"):
+        call = checkout.make(target, "SPLIT=my train.mat,my test.mat")[-1]
+        assert option(call, "--protocol") == "own" and option(call, "--split") == "my train.mat,my test.mat"
+        call = checkout.make(target, "PROTOCOL=spatial-cv", "FOLD=3")[-1]
+        assert option(call, "--protocol") == "spatial-cv" and option(call, "--fold") == "3"

@@ -47,6 +47,7 @@ def ground_truth_of(name):
     return read_mat(os.path.join(os.environ["HSI_DATA"], name), GROUND_TRUTHS[name]).astype(np.uint8)
 
 
+@pytest.mark.stack_independent
 @pytest.mark.parametrize("seed", range(60))
 def test_units_are_connected_pieces_of_one_class(seed):
     truth = random_truth(seed)
@@ -85,6 +86,7 @@ def test_a_field_of_one_pixel_is_one_unit():
     assert spatial_units(truth).max() == 1
 
 
+@pytest.mark.stack_independent
 @pytest.mark.parametrize("seed", range(60))
 def test_every_labelled_pixel_is_tested_once_and_whole_units_are(seed):
     truth = random_truth(seed)
@@ -95,6 +97,7 @@ def test_every_labelled_pixel_is_tested_once_and_whole_units_are(seed):
         assert len(np.unique(folds[units == unit])) == 1
 
 
+@pytest.mark.stack_independent
 @pytest.mark.parametrize("distance", [0, 3, 6])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_distance_holds_pair_by_pair(truth, seed, distance):
@@ -145,6 +148,7 @@ def test_a_scene_without_room_is_an_error():
 
 
 @needs_data
+@pytest.mark.stack_independent
 @pytest.mark.parametrize("name", sorted(GROUND_TRUTHS))
 def test_real_scenes_train_every_class_at_distance_3_where_fields_allow_it(name):
     truth = ground_truth_of(name)

@@ -18,7 +18,7 @@ def test_unknown_network_variant(paper, tmp_path, capsys):
 
 def test_protocol_table_names_every_decision():
     table = protocol_table()
-    for protocol in PROTOCOLS:
+    for protocol in ("released", "paper", "spatial-cv"):
         assert decide(protocol, "v2022").loss in table
     assert table.count("\n") == 1 + sum(len(variants) for variants in PROTOCOLS.values())
 

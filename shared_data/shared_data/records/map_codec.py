@@ -2,6 +2,7 @@
 
 The bits say which test pixels a method got right, in ascending order of their indices, which the record does not hold:
 two records of one split can be compared pixel by pixel, but the ground truth cannot be reconstructed from kept records.
+For the same reason a map of predictions has a class everywhere, also where nothing is tested.
 """
 
 import base64

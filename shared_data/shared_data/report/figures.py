@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.ndimage import maximum_filter
 
+from shared_data.comparison.methods import FEW_PIXELS  # a marker or a bar of fewer test pixels is hollow
 from shared_data.evaluation.distances import DistanceBin, accuracy_by_distance
 from shared_data.report.charts import FAINT, GRID, INK, svg_of, svg_uri
 from shared_data.report.wording import span
@@ -24,7 +25,6 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLES = ("solid", "dashed")  # of the first seven methods, and of the next
 WIDTH = 7.5  # inches, of 96 pixels
-FEW_PIXELS = 30  # a marker or a bar of fewer test pixels is hollow
 
 UNLABELLED, TEST, TRAIN, VAL, BUFFER, UNUSED = range(6)  # of a split map
 _ROLES = (

@@ -7,9 +7,11 @@
 Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (time and memory) and `audit` (what
 reaches training) from the records, and kinds that the paper defines itself, such as its table of protocols. Kinds of a
 scene, as in `<!-- table: comparison scene=ksc protocol=spatial-cv -->`: `comparison` (all methods under a protocol that
-they share), `pairs` (two at a time) and `per-class`.
+they share), `pairs` (two at a time), `per-class`, and `own-pixels` (a paper's method and the baselines under a protocol
+of the paper).
 """
 
+import functools
 import re
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional
@@ -17,6 +19,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 from shared_data.audit import as_markdown as as_audit_markdown
 from shared_data.comparison.diff import as_markdown, compare, doubts
 from shared_data.comparison.methods import Comparison, classes_table, compare_methods, methods_table, pairs_table
+from shared_data.comparison.own_pixels import own_pixels_table
 from shared_data.comparison.published import load_published
 from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
@@ -75,11 +78,12 @@ def audit_table(paper: str, records: List[Dict[str, Any]]) -> str:
 
 Table = Callable[[str, List[Dict[str, Any]]], str]
 _OF_A_PAPER: Dict[str, Table] = {"results": results_table, "costs": costs_table, "audit": audit_table}
-_OF_A_SCENE: Dict[str, Callable[[Comparison], str]] = {
+_OF_A_COMPARISON: Dict[str, Callable[[Comparison], str]] = {
     "comparison": methods_table,
     "pairs": pairs_table,
     "per-class": classes_table,
 }
+OWN_PIXELS = "own-pixels"
 
 
 def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[str, Table]] = None) -> str:
@@ -89,6 +93,10 @@ def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[st
     Raises: RecordError for an unknown kind, a malformed start, or a block without an end.
     """
 
+    @functools.lru_cache(maxsize=None)
+    def compared(scene: str, protocol: str) -> Comparison:
+        return compare_methods(records, scene, protocol)  # takes seconds, and several tables show it
+
     def block(match: Any) -> str:
         start, kind, paper, scene, protocol, _, end = match.groups()
         if paper is not None:
@@ -96,8 +104,11 @@ def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[st
             _check_kind(kind, "paper", kinds)
             table = kinds[kind](paper, [record for record in records if record["paper"] == paper])
         else:
-            _check_kind(kind, "scene", _OF_A_SCENE)
-            table = _OF_A_SCENE[kind](compare_methods(records, scene, protocol))
+            _check_kind(kind, "scene", [OWN_PIXELS, *_OF_A_COMPARISON])
+            if kind == OWN_PIXELS:
+                table = own_pixels_table(records, scene, protocol)
+            else:
+                table = _OF_A_COMPARISON[kind](compared(scene, protocol))
         return start + table + "\n" + end
 
     # without this check a block that lacks its end would extend to the next block's end, and the text between be lost

@@ -85,7 +85,8 @@ def _check_alike(records: List[Dict[str, Any]], folders: List[Path]) -> None:
 
 
 def _joined(folders: List[Path], splits: List[Split], loaded: LoadedScene) -> np.ndarray:
-    """(H, W) uint8: each labelled pixel's class in the fold that tests it, 0 elsewhere.
+    """(H, W) uint8: each labelled pixel's class in the fold that tests it; that of the first fold elsewhere, so that a
+    kept record does not show which pixels are labelled.
 
     Raises: RecordError where a fold's files are damaged, or a labelled pixel is not tested exactly once.
     """
@@ -95,15 +96,20 @@ def _joined(folders: List[Path], splits: List[Split], loaded: LoadedScene) -> np
         raise RecordError(
             "%s: the folds do not test every labelled pixel once; run them again with FORCE=1." % folders[0].parent
         )
-    result: np.ndarray = np.zeros(truth.shape, np.uint8)
-    for folder, split in zip(folders, splits):
-        try:
-            result.ravel()[split.test] = read_npy(folder / "prediction.npy", truth.shape).ravel()[split.test]
-        except ValueError as error:
-            raise RecordError(
-                "%s cannot be used: %s; run it again with FORCE=1." % (folder / "prediction.npy", error)
-            ) from error
+    predictions = [_prediction(folder, truth.shape) for folder in folders]
+    result = predictions[0].copy()
+    for prediction, split in zip(predictions, splits):
+        result.ravel()[split.test] = prediction.ravel()[split.test]
     return result
+
+
+def _prediction(folder: Path, shape: Any) -> np.ndarray:
+    try:
+        return read_npy(folder / "prediction.npy", shape)
+    except ValueError as error:
+        raise RecordError(
+            "%s cannot be used: %s; run it again with FORCE=1." % (folder / "prediction.npy", error)
+        ) from error
 
 
 def _record_of(

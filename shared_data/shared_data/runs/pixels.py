@@ -55,13 +55,9 @@ def context_of(method: Method, configuration: Configuration, split: Split, groun
     ground_truth: (H, W) labels; those of validation pixels are counted.
     """
     shape = ground_truth.shape
-
-    def mask_of(pixels: np.ndarray) -> np.ndarray:
-        mask = np.zeros(shape, bool)
-        mask.ravel()[pixels] = True
-        return mask
-
-    with_training = method.receptive_field(configuration, mask_of(split.train))
+    trains = np.zeros(shape, bool)
+    trains.ravel()[split.train] = True
+    with_training = method.receptive_field(configuration, trains)
     with_patches = method.receptive_field(configuration, with_training)
     seen = "seen" if with_training.ravel()[split.test].any() else "not seen"
     return {

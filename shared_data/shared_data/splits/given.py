@@ -11,7 +11,7 @@ import numpy as np
 
 from shared_data.errors import SplitError
 from shared_data.scenes.loading import FileEvidence
-from shared_data.splits.disjoint import near
+from shared_data.splits.disjoint import distance_to
 from shared_data.splits.draws import Split
 
 Facts = Dict[str, Union[int, float, str]]
@@ -117,9 +117,8 @@ def _check_disjoint(sets: Dict[str, np.ndarray], width: int, where: Any) -> None
 
 
 def _distances(train: np.ndarray, test: np.ndarray, shape: Tuple[int, ...], kind: str) -> Dict[str, float]:
-    trains = np.zeros(shape, bool)
-    trains.ravel()[train] = True
+    distances = distance_to(train, shape).ravel()[test]
     return {
-        "%s_test_within_%d" % (kind, distance): round(float(near(trains, distance).ravel()[test].mean()), 4)
+        "%s_test_within_%d" % (kind, distance): round(float((distances <= distance).mean()), 4)
         for distance in DISTANCES
     }

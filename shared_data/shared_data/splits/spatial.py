@@ -58,13 +58,13 @@ def spatial_units(ground_truth: np.ndarray, least: int = FOLDS) -> np.ndarray:
     axis into strips of about equal size, the largest field first, until the class has as many units; a class with too
     few rows and columns keeps fewer.
     """
+    fields = connected_fields(ground_truth)
+    sizes, windows = np.bincount(fields.ravel()), ndimage.find_objects(fields)
     units: np.ndarray = np.zeros(ground_truth.shape, np.int32)
     count = 0
     for label in np.unique(ground_truth[ground_truth > 0]):
-        fields, number = ndimage.label(ground_truth == label, _NEIGHBOURS)
-        sizes = np.bincount(fields.ravel(), minlength=number + 1)[1:]
-        windows = ndimage.find_objects(fields)
-        for field, strips in enumerate(_strips_per_field(sizes, least), start=1):
+        members = np.unique(fields[ground_truth == label])
+        for field, strips in zip(members, _strips_per_field(sizes[members], least)):
             window = windows[field - 1]
             rows, columns = np.nonzero(fields[window] == field)
             parts = _strips(rows, columns, strips)

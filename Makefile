@@ -93,7 +93,7 @@ help: ## show this list
 ## baselines-<paper>-<configuration> ## the same classifiers on the pixels of one of the paper's own protocols, e.g. baselines-ssdgl-pavia
 ## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes; FIGURES=folder
 ## audit-<paper> ## which labels and spectra does it use? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL; ITERS=0: full length
-## bench-<paper> ## time a training step against the literal network
+## bench-<paper> ## time a training step against the literal network, and a short training
 
 demo: env-shared $(PAPERS:%=env-%-modern) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
 	@set -e; $(foreach paper,$(PAPERS),for protocol in paper $(if $(filter $(paper),$(NO_RELEASE)),,released); do \

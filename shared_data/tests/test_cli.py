@@ -334,6 +334,7 @@ def test_predict_list_bench_and_tables(capsys, tmp_path, paper):
     assert paper_cli.main(paper[0], ["list"]) == 0
     assert capsys.readouterr().out.startswith("pavia-v2021\n    About pavia-v2021.\n    More.\nsalinas\n")
     assert paper_cli.main(paper[0], ["bench", "--repeat", "3"]) == 3
+    assert "fit" not in capsys.readouterr().out  # nothing follows a benchmark that failed
     words = ["tables", "--records", str(tmp_path / "records")]
     assert paper_cli.main(paper[0], words + ["--check"]) == 1
     assert paper_cli.main(paper[0], words) == 0

@@ -1,10 +1,13 @@
-"""The sides of a benchmark take turns, after a warm-up, until the turns or the minutes are over."""
+"""The sides of a benchmark take turns, after a warm-up, until the turns or the minutes are over; `fit` is timed whole."""
 
 import time
 
 import pytest
 
+import zoo
 from shared_data.errors import SettingsError
+from shared_data.runs.request import Request
+from shared_data.runs.timed_fit import time_fit
 from shared_data.timing import load_literal, medians, seconds
 
 
@@ -33,3 +36,26 @@ def test_a_literal_network_is_loaded_by_path_and_missed_outside_a_checkout(tmp_p
     assert load_literal(tmp_path / "some_literal.py").answer == 42
     with pytest.raises(SettingsError, match=r"other_literal\.py does not exist; run the benchmark in a checkout"):
         load_literal(tmp_path / "other_literal.py")
+
+
+def test_a_timed_training_has_the_steps_asked_for_and_trains_on_a_protocols_pixels_alone(tmp_path, monkeypatch):
+    given = {}
+
+    class Slow(zoo.Honest):
+        def statistics(self, image, labels):
+            time.sleep(0.05)
+            return super().statistics(image, labels)
+
+    method = zoo.method_of(Slow())
+    original = method.fit
+
+    def fit(image, labels, *rest, **limit):
+        given.update(limit, labelled=int((labels.train > 0).sum()))
+        return original(image, labels, *rest, **limit)
+
+    monkeypatch.chdir(tmp_path)
+    request = Request("corner", "paper", 1, None, False, "cpu", 7, (), tmp_path / "results", False)
+    timed = time_fit(method._replace(fit=fit), request)
+    assert given["steps"] == timed.count == 7 and 0 < given["labelled"] < 48 * 48 // 4
+    assert timed.fit >= 0.05 and timed.steps == pytest.approx(0.007) and timed.predict > 0
+    assert list(tmp_path.iterdir()) == []  # it leaves nothing behind

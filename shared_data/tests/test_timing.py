@@ -1,4 +1,4 @@
-"""The sides of a benchmark take turns, after a warm-up, until the turns or the minutes are over; a short `fit` is timed."""
+"""The sides of a benchmark take turns, after a warm-up, until turns or minutes are over; a short `fit` is timed."""
 
 import time
 

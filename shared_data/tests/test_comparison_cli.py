@@ -3,6 +3,9 @@
 import pytest
 
 from shared_data.cli.shared import main
+from shared_data.errors import RecordError
+from shared_data.records.audit_file import add_to_record
+from shared_data.records.record import read_record
 
 pytestmark = pytest.mark.stack_independent
 
@@ -30,3 +33,20 @@ def test_reference_and_compare(capsys, tmp_path):
     assert main(["reference", "mars", "--out", str(tmp_path)]) == 1
     assert main(["reference", "synthetic", "--method", "forest", "--out", str(tmp_path)]) == 1
     assert "unknown baseline 'forest'; there are: svm, " in capsys.readouterr().err
+
+
+def test_audited_baselines_say_what_they_use_and_a_repeat_has_the_audit_of_its_first_fold(capsys, tmp_path):
+    words = ["reference", "synthetic", "--method", "1nn-position", "--audit", "--out", str(tmp_path)]
+    assert main(words) == 0
+    verdict = "ignores spectra; otherwise clean for 1 step"
+    assert "1nn-position, audit: %s\n" % verdict in capsys.readouterr().out
+    repeat = tmp_path / "1nn-position/synthetic/spatial-cv/seed-1"
+    pooled, first, second = (read_record(repeat / part / "run.json") for part in ("", "fold-0", "fold-1"))
+    assert pooled["audit"] == first["audit"] and "audit" not in second
+    assert (pooled["audit"]["audit_verdict"], pooled["audit"]["audit_fold"]) == (verdict, 0)
+    assert pooled["audit"]["audit_split_test_sha256"] == first["split"]["test"]["sha256"]
+    # afterwards, and in a kept record of the repeat
+    with pytest.raises(RecordError, match="is of another split"):
+        add_to_record(repeat / "run.json", dict(first["audit"], audit_fold=1))
+    add_to_record(repeat / "run.json", dict(first["audit"], audit_steps=2))
+    assert read_record(repeat / "run.json")["audit"]["audit_steps"] == 2

@@ -11,7 +11,7 @@ from shared_data.audit.examine import examine_trials
 from shared_data.audit.trials import Trials
 from shared_data.errors import RecordError
 from shared_data.files.npz import read_npy
-from shared_data.records.audit_file import check_fits, settings_sha256
+from shared_data.records.audit_file import check_fits, fold_of, settings_sha256
 from shared_data.records.record import read_record
 from shared_data.runs.directory import take_lock
 from shared_data.runs.method import Method
@@ -24,8 +24,8 @@ def audit_run(method: Method, request: Request, kept_record: Optional[Path] = No
 
     `request.iterations` limits the steps of each training; None trains to the end.
 
-    kept_record: the record of the same run, elsewhere, that takes the verdicts too. Where the run directory holds the
-    finished run, its prediction gives the accuracies; without one they are left out.
+    kept_record: the record of the same run, or of the repeat whose fold it is, elsewhere, that takes the verdicts too.
+    Where the run directory holds the finished run, its prediction gives the accuracies; without one they are left out.
     Raises: SharedDataError; what the method raises.
     """
     folder = run_directory_of(method.slug, request)
@@ -36,7 +36,7 @@ def audit_run(method: Method, request: Request, kept_record: Optional[Path] = No
         for path in filter(None, (folder / "run.json", kept_record)):
             if path == kept_record or path.exists():
                 record = read_record(path)
-                _check_same_run(record, path, method.slug, request)
+                _check_same_run(fold_of(record, request.fold), path, method.slug, request)
                 check_fits(record, facts, path)
         finished = _finished_prediction(folder, trials.loaded.ground_truth.shape)
         unchanged = all(override.strip().startswith("train.") for override in request.overrides)
@@ -85,4 +85,6 @@ def _facts(trials: Trials) -> Dict[str, Any]:
     data = {file.name: file.identity for file in trials.loaded.files}
     settings, request = trials.configuration.settings, trials.request
     facts["audit_settings_sha256"] = settings_sha256(settings, request.protocol, request.seed, data, request.fold)
+    if request.fold is not None:
+        facts["audit_fold"] = request.fold
     return facts

@@ -4,16 +4,20 @@ import argparse
 import sys
 from typing import Any, Optional
 
+from shared_data.audit.run import audit_run
 from shared_data.cli.console import STOPPED, print_metrics
 from shared_data.cli.run_options import request_of
 from shared_data.configuration.overrides import check_name
 from shared_data.errors import SharedDataError
 from shared_data.runs.cross_validation import reproduce_all
 from shared_data.runs.method import Method
+from shared_data.splits.shared_protocols import folds_of
 
 
 def add_method_option(parser: argparse.ArgumentParser) -> None:
-    """The option --method, for `run_baselines`."""
+    """The options --method and --audit, for `run_baselines`."""
+    parser.add_argument("--audit", action="store_true", help="find out, too, which labels and spectra they use; of a "
+                        "cross-validation in its first fold")  # fmt: skip
     parser.add_argument("--method", nargs="+", help="svm, rf, lr, 1nn, each also as svm-5x5 ..., and 1nn-position "
                         "(default: all)")  # fmt: skip
 
@@ -33,6 +37,10 @@ def run_baselines(arguments: argparse.Namespace, experiment: str, protocol: str,
         request = request_of(arguments, experiment, name, seed)._replace(device="cpu")
         for slug in chosen:
             method = baselines.on_pixels_of(paper, slug) if paper else baselines.METHODS[slug]
+            if arguments.audit:  # first, so that the records hold the verdicts
+                first = 0 if folds_of(request.protocol) else None
+                verdict = audit_run(method, request._replace(fold=request.fold or first)).verdict
+                print("%s, audit: %s" % (slug, verdict), flush=True)
             outcome = reproduce_all(method, request)
             if outcome.record is None:
                 print("stopped; the same command starts the run in %s over" % outcome.directory, file=sys.stderr)

@@ -9,7 +9,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Union
+from typing import Any, Dict, Iterable, Mapping, Optional, Union
 
 from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
@@ -97,6 +97,7 @@ def settings_sha256(
 
 def check_fits(record: Dict[str, Any], entries: Mapping[str, Value], place: Any) -> None:
     """Raises: RecordError where the entries are of other pixels or settings than a record, which is that of `place`."""
+    record = fold_of(record, entries.get(_PREFIX + "fold"))
     for name, part in record["split"].items():
         audited = entries.get("%ssplit_%s_sha256" % (_PREFIX, name))
         if audited not in (None, part["sha256"]):
@@ -109,6 +110,23 @@ def check_fits(record: Dict[str, Any], entries: Mapping[str, Value], place: Any)
     )
     if entries.get(_SETTINGS) not in (None, found):
         raise RecordError("%s has other settings than the audited run; audit it with its own." % place)
+
+
+def fold_of(record: Dict[str, Any], fold: Any) -> Dict[str, Any]:
+    """What the pooled record of a cross-validation says of one fold; any other record as it is."""
+    for entry in record.get("folds", []):
+        if entry["fold"] == fold:
+            return dict(record, **entry)
+    return record
+
+
+def audit_of_folds(records: Iterable[Dict[str, Any]]) -> Dict[str, Value]:
+    """The entries of the first fold that was audited, for the pooled record; they name it. Empty where none was."""
+    for record in records:
+        entries = {key: value for key, value in record.get("audit", {}).items() if key.startswith(_PREFIX)}
+        if entries:
+            return entries
+    return {}
 
 
 def _merged(path: Any, entries: Dict[str, Value]) -> Dict[str, Any]:

@@ -15,6 +15,7 @@ from shared_data.evaluation import maps
 from shared_data.evaluation.distances import add_distances
 from shared_data.evaluation.metrics import evaluate
 from shared_data.files.npz import read_npy
+from shared_data.records.audit_file import audit_of_folds
 from shared_data.records.map_codec import maps_of
 from shared_data.records.record import read_record, write_record
 from shared_data.runs.directory import empty, take_lock
@@ -66,6 +67,8 @@ def _pool(method: Method, repeat: Request, folders: List[Path]) -> Outcome:
         splits = [load_split(path / "split.npz", truth.size) for path in folders]
         prediction = _joined(folders, splits, loaded)
         record = _record_of(records, splits, prediction, loaded)
+        audited = audit_of_folds(records)
+        record = dict(record, audit=audited) if audited else record
         title = "%s · %s · %s · seed %d" % (method.slug.upper(), loaded.scene.title, repeat.protocol, repeat.seed)
         tested = truth > 0
         maps.write_map(folder / "map.png", prediction, loaded.scene, title + ", each pixel when tested", mask=tested)

@@ -48,10 +48,9 @@ def test_patches_are_fed_in_the_place_of_the_look_up(tmp_path):
     assert np.array_equal(*patches) and operations[0] == operations[1]
 
 
+@pytest.mark.stack_independent  # numpy reads the patches
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "protocol, tolerance", [("disjoint", 0), pytest.param("paper", 1e-3, marks=pytest.mark.stack_independent)]
-)
+@pytest.mark.parametrize("protocol, tolerance", [("disjoint", 0), ("paper", 1e-3)])
 def test_training_and_prediction(request_for, tmp_path, monkeypatch, protocol, tolerance):
     """Fitted on training pixels all bits are the same; of the whole scene the decomposition goes by chunks."""
     monkeypatch.setattr(preprocessing, "features_and_fit", gabor_features.features_and_fit)  # into folders of their own

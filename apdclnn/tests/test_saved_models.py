@@ -29,6 +29,7 @@ def features_by_hand(cube, arrays):
     return (between.reshape(1600, 64) - arrays["mean"]) @ arrays["axes"], gabor
 
 
+@pytest.mark.stack_independent
 @pytest.mark.slow
 def test_another_scene_is_given_the_statistics_of_training(paper, plots, tmp_path):
     _, selected = trained_on_plota(paper, plots, tmp_path / "out")

@@ -164,7 +164,9 @@ def test_a_checkpoint_of_another_network_is_refused(request_for, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", ["synthetic", "synthetic-without-gabor"])
+@pytest.mark.parametrize(
+    "experiment", ["synthetic", pytest.param("synthetic-without-gabor", marks=pytest.mark.stack_independent)]
+)
 def test_a_saved_method_predicts_as_the_fitted_one(request_for, tmp_path, monkeypatch, experiment):
     run = given(request_for(experiment, overrides=FEW))
     fitted, path = run.fit(tmp_path / "run", steps=3), tmp_path / "saved.npz"

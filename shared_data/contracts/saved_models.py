@@ -42,6 +42,7 @@ def predicted(paper, plots, out, slug, weights, *further):
 class SavedModels:
     """A saved model on the scene that it was trained on and on others; for the fixtures `paper` and `plots`."""
 
+    @pytest.mark.stack_independent
     @pytest.mark.slow
     def test_a_saved_model_needs_nothing_of_the_request_but_a_scene(self, paper, plots, tmp_path, capsys):
         folder, selected = trained_on_plota(paper, plots, tmp_path / "out")

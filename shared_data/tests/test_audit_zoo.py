@@ -17,6 +17,8 @@ from shared_data.runs.request import Request
 from shared_data.scenes.catalogue import SceneFile
 from shared_data.scenes.loading import FileEvidence, load_scene, serving
 
+pytestmark = pytest.mark.stack_independent
+
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "audit.md"
 BEGIN, END = "<!-- table: zoo -->\n", "<!-- end table -->"
 

@@ -486,6 +486,7 @@ def test_a_paper_that_discloses_test_labels_does_not_disclose_them_to_a_baseline
     assert not method.resolve(request(tmp_path, protocol="ssdgl-released"))[0].discloses
 
 
+@pytest.mark.stack_independent
 @pytest.mark.slow
 @pytest.mark.skipif("HSI_DATA" not in os.environ, reason="HSI_DATA names no folder with scene files")
 @pytest.mark.parametrize("method", SPECTRAL)

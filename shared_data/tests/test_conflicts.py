@@ -15,6 +15,8 @@ from shared_data.records.conflicts import differences, misplaced
 from shared_data.records.record import find_record_files, write_record
 from shared_data.scenes.loading import load_scene
 
+pytestmark = pytest.mark.stack_independent
+
 
 @pytest.fixture
 def run(record):

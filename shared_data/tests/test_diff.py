@@ -31,6 +31,8 @@ from shared_data.evaluation.statistics import confidence_interval, welch_interva
 from shared_data.records.record import write_record
 from shared_data.report.tables import render, report_tables, update_tables
 
+pytestmark = pytest.mark.stack_independent
+
 PUBLISHED_TOML = Path(published.__file__).with_name("published.toml")
 KNOWN = {"git": "a" * 40, "dirty": False}
 

@@ -14,6 +14,8 @@ from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import Split
 from shared_data.splits.labels import SealedTruth, labels_of
 
+pytestmark = pytest.mark.stack_independent
+
 TRUTH = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
 SPLIT = Split(np.array([4, 1]), np.array([2]), np.array([3]))
 

@@ -23,6 +23,8 @@ from tools.matrix.plan import Planned, as_json, as_table, totals
 from tools.matrix.runners import Runner
 from tools.matrix.states import REDO, State, is_locked, state_of
 
+pytestmark = pytest.mark.stack_independent
+
 JOB = Job("ssdgl", "pavia", "paper", 1)
 SETTINGS = {"config": {"train": {"num_iters": 10}}, "data": {"PaviaU.mat": "a" * 64}}
 

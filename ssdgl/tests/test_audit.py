@@ -13,6 +13,7 @@ class TestAudit(Audit):
     """The findings of an audit under each protocol."""
 
 
+@pytest.mark.stack_independent
 @pytest.mark.slow
 def test_the_first_commit_leaks_and_its_paper_protocol_does_not(paper, method, tmp_path):
     """v2021 as released: the one SSDGL whose loss reads the labels of test pixels."""

@@ -56,7 +56,7 @@ def run(words, **options):
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
-    """By folder the wheel that pip makes from a copy of the repository, which leaves the repository without `build/`."""
+    """By folder the wheel that pip makes from a copy of the repository, so that no `build/` stays behind."""
     copy, made = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheels")
     unneeded = shutil.ignore_patterns("__pycache__", "build", "*.egg-info", "raw", "tests")
     for folder in FOLDERS:

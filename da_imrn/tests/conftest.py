@@ -33,9 +33,8 @@ def paper(fresh_graph):
         listed=("pavia", "indianpines", "salinas", "synthetic"),
         default_seed=1,
         # training windows hold no test pixel, but tiles of test pixels hold training pixels; where windows overlap, a
-        # label held out in one of them trains in the other
+        # label held out in one of them trains in the other, under released as well: that audit takes minutes
         verdicts={
-            "released": ("uses gap labels", "overlaps"),
             "paper": ("uses gap labels", "overlaps"),
             "spatial-cv": ("", "none"),
         },

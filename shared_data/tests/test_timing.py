@@ -1,10 +1,10 @@
-"""The sides of a benchmark take turns, after a warm-up, until the turns or the minutes are over; `fit` is timed whole."""
+"""The sides of a benchmark take turns, after a warm-up, until turns or minutes are over; a short `fit` is timed."""
 
 import time
 
 import pytest
-
 import zoo
+
 from shared_data.errors import SettingsError
 from shared_data.runs.request import Request
 from shared_data.runs.timed_fit import time_fit
@@ -56,6 +56,6 @@ def test_a_timed_training_has_the_steps_asked_for_and_trains_on_a_protocols_pixe
     monkeypatch.chdir(tmp_path)
     request = Request("corner", "paper", 1, None, False, "cpu", 7, (), tmp_path / "results", False)
     timed = time_fit(method._replace(fit=fit), request)
-    assert given["steps"] == timed.count == 7 and 0 < given["labelled"] < 48 * 48 // 4
+    assert given["steps"] == timed.trained == 7 and 0 < given["labelled"] < 48 * 48 // 4
     assert timed.fit >= 0.05 and timed.steps == pytest.approx(0.007) and timed.predict > 0
     assert list(tmp_path.iterdir()) == []  # it leaves nothing behind

@@ -215,7 +215,7 @@ def _bench(paper: Paper, arguments: argparse.Namespace) -> int:
     timed = time_fit(paper.method, request)
     print_text(
         "\ngenerated scene, protocol paper: fit %.1f s, of which %.1f s are %d steps, the rest preparation, validation "
-        "and checkpoints; predict %.1f s" % (timed.fit, timed.steps, timed.count, timed.predict)
+        "and checkpoints; predict %.1f s" % (timed.fit, timed.steps, timed.trained, timed.predict)
     )
     return 0
 

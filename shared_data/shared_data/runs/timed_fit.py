@@ -14,9 +14,9 @@ from shared_data.timing import seconds
 
 
 class TimedFit(NamedTuple):
-    """Seconds of one training, of the steps in it, and of one prediction of the whole scene."""
+    """How many steps were trained; seconds of the training, of its steps, and of predicting the whole scene."""
 
-    count: int
+    trained: int
     fit: float
     steps: float
     predict: float

@@ -67,7 +67,7 @@ SET_OPTION = $(if $(SET),--set "$$SET")
 FIND_RECORDS = found=; [ ! -e "$$OUT" ] || found=1;
 RECORDS = $${found:+"$$OUT"} records
 
-.PHONY: help demo environments test test-all faults lint format data diff report record tables clean env-shared env-shared-era env-matrix env-fuzz matrix slurm-check docker-check docker-lock
+.PHONY: help demo environments test test-all faults style lint format docs data diff report record tables clean env-shared env-shared-era env-matrix env-docs env-fuzz matrix slurm-check docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -105,7 +105,7 @@ demo: env-shared $(PAPERS:%=env-%-modern) ## the main job on the generated scene
 	@echo; echo "maps:"; find "$$OUT/demo" -name '*.png' | sort | sed 's/^/  /'
 
 environments: OPTIONAL := || [ $$? -eq 3 ] # an interpreter that is not on this machine
-environments: env-shared env-shared-era env-matrix $(PAPERS:%=env-%-modern) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)
+environments: env-shared env-shared-era env-matrix env-docs $(PAPERS:%=env-%-modern) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)
 
 test: environments ## the fast tests in the current stacks, and a short run of each paper in the stack of its time (minutes)
 	@.ci/test
@@ -116,9 +116,11 @@ test-all: environments ## every test; stacks of the papers' time where their int
 faults: environments env-fuzz ## the long tests: signals, full disks, hostile files, size ... (docs/faults.md; one to two hours)
 	@PAPERS="$(if $(filter file,$(origin PAPERS)),,$(PAPERS))" .ci/faults
 
-lint: env-shared $(PAPERS:%=env-%-modern) ## ruff (style and format), mypy (types), hadolint, and the generated tables of the README files
+style: env-shared ## ruff alone (style and format): seconds; .pre-commit-config.yaml calls it
 	.venvs/shared-modern/bin/ruff check .
 	.venvs/shared-modern/bin/ruff format --check .
+
+lint: style $(PAPERS:%=env-%-modern) ## ruff (style and format), mypy (types), hadolint, and the generated tables of the README files
 	.venvs/shared-modern/bin/mypy
 	@$(SHARED) tables --check docs/results.md
 	@$(PYTHON) docker/lock.py --check
@@ -201,6 +203,9 @@ slurm-check: ## a matrix of 15 runs on a real Slurm of one node that dies twice,
 record: env-shared ## keep the record of a finished run: make record RUN=<run directory> (REPLACE=1: in place of another result)
 	@$(SHARED) record "$$RUN" $(if $(filter 1 yes true,$(REPLACE)),--replace)
 
+docs: env-docs ## the documentation site, links checked: OUT/site/index.html
+	@NO_MKDOCS_2_WARNING=1 .venvs/docs/bin/mkdocs build --strict --site-dir "$$OUT/site" # --quiet would hide the warnings from --strict
+
 tables: env-shared $(PAPERS:%=env-%-modern) ## write the tables of the README files from records/ and the papers' decisions
 	@$(SHARED) tables docs/results.md
 	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables &&) true
@@ -212,6 +217,9 @@ env-matrix: # Snakemake needs Python 3.11; without one nothing is made, and its 
 	@for version in 3.11 3.12 3.13; do \
 		$(MAKE_ENV) matrix shared_data/requirements/matrix.txt --python $$version --sources shared_data; code=$$?; \
 		[ $$code -eq 3 ] || exit $$code; done
+
+env-docs:
+	@$(MAKE_ENV) docs shared_data/requirements/docs.txt
 
 env-fuzz: # atheris has no wheels for other interpreters
 	@$(MAKE_ENV) fuzz shared_data/requirements/fuzz.txt --python 3.11 --sources shared_data || [ $$? -eq 3 ]

@@ -227,7 +227,7 @@ def test_a_variant_chooses_environment_and_interpreter(checkout, variant, stack)
 def test_every_environment_is_made_whatever_the_variant(checkout):
     checkout.make("environments", "VARIANT=era")
     papers = {"%s-%s" % (paper, stack) for paper in PAPERS for stack in ("modern", "era")}
-    assert papers | {"shared-modern", "shared-era", "matrix"} == set(checkout.environments)
+    assert papers | {"shared-modern", "shared-era", "matrix", "docs"} == set(checkout.environments)
 
 
 def test_an_interpreter_that_is_missing_fails_where_it_was_asked_for_by_name(checkout):

@@ -6,5 +6,4 @@ distribution, so that a program can tell this package from the unrelated `simple
 
 from simplecv._vendored import DISTRIBUTION as __vendored__
 
-__version__ = "0.1.0"
-__all__ = ["__vendored__", "__version__"]
+__all__ = ["__vendored__"]

@@ -39,7 +39,7 @@ class ClassAccuracies(NamedTuple):
 
 
 def disagreement(confusion: Any) -> Disagreement:
-    """Of a confusion matrix (K, K) [true][predicted] with at least one pixel."""
+    """Of a confusion matrix (K, K), `[true][predicted]`, with at least one pixel."""
     table = np.asarray(confusion, float) / np.sum(confusion)
     quantity = float(np.abs(table.sum(axis=1) - table.sum(axis=0)).sum() / 2)
     # rounding must not make it negative
@@ -47,7 +47,7 @@ def disagreement(confusion: Any) -> Disagreement:
 
 
 def class_accuracies(confusion: Any) -> ClassAccuracies:
-    """Producer's and user's accuracies of a confusion matrix (K, K) [true][predicted]."""
+    """Producer's and user's accuracies of a confusion matrix (K, K), `[true][predicted]`."""
     table = np.asarray(confusion, float)
     return ClassAccuracies(
         *(

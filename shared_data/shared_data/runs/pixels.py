@@ -5,7 +5,7 @@ from typing import Any, Dict, Tuple
 import numpy as np
 
 from shared_data.runs.method import Draw, Method
-from shared_data.runs.request import Configuration, Request
+from shared_data.runs.request import Configuration, Request, register_scene
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.disjoint import least_distance
 from shared_data.splits.draws import Split
@@ -23,8 +23,9 @@ from shared_data.splits.spatial import untrained_classes
 def resolve(method: Method, request: Request, labelled: bool = True) -> Tuple[Configuration, LoadedScene]:
     """The configuration and the scene of a request; files that hold its pixels are among the scene's evidence.
 
-    Raises: what `Method.resolve` raises; SplitError where such a file cannot be used.
+    Raises: what `register_scene` and `Method.resolve` raise; SplitError where such a file cannot be used.
     """
+    register_scene(request)
     configuration, loaded = method.resolve(request, labelled)
     if is_from_files(request.protocol):
         found = read_from_files(loaded, request.protocol, request.seed, request.split, request.data)

@@ -90,12 +90,6 @@ def register(path: Any) -> Scene:
     return scene
 
 
-def own_scene(slug: str) -> Optional[Scene]:
-    """The own scene that this process has registered under a name, if there is one."""
-    scene = catalogue.scenes().get(slug)
-    return scene if scene is not None and scene.own is not None else None
-
-
 def _parse(document: Dict[str, Any], path: Path) -> Scene:
     """What a schema cannot say is checked here: numbers and names that depend on each other."""
     name, rows = document["name"], document.get("classes", [])
@@ -141,7 +135,11 @@ def _parse(document: Dict[str, Any], path: Path) -> Scene:
 
 
 def _check_classes(classes: Tuple[OwnClass, ...], unlabelled: Tuple[int, ...]) -> None:
-    for kind, values in (("label", [one.label for one in classes]), ("name", [one.name for one in classes])):
+    columns: List[Tuple[str, List[Any]]] = [
+        ("label", [one.label for one in classes]),
+        ("name", [one.name for one in classes]),
+    ]
+    for kind, values in columns:
         for value in values:
             if values.count(value) > 1:
                 raise CatalogueError("classes: the {} {!r} stands there twice.".format(kind, value))

@@ -7,7 +7,7 @@ from shared_data.runs.method import Method
 from shared_data.runs.model_file import ModelFile, announce, check_bands
 from shared_data.runs.outputs import write_classified
 from shared_data.runs.pixels import draw_pixels, resolve
-from shared_data.runs.request import Outcome, Request
+from shared_data.runs.request import Outcome, Request, register_scene
 from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.draws import Split
 
@@ -19,8 +19,9 @@ def predict(method: Method, request: Request, weights: Path) -> Outcome:
     and overrides are ignored. For bare weights, such as a checkpoint of the release, those of the request and
     statistics of its scene are used.
     Writes results/<paper>/<experiment>/predictions/<scene>-<name of the weights>-<hash>/.
-    Raises: CheckpointError where the file cannot be read or does not fit; what the method raises.
+    Raises: CheckpointError where the file cannot be read or does not fit; what `register_scene` and the method raise.
     """
+    register_scene(request)
     bare = _Bare(method, request)
     fitted = method.load(weights, request.device, bare.model)
     if bare.loaded is not None:

@@ -47,7 +47,7 @@ MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
 
 # Text that a user gives reaches recipes as environment variables, "$$OUT", in which blanks, quotes and $ are only text.
-TEXTS := OUT SET DATA RUN REPORT FIGURES PROFILE IMAGE PREDATA SPLIT
+TEXTS := OUT SET DATA RUN REPORT FIGURES EXPORT PROFILE IMAGE PREDATA SPLIT
 $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 # options of a run, from the variables a user may set
@@ -67,7 +67,7 @@ SET_OPTION = $(if $(SET),--set "$$SET")
 FIND_RECORDS = found=; [ ! -e "$$OUT" ] || found=1;
 RECORDS = $${found:+"$$OUT"} records
 
-.PHONY: help demo environments test test-all faults lint format data diff report record tables clean env-shared env-shared-era env-matrix env-fuzz matrix slurm-check docker-check docker-lock
+.PHONY: help demo environments test test-all faults lint format data diff report export record tables clean env-shared env-shared-era env-matrix env-fuzz matrix slurm-check docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -91,7 +91,7 @@ help: ## show this list
 ## docker-run-<paper>-<configuration> ## reproduce in the container, e.g. docker-run-a2s2k-pavia (GPUS=all for the GPUs)
 ## reference-<scene> ## nine classifiers without a network under a protocol that all methods share (default: spatial-cv); METHOD="svm rf": some
 ## baselines-<paper>-<configuration> ## the same classifiers on the pixels of one of the paper's own protocols, e.g. baselines-ssdgl-pavia
-## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes; FIGURES=folder
+## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes; FIGURES=folder, FORMAT=markdown, latex, csv
 ## audit-<paper> ## which labels and spectra does it use? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL; ITERS=0: full length
 ## bench-<paper> ## time a training step against the literal network, and a short training
 
@@ -140,7 +140,7 @@ reference-%: env-shared FORCE_TARGET
 	@$(SHARED) reference $* $(GIVEN_PROTOCOL) $(BASELINE_OPTIONS) $(SPLIT_OPTIONS)
 
 compare-%: env-shared FORCE_TARGET
-	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $* $(GIVEN_PROTOCOL) $(if $(FIGURES),--figures "$$FIGURES" $(DATA_OPTION))
+	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $* $(GIVEN_PROTOCOL) $(if $(FORMAT),--format $(FORMAT)) $(if $(FIGURES),--figures "$$FIGURES" $(DATA_OPTION))
 
 data-%: env-shared
 	$(SHARED) fetch $*
@@ -179,7 +179,7 @@ bench-da-imrn: env-da-imrn-era # it compares both stacks
 bench-%: env-%-$(STACK) FORCE_TARGET
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) bench --device $(DEVICE)
 
-diff: env-shared ## every run and kept record against the published numbers (STRICT=1: fail where a row without doubts differs below)
+diff: env-shared ## every run and kept record against the published numbers (FORMAT=text, markdown, latex, csv, json; STRICT=1: fail where a row without doubts differs below)
 	@$(FIND_RECORDS) $(SHARED) diff $(RECORDS) $(if $(filter 1 yes true,$(STRICT)),--strict) $(if $(FORMAT),--format $(FORMAT))
 
 report: env-shared ## one page about every run and kept record: OUT/report/report.html (REPORT=other folder)
@@ -197,6 +197,9 @@ matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if 
 
 slurm-check: ## a matrix of 15 runs on a real Slurm of one node that dies twice, compared with the same runs made locally (root)
 	$(PYTHON) shared_data/tools/matrix/slurm_check.py
+
+export: env-shared ## class map and accuracies of a run for other programs: make export RUN=<run or prediction> (FORMAT="geotiff envi csv", EXPORT=folder)
+	@$(SHARED) export "$$RUN" $(if $(FORMAT),--format $(FORMAT)) $(if $(EXPORT),--out "$$EXPORT")
 
 record: env-shared ## keep the record of a finished run: make record RUN=<run directory> (REPLACE=1: in place of another result)
 	@$(SHARED) record "$$RUN" $(if $(filter 1 yes true,$(REPLACE)),--replace)

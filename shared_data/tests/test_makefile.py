@@ -92,6 +92,8 @@ def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
     assert option(call, "--figures") == text
     (call,) = checkout.make("record", "RUN=" + text)
     assert call[-1] == text
+    (call,) = checkout.make("export", "RUN=" + text, "EXPORT=" + text, "FORMAT=geotiff csv")
+    assert call[4] == option(call, "--out") == text and call[5:8] == ["--format", "geotiff", "csv"]
     *runs, compared = checkout.make("demo", out, "PAPERS=ssdgl")
     assert [option(call, "--out") for call in runs] == [text + "/demo"] * 2
     assert compared[-3:] == [text + "/demo", "--experiment", "synthetic"]

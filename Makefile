@@ -47,7 +47,10 @@ MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
 
 # Text that a user gives reaches recipes as environment variables, "$$OUT", in which blanks, quotes and $ are only text.
-TEXTS := OUT SET DATA RUN REPORT FIGURES EXPORT PROFILE IMAGE PREDATA SPLIT
+# OUT has a default, and NAME is set in some systems: these two only count where they are given to make
+GIVEN_OUT := $(filter command environment,$(word 1,$(origin OUT)))
+GIVEN_NAME := $(filter command,$(word 1,$(origin NAME)))
+TEXTS := OUT SET DATA RUN REPORT FIGURES EXPORT PROFILE IMAGE PREDATA SPLIT CUBE GT NAME CUBE_KEY GT_KEY UNLABELLED IGNORE DROP_BANDS
 $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 # options of a run, from the variables a user may set
@@ -63,11 +66,17 @@ DATA_OPTION = $(if $(DATA),--data "$$DATA")
 PREDATA_OPTION = $(if $(PREDATA),--predata "$$PREDATA")
 SET_OPTION = $(if $(SET),--set "$$SET")
 
+# of an own scene; with "=", because lists may begin with a negative number
+SCENE_OPTIONS = $(if $(GT),--labels "$$GT") $(if $(GIVEN_NAME),--name "$$NAME") $(if $(GIVEN_OUT),--out "$$OUT") \
+	$(if $(CUBE_KEY),--cube-key "$$CUBE_KEY") $(if $(GT_KEY),--labels-key "$$GT_KEY") \
+	$(if $(UNLABELLED),--unlabelled="$$UNLABELLED") $(if $(IGNORE),--ignore="$$IGNORE") \
+	$(if $(DROP_BANDS),--drop-bands="$$DROP_BANDS") $(if $(filter 1 yes true,$(FORCE)),--force)
+
 # where records are: the results folder, if there is one, and what is kept
 FIND_RECORDS = found=; [ ! -e "$$OUT" ] || found=1;
 RECORDS = $${found:+"$$OUT"} records
 
-.PHONY: help demo environments test test-all faults lint format data diff report export record tables clean env-shared env-shared-era env-matrix env-fuzz matrix slurm-check docker-check docker-lock
+.PHONY: help scene demo environments test test-all faults lint format data diff report export record tables clean env-shared env-shared-era env-matrix env-fuzz matrix slurm-check docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -82,6 +91,8 @@ help: ## show this list
 	@echo "  VARIANT (modern; era: the stack of the paper's time), MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
 	@echo "  PREDATA (da-imrn, PROTOCOL=released: folder of the partitions that the authors shipped)"
 	@echo "  METHOD (of reference and baselines: svm, rf, lr, 1nn, svm-5x5, rf-5x5, lr-5x5, 1nn-5x5, 1nn-position; default: all)"
+	@echo "Variables of scene: CUBE, GT (labels), NAME, OUT (folder; default: the cube's), CUBE_KEY, GT_KEY (arrays in the files), UNLABELLED, IGNORE,"
+	@echo "  DROP_BANDS (lists), FORCE=1: .venvs/shared-modern/bin/python -m shared_data describe --help explains them"
 	@echo "Variables of matrix: PAPERS, SCENES, EXPERIMENTS, PROTOCOLS, SEEDS (lists), JOBS (at once), CORES (each), DRY=1, STALE=redo,"
 	@echo "  PROFILE (local, slurm, kubernetes, or a folder), RUNNER (venv, docker, podman, apptainer)"
 
@@ -94,6 +105,10 @@ help: ## show this list
 ## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes; FIGURES=folder, FORMAT=markdown, latex, csv
 ## audit-<paper> ## which labels and spectra does it use? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL; ITERS=0: full length
 ## bench-<paper> ## time a training step against the literal network, and a short training
+
+scene: env-shared ## check your own scene and describe it for runs: make scene CUBE=plot.hdr GT=labels.mat NAME=my-plot
+	@[ -n "$$CUBE" ] || { echo "error: name the cube: make scene CUBE=plot.hdr GT=labels.mat NAME=my-plot" >&2; exit 2; }
+	@$(SHARED) describe "$$CUBE" $(SCENE_OPTIONS)
 
 demo: env-shared $(PAPERS:%=env-%-modern) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
 	@set -e; $(foreach paper,$(PAPERS),for protocol in paper $(if $(filter $(paper),$(NO_RELEASE)),,released); do \

@@ -94,6 +94,12 @@ def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
     assert call[-1] == text
     (call,) = checkout.make("export", "RUN=" + text, "EXPORT=" + text, "FORMAT=geotiff csv")
     assert call[4] == option(call, "--out") == text and call[5:8] == ["--format", "geotiff", "csv"]
+    given = {"CUBE": "describe", "GT": "--labels", "NAME": "--name", "OUT": "--out", "CUBE_KEY": "--cube-key"}
+    (call,) = checkout.make("scene", "GT_KEY=" + text, *(name + "=" + text for name in given))
+    assert [option(call, name) for name in [*given.values(), "--labels-key"]] == [text] * 6
+    lists = {"UNLABELLED": "--unlabelled=", "IGNORE": "--ignore=", "DROP_BANDS": "--drop-bands="}
+    (call,) = checkout.make("scene", "CUBE=cube.npy", *(name + "=" + text for name in lists))
+    assert call[3:] == ["describe", "cube.npy", *(name + text for name in lists.values())]
     *runs, compared = checkout.make("demo", out, "PAPERS=ssdgl")
     assert [option(call, "--out") for call in runs] == [text + "/demo"] * 2
     assert compared[-3:] == [text + "/demo", "--experiment", "synthetic"]

@@ -14,6 +14,7 @@ from shared_data.evaluation.unit_counts import count_units
 from shared_data.files.atomic import atomic_path
 from shared_data.records.audit_file import with_audit
 from shared_data.records.map_codec import maps_of
+from shared_data.records.prediction_file import write_prediction_file
 from shared_data.records.record import SCHEMA_VERSION
 from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
@@ -21,7 +22,7 @@ from shared_data.runs.history import History
 from shared_data.runs.model_file import ModelFile, prediction_folder
 from shared_data.runs.pixels import untrained_of
 from shared_data.runs.request import Outcome, Request
-from shared_data.scenes.loading import LoadedScene
+from shared_data.scenes.loading import LoadedScene, file_sha256
 from shared_data.splits.draws import Split, describe, save_split
 from shared_data.splits.labels import Truth
 
@@ -89,7 +90,8 @@ def write_classified(
     model: Optional[ModelFile],
     split: Optional[Split],
 ) -> Outcome:
-    """Write the output of `predict`: the files of `write_prediction` in `model_file.prediction_folder`.
+    """Write the output of `predict` into `model_file.prediction_folder`: the files of `write_prediction`, and
+    prediction.json, which says what the numbers of the map mean.
 
     weights: the file. model: its description; None for bare weights, which are drawn beside the `split` of the request.
     Classes have the model's names and colours; the labels of a scene with other classes are ignored.
@@ -106,6 +108,10 @@ def write_classified(
         scene = loaded.scene._replace(class_names=model.class_names, palette=model.palette)
         loaded = loaded._replace(scene=scene)
     write_prediction(folder, prediction, loaded, split, title, trained)
+    try:
+        write_prediction_file(folder, paper, loaded.scene, {"name": weights.name, "sha256": file_sha256(weights)})
+    except OSError as error:
+        raise RunDirectoryError("%s cannot be written: %s." % (folder, error.strerror or error)) from error
     return Outcome(folder, None)
 
 

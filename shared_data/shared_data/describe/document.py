@@ -42,8 +42,8 @@ def as_toml(document: Document) -> str:
     """The text of the file."""
     lines = [
         f"# {one_line(document.comment, 1000)}",
-        "# title, ignore_values, unlabelled, and names, colours and order of classes may be edited. Files are checked "
-        "at every run.",
+        "# The title, values to ignore, labels that mean no class, and names and colours of classes may be edited;",
+        "# the files are checked at every run.",
         f"name = {_text(document.name)}",
         f"title = {_text(document.name)}",
         *(f"{key} = {length}" for key, length in zip(("height", "width", "bands"), document.shape)),

@@ -60,23 +60,24 @@ def isolated(extremes: Extremes, dtype: np.dtype) -> tuple[float, ...]:
     """
     low, high = list(extremes.low), list(extremes.high)
     taken: list[float] = []
-    while True:  # each value that is taken changes the range of the rest
-        range_ = high[0] - low[0] if low and high else 0.0
-        more = _outside(low, range_, known_low(dtype), _LEAST_GAP_LOW) + _outside(
-            high, range_, known_high(dtype), _LEAST_GAP_HIGH
-        )
+    while low and high:  # each value that is taken changes the range of the rest
+        more = _outside(low, high[0], known_low(dtype), _LEAST_GAP_LOW)
+        more += _outside(high, low[0], known_high(dtype), _LEAST_GAP_HIGH)
         if not more:
-            return tuple(taken)
+            break
         taken += more
         low = [value for value in low if value not in more]
         high = [value for value in high if value not in more]
+    return tuple(taken)
 
 
-def _outside(values: list[float], range_: float, known: Collection[float], least_gap: float) -> list[float]:
-    """The values on one side up to the innermost one with a gap behind; empty where there is no such gap."""
+def _outside(values: list[float], opposite: float, known: Collection[float], least_gap: float) -> list[float]:
+    """The values on one side up to the innermost one with a gap behind; empty where there is no such gap.
+
+    opposite: the outermost value on the other side.
+    """
     for number in range(len(values) - 1, 0, -1):
-        gap = abs(values[number] - values[number - 1])
-        rest = range_ - abs(values[number] - values[0])
+        gap, rest = abs(values[number] - values[number - 1]), abs(values[number] - opposite)
         if rest > 0 and gap > rest * (least_gap if values[number - 1] in known else FAR):
             return values[:number]
     return []

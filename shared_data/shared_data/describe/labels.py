@@ -124,14 +124,14 @@ def _unlabelled(numbers: np.ndarray, opened: Opened, given: tuple[int, ...] | No
     has_missing = numbers.dtype.kind == "f" and bool(np.isnan(numbers).any())
     found: dict[int, str] = {}
     if has_missing or bool((numbers == 0).any()):
-        found[0] = "0 occurs"
+        found[0] = "0 means 'no class' wherever it occurs"
     for value in opened.header.fill_values:
         if float(value).is_integer() and bool((numbers == value).any()):
             found.setdefault(int(value), f"the file declares {value:g} as no data")
     if not found:
         found = {value: f"neither 0 nor a declared value occurs, {value} does" for value in _USUAL
                  if bool((numbers == value).any())}  # fmt: skip
-    return tuple(found), "; ".join(found.values()) or "neither 0, a declared value, 255 nor -1 occurs"
+    return tuple(found), " and ".join(found.values()) or "neither 0, a declared value, 255 nor -1 occurs"
 
 
 def _check_number(path: Path, labels: Sequence[int]) -> None:

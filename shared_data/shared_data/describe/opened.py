@@ -64,8 +64,14 @@ def open_labels(path: Path, key: str | None, cube: Shape) -> Opened:
 
 
 def with_bands_last(cube: Opened, labels: Shape | None) -> Opened:
-    """The cube as rows × columns × bands. labels: the shape of their map, which tells where the bands are."""
+    """The cube as rows × columns × bands. labels: the shape of their map, which tells where the bands are; or None."""
     shape = cube.array.shape
+    if labels is None and not cube.header.bands_last and shape[0] < min(shape[1:]):
+        remark = (
+            f"{by(shape)} is taken as rows × columns × bands; if bands come first, as the short first axis may mean, "
+            "give --labels, whose shape tells it, or save the cube with the bands last"
+        )
+        return replace(cube, remarks=(*cube.remarks, remark))
     if labels is None or cube.header.bands_last or labels in (shape[:2], shape[1::-1]):
         return cube
     for order, where in ((_BANDS_FIRST, "first"), (_BANDS_MIDDLE, "second")):

@@ -29,15 +29,15 @@ def envi_georeference(entries: Mapping[str, Any]) -> tuple[Georeference | None, 
 
 
 def _envi_transform(info: list[str]) -> tuple[float, ...]:
-    """In GDAL's order. `map info` gives a pixel, its corner counted from 1, its place, pixel sizes and a rotation."""
+    """In GDAL's order. `map info` gives a pixel, its corner counted from 1, its place, pixel sizes and a rotation.
+
+    A rotation is read as GDAL does (also with pixels that are not square), so that maps lie on the cube elsewhere.
+    """
     column, row, x, y, width, height = (float(part) for part in info[1:7])
     turned = next((part.split("=")[1] for part in info if part.lower().replace(" ", "").startswith("rotation=")), "0")
-    angle = -math.radians(float(turned))
-    by_column = (math.cos(angle) * width, -math.sin(angle) * width)
-    by_row = (-math.sin(angle) * height, -math.cos(angle) * height)
-    left = x - (column - 1) * by_column[0] - (row - 1) * by_row[0]
-    top = y - (column - 1) * by_column[1] - (row - 1) * by_row[1]
-    return left, by_column[0], by_row[0], top, by_column[1], by_row[1]
+    sine, cosine = math.sin(math.radians(float(turned))), math.cos(math.radians(float(turned)))
+    left, top = x - (column - 1) * width, y + (row - 1) * height
+    return left, cosine * width, sine * width, top, sine * height, -cosine * height
 
 
 def _envi_crs(entries: Mapping[str, Any], info: list[str]) -> str | None:

@@ -111,7 +111,7 @@ def scene_name(cube: Path, given: str | None) -> str:
     name = re.sub("[^A-Za-z0-9_-]+", "-", cube.stem).strip("-_")[:LONGEST_NAME] if given is None else given
     if not is_name(name) or len(name) > LONGEST_NAME:
         problem = f"expected a name of at most {LONGEST_NAME} {RULE}, found '{one_line(name)}'"
-    elif name in scenes():
+    elif name in scenes() and scenes()[name].own is None:
         problem = f"'{name}' is a scene of the catalogue"
     else:
         return name
@@ -122,7 +122,7 @@ def _opened(request: DescribeRequest) -> tuple[Opened, Opened | None]:
     """The cube with its bands last, and the labels, which fit it."""
     cube = open_cube(request.cube, request.cube_key)
     if request.labels is None:
-        return cube, None
+        return with_bands_last(cube, None), None
     labels = open_labels(request.labels, request.labels_key, cube.array.shape)
     plane = plane_shape(labels)
     if len(plane) == 2:

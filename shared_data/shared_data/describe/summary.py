@@ -18,12 +18,12 @@ _FEW = 10  # pixels of a class
 def summary(described: Described) -> str:
     """Several lines; the last one is the command to type next."""
     sections = [
-        _section("scene", [f"{described.name}: {described.description}"]),
+        _section("scene", [described.name]),
         _section("cube", _cube(described)),
         _section("values", _values(described)),
         _section("labels", _labels(described)),
         _section("place", _place(described)),
-        _section("look at", _warnings(described)),
+        _section("warnings", _warnings(described)),
         _section("written", [f"{path} ({_size(path)})" for path in (described.description, *described.copies)]),
         _section("next", [_next(described)]),
     ]
@@ -46,26 +46,30 @@ def _cube(described: Described) -> Iterator[str]:
         yield f"left out, as --drop-bands says: bands {as_ranges(dropped)} of {len(everything)}"
     elif cube.header.bad_bands:
         yield (
-            f"the header marks {len(cube.header.bad_bands)} bands as bad: {as_ranges(cube.header.bad_bands)}; they are "
-            "used, unless you pass --drop-bands=bad"
+            f"the header marks {len(cube.header.bad_bands)} of {bands} bands as bad: "
+            f"{as_ranges(cube.header.bad_bands)}; they stay, unless you pass --drop-bands=bad"
         )
     yield from cube.remarks
 
 
 def _values(described: Described) -> Iterator[str]:
     values = described.values
-    yield f"{_number(values.lowest)} to {_number(values.highest)} in the pixels with data"
+    where = " in the pixels with data" if values.fill else ""
+    yield f"{_number(values.lowest)} to {_number(values.highest)}{where}"
     if described.broken is not None:
         yield (
-            f"NaN in {described.broken.nan} and infinity in {described.broken.infinite} pixels: "
+            f"NaN in {_pixels(described.broken.nan)}, infinity in {_pixels(described.broken.infinite)}: "
             f"{_number(values.fill[0].value)} stands for them in the copy"
         )
     for one in values.fill:
-        parts = "" if one.pixels == one.whole else f", in every band of {one.whole}"
-        yield f"no data: {_number(one.value)}, {one.origin}, in {one.pixels} pixels{parts}; ignored (ignore_values)"
+        parts = "" if one.pixels == one.whole else f", in every band of {one.whole} of them"
+        yield f"no data: {_number(one.value)}, {one.origin}, in {_pixels(one.pixels)}{parts}"
     if values.fill:
         missing = int((~values.valid).sum())
-        yield f"pixels without data: {missing} of {values.valid.size} ({missing / values.valid.size:.1%})"
+        yield (
+            f"{missing} of {values.valid.size} pixels ({missing / values.valid.size:.1%}) are without data: they take "
+            "no part in training and test (ignore_values)"
+        )
 
 
 def _labels(described: Described) -> Iterator[str]:
@@ -77,17 +81,17 @@ def _labels(described: Described) -> Iterator[str]:
     yield f"{opened.path}{key}: {opened.kind}, {opened.array.dtype.name}, {by(labels.numbers.shape)}"
     yield from (*opened.remarks, *labels.remarks)
     values = ", ".join(map(str, labels.unlabelled)) or "no label"
-    yield f"unlabelled: {values} ({labels.unlabelled_pixels} pixels), because {labels.reason}"
+    yield f"unlabelled: {values} ({_pixels(labels.unlabelled_pixels)}), because {labels.reason}"
     yield f"classes: {len(labels.classes)}, {sum(one.pixels for one in labels.classes)} pixels"
     widest = max(len(one.name) for one in labels.classes)
     for number, one in enumerate(labels.classes, start=1):
-        yield f"  {number:3} {one.name:{widest}} {one.pixels:9} pixels of label {one.label}"
+        yield f"  {number:3} {one.name:{widest}} {one.pixels:9} pixels with label {one.label}"
 
 
 def _place(described: Described) -> Iterator[str]:
     found = described.georeference
     if found is None:
-        yield "none in the files"
+        yield "no georeference in the files"
         return
     left, width, row_turn, top, column_turn, height = found.transform
     turned = ", rotated" if row_turn or column_turn else ""
@@ -98,11 +102,15 @@ def _place(described: Described) -> Iterator[str]:
 def _warnings(described: Described) -> Iterator[str]:
     values, labels = described.values, described.labels
     if values.constant:
-        yield f"one value at all pixels: bands {as_ranges(values.constant)}; --drop-bands leaves them out"
+        ranges = as_ranges(values.constant)
+        yield f"bands with the same value at all pixels: {ranges}; --drop-bands={ranges.replace(' ', '')} drops them"
     if values.zero:
-        yield f"{values.zero} pixels are 0 in every band; 0 also occurs elsewhere, so it is not taken for 'no data'"
+        yield (
+            f"0 in every band of {_pixels(values.zero)}, and in some bands of others, so it is not taken for 'no "
+            "data'; if it means that, pass --ignore=0"
+        )
     if described.lost:
-        yield f"{described.lost} labelled pixels have no data: they take no part in training and test"
+        yield f"{_pixels(described.lost)} with a label but without data"
     if described.better_position:
         yield (
             "the borders of the labels do not lie on edges of the cube, but would if the labels were "
@@ -126,8 +134,15 @@ def _next(described: Described) -> str:
     path = Path(os.path.relpath(described.description))
     shown = shlex.quote(str(described.description.resolve() if ".." in path.parts else path))
     if described.labels is None:
-        return f"python -m ssdgl predict {described.name} --scene {shown} --weights <weights of a run>"
+        return (
+            f".venvs/ssdgl-modern/bin/python -m ssdgl predict {described.name} --scene {shown} "
+            "--weights <a run>/checkpoints/selected.pth"
+        )
     return f"make reproduce-ssdgl-{described.name} SCENE={shown}"
+
+
+def _pixels(number: int) -> str:
+    return f"{number} pixel" if number == 1 else f"{number} pixels"
 
 
 def _number(value: float) -> str:

@@ -15,7 +15,8 @@ from shared_data.quoting import one_line
 from shared_data.scenes.catalogue import Georeference
 
 KINDS = {".tif": "a GeoTIFF file", ".tiff": "a GeoTIFF file", ".png": "a PNG file", ".bmp": "a BMP file"}
-_DRIVERS = ["GTiff", "PNG", "BMP"]  # others would follow paths in the file
+# GDAL has others, which follow addresses in a file
+_DRIVERS = {"a GeoTIFF file": "GTiff", "a PNG file": "PNG", "a BMP file": "BMP"}
 _TAG = "CLASS_"  # of the metadata of a band, before a label
 _MOST_XML_BYTES = 10**6
 
@@ -29,7 +30,7 @@ def open_raster(path: Path) -> Source:
     rasterio = needed("rasterio", path, kind)
     with reading(path, kind), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a file without georeference
-        image = rasterio.open(str(path), driver=_DRIVERS)
+        image = rasterio.open(str(path), driver=_DRIVERS[kind])
     shape = (image.height, image.width) + ((image.count,) if image.count > 1 else ())
 
     def open_array(_name: str) -> tuple[StoredArray, Header]:

@@ -36,7 +36,7 @@ def write_map(path: Any, labels: np.ndarray, scene: Scene, title: str, mask: Opt
 
     Args:
         labels: (H, W) integers 0..K of the scene's size; 0 is background.
-        title: what is shown; a line below it counts the pixels that are.
+        title: what is shown; a line below it counts the pixels that are, and the legend those of each class.
         mask: (H, W) bool; pixels where it is False are background.
 
     Raises: SceneFormatError when `labels` or `mask` does not fit the scene; OSError when the folder cannot be written.
@@ -81,7 +81,11 @@ def draw_map(labels: np.ndarray, scene: Scene, title: str, mask: Optional[np.nda
         labels = np.where(_checked_mask(mask, scene, "mask"), labels, 0)
     shown = np.count_nonzero(labels)
     remark = f"All {labels.size:,} pixels" if shown == labels.size else f"{shown:,} of {labels.size:,} pixels shown"
-    keys = [_Key(name, colour) for name, colour in zip(scene.class_names, scene.palette)]
+    counts = np.bincount(labels.ravel(), minlength=scene.num_classes + 1)
+    keys = [
+        _Key(f"{number} {name}: {counts[number]:,}", colour)
+        for number, (name, colour) in enumerate(zip(scene.class_names, scene.palette), start=1)
+    ]
     return _compose(_colour(labels, (BACKGROUND,) + scene.palette), title, remark, keys)
 
 

@@ -50,6 +50,11 @@ def training_image(loaded: LoadedScene, configuration: Configuration, split: Spl
     return mask_spectra(loaded.image, split) if masks_test_spectra(configuration.protocol) else loaded.image
 
 
+def unclassified_where_invalid(prediction: np.ndarray, image: SceneImage) -> np.ndarray:
+    """(H, W) classes with 0, no class, at the pixels that are not valid; the same array where all are."""
+    return prediction if image.valid is None else np.where(image.valid, prediction, 0).astype(prediction.dtype)
+
+
 def context_of(method: Method, configuration: Configuration, split: Split, ground_truth: np.ndarray) -> Dict[str, Any]:
     """The record's `context`: how much of training lies inside the inputs of test pixels, and how far away it is.
 

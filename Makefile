@@ -38,11 +38,11 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 
-configurations = $(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml)))
+configurations = $(filter-out generic,$(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml))))
 # the command that fetches the scene of a paper's configuration where it is missing and no folders are named; nothing for
-# the generated scene and for names that are no configuration's (they begin with their scene's)
+# the generated scene, own scenes and for names that are no configuration's (they begin with their scene's)
 scene_of = $(filter-out synthetic,$(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/$(firstword $(subst -, ,$(2))).toml))))
-fetch_first = $(if $(DATA)$(HSI_DATA),,$(addprefix $(MAKE) --no-print-directory present-,$(call scene_of,$(1),$(2))))
+fetch_first = $(if $(DATA)$(HSI_DATA)$(OWN_SCENE),,$(addprefix $(MAKE) --no-print-directory present-,$(call scene_of,$(1),$(2))))
 MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
 
@@ -50,15 +50,19 @@ SHARED := .venvs/shared-modern/bin/python -m shared_data
 # OUT has a default, and NAME is set in some systems: these two only count where they are given to make
 GIVEN_OUT := $(filter command environment,$(word 1,$(origin OUT)))
 GIVEN_NAME := $(filter command,$(word 1,$(origin NAME)))
-TEXTS := OUT SET DATA RUN REPORT FIGURES EXPORT PROFILE IMAGE PREDATA SPLIT CUBE GT NAME CUBE_KEY GT_KEY UNLABELLED IGNORE DROP_BANDS
+TEXTS := OUT SET DATA RUN REPORT FIGURES EXPORT PROFILE IMAGE PREDATA SPLIT SCENE CUBE GT NAME CUBE_KEY GT_KEY UNLABELLED IGNORE DROP_BANDS
 $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
+# a description of an own scene; any other SCENE is the name of a configuration to audit
+OWN_SCENE := $(filter %.toml,$(lastword $(SCENE)))
+OWN_SCENE_OPTION = $(if $(OWN_SCENE),--scene "$$SCENE")
+
 # options of a run, from the variables a user may set
-RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
+RUN_OPTIONS = $(OWN_SCENE_OPTION) --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
 	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS)
 SPLIT_OPTIONS = $(if $(FOLD),--fold $(FOLD)) $(if $(SPLIT),--split "$$SPLIT")
-BASELINE_OPTIONS = --out "$$OUT" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) \
+BASELINE_OPTIONS = $(OWN_SCENE_OPTION) --out "$$OUT" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) \
 	$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
 # of commands whose default is not the Makefile's
 GIVEN_PROTOCOL = $(if $(SPLIT)$(filter command environment,$(word 1,$(origin PROTOCOL))),--protocol $(PROTOCOL))
@@ -91,6 +95,8 @@ help: ## show this list
 	@echo "  VARIANT (modern; era: the stack of the paper's time), MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
 	@echo "  PREDATA (da-imrn, PROTOCOL=released: folder of the partitions that the authors shipped)"
 	@echo "  METHOD (of reference and baselines: svm, rf, lr, 1nn, svm-5x5, rf-5x5, lr-5x5, 1nn-5x5, 1nn-position; default: all)"
+	@echo "  SCENE=path/to/name.toml (a scene of your own, as make scene describes it: reproduce-<paper>-<name>, baselines-<paper>-<name>,"
+	@echo "  reference-<name>, audit-<paper>, docker-run-<paper>-<name>)"
 	@echo "Variables of scene: CUBE, GT (labels), NAME, OUT (folder; default: the cube's), CUBE_KEY, GT_KEY (arrays in the files), UNLABELLED, IGNORE,"
 	@echo "  DROP_BANDS (lists), FORCE=1: .venvs/shared-modern/bin/python -m shared_data describe --help explains them"
 	@echo "Variables of matrix: PAPERS, SCENES, EXPERIMENTS, PROTOCOLS, SEEDS (lists), JOBS (at once), CORES (each), DRY=1, STALE=redo,"
@@ -103,7 +109,7 @@ help: ## show this list
 ## reference-<scene> ## nine classifiers without a network under a protocol that all methods share (default: spatial-cv); METHOD="svm rf": some
 ## baselines-<paper>-<configuration> ## the same classifiers on the pixels of one of the paper's own protocols, e.g. baselines-ssdgl-pavia
 ## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes; FIGURES=folder, FORMAT=markdown, latex, csv
-## audit-<paper> ## which labels and spectra does it use? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL; ITERS=0: full length
+## audit-<paper> ## which labels and spectra does it use? SCENE=configuration (default: synthetic) or description; every protocol, or PROTOCOL; ITERS=0: full length
 ## bench-<paper> ## time a training step against the literal network, and a short training
 
 scene: env-shared ## check your own scene and describe it for runs: make scene CUBE=plot.hdr GT=labels.mat NAME=my-plot
@@ -151,7 +157,7 @@ present-%: env-shared FORCE_TARGET
 	@$(SHARED) fetch --missing $*
 
 reference-%: env-shared FORCE_TARGET
-	@$(if $(DATA)$(HSI_DATA),,$(SHARED) fetch --missing $*)
+	@$(if $(DATA)$(HSI_DATA)$(OWN_SCENE),,$(SHARED) fetch --missing $*)
 	@$(SHARED) reference $* $(GIVEN_PROTOCOL) $(BASELINE_OPTIONS) $(SPLIT_OPTIONS)
 
 compare-%: env-shared FORCE_TARGET
@@ -181,9 +187,13 @@ fit-baselines-%: env-%-$(STACK) FORCE_TARGET
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) baselines $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) \
 		--protocol $(PROTOCOL) $(PREDATA_OPTION) $(BASELINE_OPTIONS)
 
+# an own scene has the name of its description
+AUDITED = $(if $(OWN_SCENE),"$$(basename "$$SCENE" .toml)","$${SCENE:-synthetic}")
+
 audit-%: env-%-$(STACK) FORCE_TARGET
 	@$(call fetch_first,$*,$(SCENE))
-	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) audit $(or $(SCENE),synthetic)$(if $(MODEL),-$(MODEL)) --out "$$OUT" \
+	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) audit $(AUDITED)$(if $(MODEL),-$(MODEL)) --out "$$OUT" \
+		$(OWN_SCENE_OPTION) \
 		$(if $(filter file,$(origin DEVICE)),,--device $(DEVICE)) \
 		$(GIVEN_PROTOCOL) $(if $(SEED),--seed $(SEED)) \
 		$(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
@@ -255,9 +265,12 @@ docker-lock: ## write the hash locks in docker/locks from the requirement files 
 docker-run-%: FORCE_TARGET
 	@set -e; paper=$$(echo '$*' | sed -E 's/^(da-imrn|[a-z0-9]+)-.*$$/\1/'); mkdir -p "$$OUT"; \
 	data=$$(cd "$${DATA:-shared_data/raw}" && pwd); out=$$(cd "$$OUT" && pwd); \
+	$(if $(OWN_SCENE),scene=$$(cd "$$(dirname "$$SCENE")" && pwd);) \
 	$(or $(TOOL),docker) run --rm --init --network none --read-only --tmpfs /tmp --user "$$(id -u):$$(id -g)" \
 		$(if $(GPUS),--gpus $(GPUS)) -v "$$data:/data:ro" -v "$$out:/results" \
+		$(if $(OWN_SCENE),-v "$$scene:/scene:ro") \
 		hsi/$$paper:$(VARIANT) reproduce "$$(echo '$*' | sed -E "s/^$$paper-//")" --protocol $(PROTOCOL) --device $(DEVICE) \
+		$(if $(OWN_SCENE),--scene "/scene/$$(basename "$$SCENE")") \
 		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(ITERS),--iters $(ITERS)) \
 		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION)
 

@@ -178,6 +178,35 @@ def test_nothing_is_fetched_where_folders_are_named_or_nothing_can_be(checkout, 
     assert len(checkout.make("reference-indianpines")) == 1
 
 
+@pytest.mark.parametrize("folder", ["plots", "my plots", 'a"b $(shell touch broken)', "it's"])
+def test_the_description_of_an_own_scene_reaches_the_command_and_nothing_is_fetched(checkout, no_folders, folder):
+    configure(checkout, "my")  # nothing of this name is fetched either
+    description = folder + "/my-plot.toml"
+    for target, words in (
+        ("reproduce-ssdgl-my-plot", ["ssdgl", "reproduce", "my-plot"]),
+        ("baselines-ssdgl-my-plot", ["ssdgl", "baselines", "my-plot"]),
+        ("audit-ssdgl", ["ssdgl", "audit", "my-plot"]),
+        ("reference-my-plot", ["shared_data", "reference", "my-plot"]),
+    ):
+        (call,) = checkout.make(target, "SCENE=" + description)
+        assert call[2:5] == words and option(call, "--scene") == description
+    (call,) = checkout.make("audit-a2s2k", "SCENE=" + description, "MODEL=ssrn")
+    assert call[4] == "my-plot-ssrn"
+    (checkout.folder / folder).mkdir()
+    (checkout.folder / "data").mkdir()
+    (call,) = checkout.make("docker-run-a2s2k-my-plot", "TOOL=./docker", "DATA=data", "SCENE=" + description)
+    assert "%s:/scene:ro" % (checkout.folder / folder) in call and option(call, "--scene") == "/scene/my-plot.toml"
+
+
+def test_other_scenes_are_names_of_configurations(checkout):
+    (call,) = checkout.make("audit-ssdgl")
+    assert call[4] == "synthetic"
+    (call,) = checkout.make("audit-ssdgl", "SCENE=my-plot")
+    assert call[4] == "my-plot" and "--scene" not in call
+    (call,) = checkout.make("reproduce-ssdgl-my-plot", "SCENE=toml")
+    assert "--scene" not in call
+
+
 def test_a_scene_that_cannot_be_fetched_stops_the_run(checkout, no_folders):
     configure(checkout, "indianpines")
     (checkout.folder / ".venvs" / "shared-modern" / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")

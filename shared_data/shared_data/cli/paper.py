@@ -93,6 +93,8 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
         prediction.add_argument("--tile", type=tile_side, default=0,
                              help="work in tiles of this side, a multiple of 16, in bounded memory and with the same "
                              "result; 0 takes the whole scene at once (default: %(default)d)")  # fmt: skip
+    prediction.add_argument("--probabilities", action="store_true",
+                            help="write the probabilities of all classes, too: probabilities.npy, float16")  # fmt: skip
     prediction.set_defaults(handler=_predict)
 
     audit = commands.add_parser("audit", help="find out which labels and spectra reach training and prediction")
@@ -166,7 +168,8 @@ def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
 
 
 def _predict(paper: Paper, arguments: argparse.Namespace) -> int:
-    outcome = predict(paper.method, _request(arguments, paper, arguments.seed, scenes_too=True), arguments.weights)
+    request = _request(arguments, paper, arguments.seed, scenes_too=True)
+    outcome = predict(paper.method, request, arguments.weights, arguments.probabilities)
     print("written to %s" % outcome.directory)
     return 0
 

@@ -206,6 +206,7 @@ def test_classes_with_few_pixels_and_constant_bands_are_said(files, capsys):
     assert "--drop-bands=3-4" in said and "fewer than 10 pixels, too few for most splits: Class 2" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["envi", "mat73", "npy"])
 def test_a_cube_of_many_blocks_is_never_in_memory_as_a_whole(tmp_path, kind, monkeypatch):
     truth = np.ones((160, 128), np.uint8)

@@ -298,10 +298,15 @@ def test_a_geotiff_of_which_no_place_is_known(tmp_path):
 # --- other files -----------------------------------------------------------------------------------------------------
 
 
-def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch):
-    path = write_tiff(tmp_path / "plot.tif", CUBE)
-    monkeypatch.setitem(sys.modules, "rasterio", None)
-    with pytest.raises(SceneFormatError, match=r"plot\.tif: a GeoTIFF file .* run 'pip install rasterio'"):
+@pytest.mark.parametrize(
+    "package, module, name",
+    [("rasterio", "rasterio", "a.tif"), ("spectral", "spectral.io.envi", "a.hdr"), ("h5py", "h5py", "a.mat")],
+)
+def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch, package, module, name):
+    write = {"a.tif": write_tiff, "a.hdr": write_envi, "a.mat": lambda path, array: write_mat73(path, cube=array)}
+    path = write[name](tmp_path / name, CUBE)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SceneFormatError, match=rf"{name}: an? .* run 'pip install {package}'"):
         described(path)
 
 

@@ -14,7 +14,12 @@ def copy_array(path: Any, array: StoredArray, bands: Sequence[int] | None = None
 
     bands: the indices along the last axis that are copied; by default all. Raises: OSError where the disk is full.
     """
-    kept = np.arange(array.shape[-1]) if bands is None else np.asarray(bands)
+    if bands is None:
+        result = _create(path, array.shape, array.dtype)
+        for window in blocks(array):
+            result[window] = array.read(window)
+        return result
+    kept = np.asarray(bands)
     result = _create(path, (*array.shape[:-1], len(kept)), array.dtype)
     for window in blocks(array):
         part = window[-1]

@@ -11,7 +11,7 @@ from shared_data.errors import SceneFormatError
 Shape = tuple[int, ...]
 
 # axes of a file's array that become rows, columns, bands
-_BANDS_LAST, _BANDS_FIRST, _BANDS_MIDDLE = (0, 1, 2), (1, 2, 0), (0, 2, 1)
+_BANDS_FIRST, _BANDS_MIDDLE = (1, 2, 0), (0, 2, 1)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,15 @@ from shared_data.errors import SceneFormatError
 from shared_data.quoting import one_line
 
 
-def needed(package: str, path: Path, kind: str) -> Any:
-    """The package that reads a file. kind: "an ENVI file". Raises: SceneFormatError where it is not installed."""
+def needed(module: str, path: Path, kind: str) -> Any:
+    """The module that reads a file. kind: "an ENVI file". Raises: SceneFormatError where it is not installed."""
     try:
-        return importlib.import_module(package)
+        return importlib.import_module(module)
     except ImportError as error:
+        package = module.split(".")[0]
         raise SceneFormatError(
             f"{path}: {kind} is read by the package {package}, which is not installed; run 'pip install {package}', "
-            "or 'make env-shared' for all of them."
+            "or use 'make scene', whose environment has it."
         ) from error
 
 

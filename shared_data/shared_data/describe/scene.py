@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -29,6 +30,7 @@ from shared_data.scenes.loading import file_sha256
 from shared_data.scenes.own import load_description
 
 LONGEST_NAME = 64  # as in own.schema.json
+_LARGE = 5 * 10**8  # bytes of a cube that take a while
 
 
 @dataclass(frozen=True)
@@ -151,21 +153,20 @@ def _written(
     labels: Labels | None,
 ) -> Described:
     """The part of `describe` that writes. Raises: as it; OSError."""
-    with contextlib.ExitStack() as copies:
-        new_path = functools.partial(_new_path, copies, request)
+    description = folder / f"{name}.toml"
+    with contextlib.ExitStack() as files:
+        new_path = functools.partial(_new_path, files, request)
+        temporary = Path(new_path(description))  # the first one asked for is renamed last
         checked = _checked_cube(request, cube, folder / f"{name}-cube.npy", new_path)
-        cube_table = _table(cube, folder, checked.copy, checked.numbers)
-        labels_table, labels_copy = None, None
-        if labels is not None and labels_file is not None:
-            if not labels.usable:
-                labels_copy = folder / f"{name}-labels.npy"
-                np.save(new_path(labels_copy), np.ascontiguousarray(labels.numbers))
-            labels_table = _table(labels_file, folder, labels_copy, labels.numbers)
+        labels_copy = None
+        if labels is not None and not labels.usable:
+            labels_copy = folder / f"{name}-labels.npy"
+            np.save(new_path(labels_copy), np.ascontiguousarray(labels.numbers))
         classes = labels.class_map() if labels else np.zeros(checked.values.valid.shape, np.uint8)
         placed = [opened.header.georeference for opened in (cube, labels_file) if opened is not None]
         described = Described(
             name=name,
-            description=folder / f"{name}.toml",
+            description=description,
             copies=tuple(path for path in (checked.copy, labels_copy) if path is not None),
             cube=cube,
             shape=checked.numbers.shape,
@@ -178,33 +179,34 @@ def _written(
             lost=int((classes[~checked.values.valid] > 0).sum()),
             georeference=next((one for one in placed if one is not None), None),
         )
-    document = Document(
-        comment=f"{name}, described on {date.today().isoformat()} by: {command_of(request)}",
-        name=name,
-        shape=described.shape,
-        ignore_values=[one.value for one in described.values.fill],
-        cube=cube_table,
-        ground_truth=labels_table,
-        unlabelled=labels.unlabelled if labels else (),
-        classes=labels.classes if labels else (),
-        georeference=described.georeference,
-    )
-    with atomic_path(described.description) as temporary:
-        Path(temporary).write_text(as_toml(document), encoding="utf-8")
+        document = Document(
+            comment=f"{name}, described on {date.today().isoformat()} by: {command_of(request)}",
+            name=name,
+            shape=described.shape,
+            ignore_values=[one.value for one in described.values.fill],
+            cube=_table(cube, folder, checked.copy, checked.numbers),
+            ground_truth=_table(labels_file, folder, labels_copy, labels.numbers) if labels and labels_file else None,
+            unlabelled=labels.unlabelled if labels else (),
+            classes=labels.classes if labels else (),
+            georeference=described.georeference,
+        )
+        temporary.write_text(as_toml(document), encoding="utf-8")
         load_description(temporary)
     return described
 
 
-def _new_path(copies: contextlib.ExitStack, request: DescribeRequest, path: Path) -> str:
-    """A temporary path, renamed to this one when `copies` is left. Raises: SettingsError, OSError."""
+def _new_path(files: contextlib.ExitStack, request: DescribeRequest, path: Path) -> str:
+    """A temporary path, renamed to this one when `files` is left. Raises: SettingsError, OSError."""
     _check_free(path, request)
-    return copies.enter_context(atomic_path(path))
+    return files.enter_context(atomic_path(path))
 
 
 def _checked_cube(request: DescribeRequest, cube: Opened, copy: Path, new_path: Callable[[Path], str]) -> _CheckedCube:
     """The cube, copied where papers cannot read its file or it holds NaN, with its values checked."""
     kept = kept_bands(request.drop_bands, cube.array.shape[2], cube.header.bad_bands)
     copied = not cube.array.usable or kept is not None
+    if cube.array.nbytes > _LARGE:
+        print(f"reading {cube.path}, {cube.array.nbytes / 1e9:.1f} GB ...", file=sys.stderr, flush=True)
     numbers = copy_array(new_path(copy), cube.array, kept) if copied else cube.array.whole()
     broken = find_broken(numbers)
     if broken is not None:

@@ -120,14 +120,14 @@ def _warnings(described: Described) -> Iterator[str]:
     if few:
         yield f"classes of fewer than {_FEW} pixels, too few for most splits: {', '.join(few)}"
     places = [one.header.georeference for one in (described.cube, described.labels_file) if one is not None]
-    if None not in places and not _same_place(*(one.transform for one in places if one is not None)):
+    if len(places) == 2 and places[0] and places[1] and not _same_place(places[0].transform, places[1].transform):
         yield "the cube and the labels name different places: check that they belong together"
 
 
-def _same_place(one: tuple[float, ...], other: tuple[float, ...] | None = None) -> bool:
+def _same_place(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     """Whether corners and sizes of pixels differ by less than a hundredth of a pixel."""
     tolerance = (abs(one[1]) + abs(one[2])) / 100
-    return all(abs(left - right) <= tolerance for left, right in zip(one, other or one))
+    return all(abs(left - right) <= tolerance for left, right in zip(one, other))
 
 
 def _next(described: Described) -> str:

@@ -32,8 +32,8 @@ def open_hdf5(path: Path, start: bytes) -> Source:
     datasets: dict[str, Any] = {}
 
     def visit(name: str, item: Any) -> None:
-        # MATLAB keeps the contents of cells under #refs#
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "biuf" and not name.startswith("#"):
+        # MATLAB keeps the contents of cells under #refs#; a dataset may have no shape
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "biuf" and item.shape and not name.startswith("#"):
             datasets[name] = item
 
     with reading(path, kind):

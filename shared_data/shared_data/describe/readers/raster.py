@@ -19,6 +19,7 @@ KINDS = {".tif": "a GeoTIFF file", ".tiff": "a GeoTIFF file", ".png": "a PNG fil
 _DRIVERS = {"a GeoTIFF file": "GTiff", "a PNG file": "PNG", "a BMP file": "BMP"}
 _TAG = "CLASS_"  # of the metadata of a band, before a label
 _MOST_XML_BYTES = 10**6
+_MOST_COMPRESSION = 10**5  # of ZSTD; and pieces of zeros may be left out
 
 
 def open_raster(path: Path) -> Source:
@@ -45,6 +46,9 @@ def _stored(path: Path, kind: str, rasterio: Any, image: Any) -> StoredArray:
     dtype = np.result_type(*dtypes)
     if dtype.kind not in "iuf":
         raise ValueError("its numbers are complex")
+    claimed = image.count * image.height * image.width * dtype.itemsize
+    if claimed > path.stat().st_size * _MOST_COMPRESSION:
+        raise ValueError(f"it claims {image.count} bands of {image.height}×{image.width}, more than it can hold")
     rows, columns = image.block_shapes[0]
 
     def read(window: Window) -> np.ndarray:

@@ -50,7 +50,7 @@ SHARED := .venvs/shared-modern/bin/python -m shared_data
 # OUT has a default, and NAME is set in some systems: these two only count where they are given to make
 GIVEN_OUT := $(filter command environment,$(word 1,$(origin OUT)))
 GIVEN_NAME := $(filter command,$(word 1,$(origin NAME)))
-TEXTS := OUT SET DATA RUN REPORT FIGURES EXPORT PROFILE IMAGE PREDATA SPLIT SCENE CUBE GT NAME CUBE_KEY GT_KEY UNLABELLED IGNORE DROP_BANDS
+TEXTS := OUT SET DATA RUN REPORT FIGURES EXPORT WEIGHTS PROFILE IMAGE PREDATA SPLIT SCENE CUBE GT NAME CUBE_KEY GT_KEY UNLABELLED IGNORE DROP_BANDS
 $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 # a description of an own scene; any other SCENE is the name of a configuration to audit
@@ -103,6 +103,7 @@ help: ## show this list
 	@echo "  PROFILE (local, slurm, kubernetes, or a folder), RUNNER (venv, docker, podman, apptainer)"
 
 ## reproduce-<paper>-<configuration> ## train, evaluate, draw maps and compare, e.g. reproduce-ssdgl-pavia
+## predict-<paper>-<scene> ## classify a scene with WEIGHTS=<run>/checkpoints/selected.*; PROBABILITIES=1: of all classes; TILE=256 (ssdgl, rssgl)
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
 ## docker-<paper> ## build its image, VARIANT=modern|era|cpu|cpu-era, TOOL=docker|podman|buildah, e.g. docker-a2s2k VARIANT=cpu
 ## docker-run-<paper>-<configuration> ## reproduce in the container, e.g. docker-run-a2s2k-pavia (GPUS=all for the GPUs)
@@ -177,6 +178,17 @@ reproduce-%: FORCE_TARGET
 
 baselines-%: FORCE_TARGET
 	@$(call of_paper,baselines,fit-baselines)
+
+predict-%: FORCE_TARGET
+	@$(call of_paper,predict,classify)
+
+classify-%: env-%-$(STACK) FORCE_TARGET
+	@[ -n "$$WEIGHTS" ] || { echo "error: name the weights: make predict-$*-$(CONFIGURATION) WEIGHTS=<run>/checkpoints/selected.*" >&2; exit 2; }
+	@$(call fetch_first,$*,$(CONFIGURATION))
+	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) predict $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) --weights "$$WEIGHTS" \
+		$(OWN_SCENE_OPTION) $(GIVEN_PROTOCOL) $(if $(SEED),--seed $(SEED)) --device $(DEVICE) --out "$$OUT" $(DATA_OPTION) \
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION) \
+		$(if $(TILE),--tile $(TILE)) $(if $(filter 1 yes true,$(PROBABILITIES)),--probabilities)
 
 run-%: env-%-$(STACK) FORCE_TARGET
 	@$(call fetch_first,$*,$(CONFIGURATION))

@@ -105,6 +105,8 @@ def test_predict_writes_them_beside_the_map_where_asked(tmp_path):
     assert predict(method, request, weights, probabilities=True).directory == folder
     np.testing.assert_array_equal(np.load(str(folder / "probabilities.npy"))[5, 5], np.arange(1, 10) == 3)
     assert (np.load(str(folder / "prediction.npy")) == 3).all()
+    predict(method, request, weights)  # its map might be another one
+    assert not (folder / "probabilities.npy").exists()
 
 
 def test_a_method_without_probabilities_leaves_no_file(tmp_path):

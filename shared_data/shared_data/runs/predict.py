@@ -7,7 +7,7 @@ from shared_data.runs.method import Method
 from shared_data.runs.model_file import ModelFile, announce, check_bands, prediction_folder
 from shared_data.runs.outputs import write_classified
 from shared_data.runs.pixels import draw_pixels, resolve, unclassified_where_invalid
-from shared_data.runs.probabilities import write_probabilities
+from shared_data.runs.probabilities import remove_probabilities, write_probabilities
 from shared_data.runs.request import Outcome, Request, register_scene
 from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.draws import Split
@@ -19,7 +19,8 @@ def predict(method: Method, request: Request, weights: Path, probabilities: bool
     A model that a run saved contains its configuration, fitted preprocessing and classes; the request's protocol, seed
     and overrides are ignored. For bare weights, such as a checkpoint of the release, those of the request and
     statistics of its scene are used.
-    probabilities: whether to write those of all classes, too, as `runs.probabilities` says.
+    probabilities: whether to write those of all classes, too, as `runs.probabilities` says; those of an
+        earlier prediction in the same folder are removed.
     Writes results/<paper>/<experiment>/predictions/<scene>-<name of the weights>-<hash>/.
     Raises: CheckpointError where the file cannot be read or does not fit; what `register_scene` and the method raise.
     """
@@ -33,10 +34,11 @@ def predict(method: Method, request: Request, weights: Path, probabilities: bool
         loaded, described = load_scene(scene, request.data, request.unverified, labelled=False), fitted.model
         check_bands(fitted.model, loaded.scene, weights)
     announce(described, request, weights)
+    folder = prediction_folder(method.slug, request, loaded.scene, weights)
     if probabilities:
-        folder = prediction_folder(method.slug, request, loaded.scene, weights)
         prediction = write_probabilities(folder, fitted, loaded.image, request.tile)
     else:
+        remove_probabilities(folder)
         prediction = fitted.predict(loaded.image, request.tile)
     prediction = unclassified_where_invalid(prediction, loaded.image)
     return write_classified(method.slug, request, weights, prediction, loaded, described, bare.split)

@@ -66,3 +66,12 @@ def write_probabilities(folder: Path, fitted: Any, image: SceneImage, tile: int 
     except OSError as error:
         raise RunDirectoryError("%s cannot be written: %s." % (folder, error.strerror or error)) from error
     return classes
+
+
+def remove_probabilities(folder: Path) -> None:
+    """Those of an earlier prediction, which may not be those of the next one. Raises: RunDirectoryError."""
+    try:
+        if (folder / NAME).exists():
+            (folder / NAME).unlink()
+    except OSError as error:
+        raise RunDirectoryError("%s cannot be removed: %s." % (folder / NAME, error.strerror or error)) from error

@@ -38,10 +38,10 @@ def find_extremes(cube: np.ndarray, without: Collection[float]) -> Extremes:
 def _merged(block: np.ndarray, known: tuple[float, ...], without: Collection[float], sign: int) -> tuple[float, ...]:
     """The outermost values of a block and those known from others. sign: 1 for the smallest, -1 for the largest."""
     values = block[np.isfinite(block)] if block.dtype.kind == "f" else block.ravel()
+    if len(known) == KEPT:  # most blocks have nothing beyond, and then nothing else takes time
+        values = values[values < known[-1]] if sign == 1 else values[values > known[-1]]
     for value in (*without, *known):
         values = values[values != value]
-    if len(known) == KEPT:  # most blocks have nothing beyond
-        values = values[values < known[-1]] if sign == 1 else values[values > known[-1]]
     found = list(known)
     for _ in range(KEPT):
         if not values.size:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,9 @@ def open_envi(path: Path, header_path: Path) -> Source:
     not installed.
     """
     envi = needed("spectral.io.envi", path, KIND)
-    logging.getLogger("spectral").setLevel(logging.ERROR)  # it warns of headers with upper-case keys
-    with reading(header_path, KIND):
+    logging.getLogger("spectral").setLevel(logging.ERROR)  # it warns of headers with upper-case keys, in two ways
+    with reading(header_path, KIND), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         if header_path.stat().st_size > _MOST_HEADER_BYTES:
             raise ValueError("its header has more than 16 MB")
         entries: dict[str, Any] = envi.read_envi_header(str(header_path))

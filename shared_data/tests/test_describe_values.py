@@ -13,6 +13,7 @@ from own_files import cube, described, labels, loaded, write_envi, write_tiff
 
 from shared_data.describe.bands import as_ranges, kept_bands
 from shared_data.describe.extremes import Extremes, find_extremes, isolated
+from shared_data.describe.summary import summary
 from shared_data.errors import SceneFormatError, SettingsError
 
 pytestmark = pytest.mark.stack_independent
@@ -151,7 +152,9 @@ def test_the_user_says_which_values_have_no_data(tmp_path):
     array = cube("int16")
     array[GAPS], array[9, 9, 0] = -9999, 444
     path = written(tmp_path, array)
-    assert fill_of(described(path, name="a", ignore=(444, 65535, 0.5)))[0][0] == 444
+    found = described(path, name="a", ignore=(444, 65535, 0.5))
+    assert fill_of(found)[0][0] == 444 and set(found.absent) == {65535, 0.5}
+    assert "--ignore names, but no band has: " in summary(found)
     assert fill_of(described(path, name="b", ignore=())) == []
 
 

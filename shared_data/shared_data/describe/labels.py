@@ -11,7 +11,6 @@ from shared_data.describe.opened import Opened, plane_shape
 from shared_data.errors import SceneFormatError
 
 MOST_CLASSES = 255
-RULE = "0 if it occurs and the declared value of no data; where neither occurs, 255 and -1"
 _USUAL = (255, -1)
 _LARGEST_EXACT = 2**53  # whole numbers above are not all floats
 
@@ -53,8 +52,10 @@ class Labels:
 
 
 def read_labels(opened: Opened, unlabelled: tuple[int, ...] | None) -> Labels:
-    """The labels of a file. unlabelled: labels that mean "no class", as the user names them; by default by `RULE`.
+    """The labels of a file.
 
+    unlabelled: labels that mean "no class", as the user names them; by default 0, if it occurs, and the value that the
+    file declares as no data; where neither occurs, 255 and -1.
     Raises: SceneFormatError for pictures, stacks of masks, fractions, more than 255 classes and none at all.
     """
     stored = np.asarray(opened.array.whole()).reshape(plane_shape(opened))

@@ -68,7 +68,8 @@ class _CheckedCube:
 class Described:
     """All that was found and written. kept: indices of the bands that are used, None for all of the file's.
 
-    better_position: of the labels, where they do not seem to lie right. lost: labelled pixels without data.
+    better_position: of the labels, where they do not seem to lie right. lost: labelled pixels without data. absent:
+    values that the user wants to be ignored, but that occur nowhere.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Described:
     labels: Labels | None
     better_position: str | None
     lost: int
+    absent: tuple[float, ...]
     georeference: Georeference | None
 
 
@@ -177,6 +179,7 @@ def _written(
             labels=labels,
             better_position=better_position(checked.numbers, checked.values.valid, classes) if labels else None,
             lost=int((classes[~checked.values.valid] > 0).sum()),
+            absent=tuple(set(request.ignore or ()) - {one.value for one in checked.values.fill}),
             georeference=next((one for one in placed if one is not None), None),
         )
         document = Document(

@@ -109,6 +109,8 @@ def _warnings(described: Described) -> Iterator[str]:
             f"0 in every band of {_pixels(values.zero)}, and in some bands of others, so it is not taken for 'no "
             "data'; if it means that, pass --ignore=0"
         )
+    if described.absent:
+        yield f"values that --ignore names, but no band has: {', '.join(map(_number, described.absent))}"
     if described.lost:
         yield f"{_pixels(described.lost)} with a label but without data"
     if described.better_position:

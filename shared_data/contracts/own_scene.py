@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from shared_data.records.record import read_record
+from shared_data.runs.request import Request
 from shared_data.scenes import catalogue
+from shared_data.scenes.catalogue import get_scene
 from shared_data.scenes.content import content_sha256
+from shared_data.scenes.loading import LoadedScene
 from shared_data.splits.draws import load_split
 
 NAME = "meadow-7"  # with a hyphen, as before the suffix of a variant
@@ -33,6 +36,40 @@ unlabelled = [0]
 
 {classes}
 """
+
+
+# bands and classes for which a generic configuration has to work
+SIZES = ((20, 2), (64, 9), (103, 22), (200, 2), (410, 9))
+
+
+class Resolved:
+    """A paper's generic configuration for an own scene of random numbers that is in no file.
+
+    module: where the paper's `load_scene` is called. counts: pixels of the classes, in C order from the first pixel on.
+    """
+
+    def __init__(self, monkeypatch, module, resolve, bands, counts, sides=(40, 30), overrides=(), protocol="paper"):
+        names = tuple("class %d" % label for label in range(1, len(counts) + 1))
+        scene = get_scene("synthetic")._replace(
+            slug=NAME, height=sides[0], width=sides[1], bands=bands, class_names=names, class_counts=None,
+            palette=("#000000",) * len(names), labelled_pixels=None, own="a description",
+        )  # fmt: skip
+        truth = np.zeros(sides, np.uint8)
+        truth.ravel()[: sum(counts)] = np.repeat(np.arange(1, len(counts) + 1), counts)
+        cube = np.random.RandomState(0).rand(*sides, bands).astype(np.float32)
+        self.loaded = LoadedScene(scene, cube, truth, (), True)
+        monkeypatch.setattr(catalogue, "_ADDED", {NAME: scene})
+        monkeypatch.setattr(module, "load_scene", lambda *_: self.loaded)
+        self.request = Request(NAME, protocol, 1, None, False, "cpu", None, tuple(overrides), None, False)
+        self.configuration, _ = resolve(self.request)
+        self.settings = self.configuration.settings
+        assert self.settings["scene"] == NAME
+        assert {each.key for each in self.configuration.derived}.isdisjoint(each.split("=")[0] for each in overrides)
+
+
+def equal_counts(classes, pixels=1080):
+    """As many pixels for each class."""
+    return [pixels // classes] * classes
 
 
 def describe(folder):

@@ -19,6 +19,7 @@ from shared_data.configuration.overrides import check_name
 from shared_data.errors import SceneNotFoundError, SettingsError, SharedDataError
 from shared_data.export import FORMATS, export
 from shared_data.records.record import collect, find_records
+from shared_data.records.record_scene import is_own
 from shared_data.report.tables import report_tables
 from shared_data.scenes.catalogue import get_scene, scenes
 from shared_data.scenes.loading import CONTENT, FILE, data_folders, load_scene, verify_scene
@@ -154,13 +155,15 @@ def _split(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    check_name("scene", arguments.scene, scenes())
     if not is_shared(arguments.protocol):
         raise SettingsError(
             "methods are compared under a protocol that all share (%s, fixed-<name>, own-<name>), not under '%s'."
             % (", ".join(SHARED), arguments.protocol)
         )
-    compared = compare_methods(find_records(*arguments.folders), arguments.scene, arguments.protocol)
+    records = list(find_records(*arguments.folders))
+    own = {record["scene"] for record in records if is_own(record)}
+    check_name("scene", arguments.scene, [*scenes(), *sorted(own)])
+    compared = compare_methods(records, arguments.scene, arguments.protocol)
     if arguments.format == "csv":
         print_text(methods_as_csv(compared))
     else:

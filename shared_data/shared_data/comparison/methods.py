@@ -4,6 +4,7 @@ Methods are ranked over the seeds that they have in common, and compared two at 
 spatial units, not pixels (`evaluation.field_statistics`).
 """
 
+import contextlib
 from collections import OrderedDict
 from itertools import combinations
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
@@ -13,7 +14,7 @@ import numpy as np
 from shared_data.comparison.diff import PLUS_MINUS, doubts, percent, probability
 from shared_data.comparison.published import METRICS
 from shared_data.comparison.table_formats import MARKDOWN, Shape, csv_table
-from shared_data.errors import RecordError
+from shared_data.errors import RecordError, UnknownNameError
 from shared_data.evaluation.distances import add_distances
 from shared_data.evaluation.field_statistics import (
     Difference,
@@ -28,7 +29,7 @@ from shared_data.evaluation.statistics import holm, mean_and_std
 from shared_data.evaluation.unit_counts import UnitCounts
 from shared_data.records.counts import distances_of, has_units, matrix_of, units_of
 from shared_data.records.map_codec import name_of
-from shared_data.scenes.catalogue import scenes
+from shared_data.records.record_scene import scene_of_record
 
 FEW_PIXELS = 30  # test pixels of a class below which its accuracy is marked
 
@@ -140,7 +141,7 @@ def compare_methods(records: Iterable[Record], scene: str, protocol: str) -> Com
     ranked.sort(key=lambda row: (-row.oa[0], row.method))
     unranked.sort(key=lambda row: row.method)
     shown = [record for record in kept if record["seed"] in seeds]
-    return Comparison(scene, protocol, seeds, ranked, unranked, _pairs(ranked), _classes(scene, shown, ranked))
+    return Comparison(scene, protocol, seeds, ranked, unranked, _pairs(ranked), _classes(shown, ranked))
 
 
 def _check_comparable(records: Sequence[Record]) -> None:
@@ -216,13 +217,14 @@ def _pairs(rows: Sequence[MethodRow]) -> List[Pair]:
     return [Pair(*found, p) for found, p in zip(differences, corrected)]
 
 
-def _classes(scene: str, records: Sequence[Record], rows: Sequence[MethodRow]) -> List[ClassRow]:
+def _classes(records: Sequence[Record], rows: Sequence[MethodRow]) -> List[ClassRow]:
     if not rows:
         return []
-    number, known = len(rows[0].recall), scenes().get(scene)
+    number = len(rows[0].recall)
     names: Sequence[str] = ["class %d" % (index + 1) for index in range(number)]
-    if known and known.num_classes == number:
-        names = known.class_names
+    with contextlib.suppress(UnknownNameError):
+        known = scene_of_record(records[0])
+        names = known.class_names if known.num_classes == number else names
     labels = next((row.counts.label for row in rows if row.counts is not None), None)
     return [
         ClassRow(

@@ -195,7 +195,7 @@ def _legend(figure: Figure, keys: List[_Key], width: Optional[int]) -> Legend:
     for columns in range(1 if width is None else len(keys), 0, -1):
         legend = figure.legend(
             handles=handles,
-            labels=[key.text for key in keys],
+            labels=[as_text(key.text) for key in keys],
             ncol=columns,
             loc="upper left",
             prop=_font(10),
@@ -218,12 +218,17 @@ def _text(figure: Figure, text: str, size: int, colour: str, width: int) -> Text
     return figure.text(
         0,
         0,
-        textwrap.fill(text, letters),
+        as_text(textwrap.fill(text, letters)),
         fontproperties=_font(size),
         color=colour,
         va="bottom",
         transform=IdentityTransform(),
     )
+
+
+def as_text(text: str) -> str:
+    """A text for matplotlib, which would take what stands between two dollar signs for mathematics."""
+    return text.replace("$", r"\$")
 
 
 def _font(size: int) -> FontProperties:

@@ -10,7 +10,8 @@ from shared_data.files.npz import read_npy
 from shared_data.records import prediction_file
 from shared_data.records.map_codec import prediction_of
 from shared_data.records.record import read_record
-from shared_data.scenes.catalogue import Georeference, Scene, get_scene
+from shared_data.records.record_scene import scene_of_record
+from shared_data.scenes.catalogue import Georeference
 
 _RECORD, _PREDICTION = "run.json", "prediction.npy"
 
@@ -47,7 +48,7 @@ def read_classified(source: Path) -> Classified:
 def _of_record(path: Path) -> Classified:
     record = read_record(path)
     try:
-        scene = get_scene(record["scene"])
+        scene = scene_of_record(record)
     except UnknownNameError as error:
         raise RecordError("%s: %s" % (path, error)) from error
     stored = path.with_name(_PREDICTION)
@@ -58,15 +59,7 @@ def _of_record(path: Path) -> Classified:
     title = "%s %s, protocol %s, seed %d: %s" % (
         record["paper"], record["experiment"], record["protocol"], record["seed"], scene.title
     )  # fmt: skip
-    return Classified(title, prediction, scene.class_names, scene.palette, _georeference(record, scene), record)
-
-
-def _georeference(record: Dict[str, Any], scene: Scene) -> Optional[Georeference]:
-    """The one that the record names, else the scene's."""
-    named = record.get("georeference")
-    if named is None:
-        return scene.georeference
-    return Georeference(named["crs"], tuple(named["transform"]))
+    return Classified(title, prediction, scene.class_names, scene.palette, scene.georeference, record)
 
 
 def _of_prediction(folder: Path) -> Classified:

@@ -70,10 +70,8 @@ def fit(
     components = bands if components is None else components
     if not 1 <= components <= bands:
         raise ValueError("a scene of %d bands has 1 to %d components, not %d" % (bands, bands, components))
-    if pixels is None:
-        count = height * width if valid is None else np.count_nonzero(valid)
-    else:
-        count = len(pixels)
+    whole = height * width if valid is None else np.count_nonzero(valid)
+    count = whole if pixels is None else len(pixels)
     if count < 2:
         raise ValueError("principal components need at least two pixels, not %d" % count)
     if pixels is None and is_mapped(cube):

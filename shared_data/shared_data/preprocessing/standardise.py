@@ -44,10 +44,9 @@ def band_statistics(
     mean, deviation = np.zeros(cube.shape[2]), np.zeros(cube.shape[2])
     for band in range(cube.shape[2]):
         values = cube[:, :, band].astype(np.float64)
+        judged = values if valid is None else values[valid]
         if fitted is not None:
             judged = values.ravel()[fitted]
-        else:
-            judged = values if valid is None else values[valid]
         mean[band] = judged.mean()
         # the spread of a constant band may be rounding noise instead of 0
         deviation[band] = judged.std() if judged.min() < judged.max() else 0

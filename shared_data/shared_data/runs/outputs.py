@@ -16,6 +16,7 @@ from shared_data.records.audit_file import with_audit
 from shared_data.records.map_codec import maps_of
 from shared_data.records.prediction_file import write_prediction_file
 from shared_data.records.record import SCHEMA_VERSION
+from shared_data.records.record_scene import OWN_TRUTH, own_scene_of
 from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
 from shared_data.runs.history import History
@@ -81,6 +82,16 @@ def write_prediction(
         raise RunDirectoryError("%s cannot be written: %s." % (folder, error.strerror or error)) from error
 
 
+def write_own_truth(folder: Path, loaded: LoadedScene) -> None:
+    """own_truth.npy (H, W) uint8: the classes of an own scene, which reports of its runs cannot find elsewhere.
+
+    Of the catalogue's scenes nothing is written. Raises: OSError.
+    """
+    if loaded.scene.own is not None:
+        with atomic_path(folder / OWN_TRUTH) as temporary:
+            np.save(temporary, loaded.ground_truth)
+
+
 def write_classified(
     paper: str,
     request: Request,
@@ -136,6 +147,7 @@ def finish_run(
     split = results.split
     known = run.circumstances()  # the revision at the process's start; the checkout may have changed since
     write_prediction(run.path, results.prediction, loaded, split, title)
+    write_own_truth(run.path, loaded)
     truth = results.truth.labels.ravel()[split.test]
     metrics = evaluate(truth, results.prediction.ravel()[split.test], loaded.scene.num_classes)._asdict()
     metrics.update(results.extra_metrics)
@@ -185,6 +197,8 @@ def finish_run(
         record["fold"] = request.fold
     if results.audit:
         record["audit"] = results.audit
+    if loaded.scene.own is not None:
+        record["own_scene"] = own_scene_of(loaded.scene)
     record = with_audit(record, run.path)
     run.finish(record)
     return record

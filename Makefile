@@ -38,24 +38,31 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 
-configurations = $(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml)))
+configurations = $(filter-out generic,$(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/*.toml))))
 # the command that fetches the scene of a paper's configuration where it is missing and no folders are named; nothing for
-# the generated scene and for names that are no configuration's (they begin with their scene's)
+# the generated scene, own scenes and for names that are no configuration's (they begin with their scene's)
 scene_of = $(filter-out synthetic,$(basename $(notdir $(wildcard $(FOLDER_$(1))/configs/$(firstword $(subst -, ,$(2))).toml))))
-fetch_first = $(if $(DATA)$(HSI_DATA),,$(addprefix $(MAKE) --no-print-directory present-,$(call scene_of,$(1),$(2))))
+fetch_first = $(if $(DATA)$(HSI_DATA)$(OWN_SCENE),,$(addprefix $(MAKE) --no-print-directory present-,$(call scene_of,$(1),$(2))))
 MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
 
 # Text that a user gives reaches recipes as environment variables, "$$OUT", in which blanks, quotes and $ are only text.
-TEXTS := OUT SET DATA RUN REPORT FIGURES PROFILE IMAGE PREDATA SPLIT
+# OUT has a default, and NAME is set in some systems: these two only count where they are given to make
+GIVEN_OUT := $(filter command environment,$(word 1,$(origin OUT)))
+GIVEN_NAME := $(filter command,$(word 1,$(origin NAME)))
+TEXTS := OUT SET DATA RUN REPORT FIGURES EXPORT WEIGHTS PROFILE IMAGE PREDATA SPLIT SCENE CUBE GT NAME CUBE_KEY GT_KEY UNLABELLED IGNORE DROP_BANDS
 $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
+# a description of an own scene; any other SCENE is the name of a configuration to audit
+OWN_SCENE := $(filter %.toml,$(lastword $(SCENE)))
+OWN_SCENE_OPTION = $(if $(OWN_SCENE),--scene "$$SCENE")
+
 # options of a run, from the variables a user may set
-RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
+RUN_OPTIONS = $(OWN_SCENE_OPTION) --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
 	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS)
 SPLIT_OPTIONS = $(if $(FOLD),--fold $(FOLD)) $(if $(SPLIT),--split "$$SPLIT")
-BASELINE_OPTIONS = --out "$$OUT" $(if $(filter 1 yes true,$(AUDIT)),--audit) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) \
+BASELINE_OPTIONS = $(OWN_SCENE_OPTION) --out "$$OUT" $(if $(filter 1 yes true,$(AUDIT)),--audit) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) \
 	$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
 # of commands whose default is not the Makefile's
 GIVEN_PROTOCOL = $(if $(SPLIT)$(filter command environment,$(word 1,$(origin PROTOCOL))),--protocol $(PROTOCOL))
@@ -63,11 +70,17 @@ DATA_OPTION = $(if $(DATA),--data "$$DATA")
 PREDATA_OPTION = $(if $(PREDATA),--predata "$$PREDATA")
 SET_OPTION = $(if $(SET),--set "$$SET")
 
+# of an own scene; with "=", because lists may begin with a negative number
+SCENE_OPTIONS = $(if $(GT),--labels "$$GT") $(if $(GIVEN_NAME),--name "$$NAME") $(if $(GIVEN_OUT),--out "$$OUT") \
+	$(if $(CUBE_KEY),--cube-key "$$CUBE_KEY") $(if $(GT_KEY),--labels-key "$$GT_KEY") \
+	$(if $(UNLABELLED),--unlabelled="$$UNLABELLED") $(if $(IGNORE),--ignore="$$IGNORE") \
+	$(if $(DROP_BANDS),--drop-bands="$$DROP_BANDS") $(if $(filter 1 yes true,$(FORCE)),--force)
+
 # where records are: the results folder, if there is one, and what is kept
 FIND_RECORDS = found=; [ ! -e "$$OUT" ] || found=1;
 RECORDS = $${found:+"$$OUT"} records
 
-.PHONY: help demo environments test test-all faults style lint format docs data diff report record tables clean env-shared env-shared-era env-matrix env-docs env-fuzz matrix slurm-check docker-check docker-lock
+.PHONY: help scene demo environments test test-all faults style lint format docs data diff report export record tables clean env-shared env-shared-era env-matrix env-docs env-fuzz matrix slurm-check docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -82,18 +95,27 @@ help: ## show this list
 	@echo "  VARIANT (modern; era: the stack of the paper's time), MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
 	@echo "  PREDATA (da-imrn, PROTOCOL=released: folder of the partitions that the authors shipped)"
 	@echo "  METHOD (of reference and baselines: svm, rf, lr, 1nn, svm-5x5, rf-5x5, lr-5x5, 1nn-5x5, 1nn-position; default: all), AUDIT=1 (of these two)"
+	@echo "  SCENE=path/to/name.toml (a scene of your own, as make scene describes it: reproduce-<paper>-<name>, baselines-<paper>-<name>,"
+	@echo "  reference-<name>, audit-<paper>, docker-run-<paper>-<name>)"
+	@echo "Variables of scene: CUBE, GT (labels), NAME, OUT (folder; default: the cube's), CUBE_KEY, GT_KEY (arrays in the files), UNLABELLED, IGNORE,"
+	@echo "  DROP_BANDS (lists), FORCE=1: .venvs/shared-modern/bin/python -m shared_data describe --help explains them"
 	@echo "Variables of matrix: PAPERS, SCENES, EXPERIMENTS, PROTOCOLS, SEEDS (lists), JOBS (at once), CORES (each), DRY=1, STALE=redo,"
 	@echo "  PROFILE (local, slurm, kubernetes, or a folder), RUNNER (venv, docker, podman, apptainer)"
 
 ## reproduce-<paper>-<configuration> ## train, evaluate, draw maps and compare, e.g. reproduce-ssdgl-pavia
+## predict-<paper>-<scene> ## classify a scene with WEIGHTS=<run>/checkpoints/selected.*; PROBABILITIES=1: of all classes; TILE=256 (ssdgl, rssgl)
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
 ## docker-<paper> ## build its image, VARIANT=modern|era|cpu|cpu-era, TOOL=docker|podman|buildah, e.g. docker-a2s2k VARIANT=cpu
 ## docker-run-<paper>-<configuration> ## reproduce in the container, e.g. docker-run-a2s2k-pavia (GPUS=all for the GPUs)
 ## reference-<scene> ## nine classifiers without a network under a protocol that all methods share (default: spatial-cv); METHOD="svm rf": some
 ## baselines-<paper>-<configuration> ## the same classifiers on the pixels of one of the paper's own protocols, e.g. baselines-ssdgl-pavia
-## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes; FIGURES=folder
-## audit-<paper> ## which labels and spectra does it use? SCENE=configuration (default: synthetic); every protocol, or PROTOCOL; ITERS=0: full length
+## compare-<scene> ## every method under spatial-cv, or PROTOCOL: accuracies with intervals over fields, two at a time, classes; FIGURES=folder, FORMAT=markdown, latex, csv
+## audit-<paper> ## which labels and spectra does it use? SCENE=configuration (default: synthetic) or description; every protocol, or PROTOCOL; ITERS=0: full length
 ## bench-<paper> ## time a training step against the literal network, and a short training
+
+scene: env-shared ## check your own scene and describe it for runs: make scene CUBE=plot.hdr GT=labels.mat NAME=my-plot
+	@[ -n "$$CUBE" ] || { echo "error: name the cube: make scene CUBE=plot.hdr GT=labels.mat NAME=my-plot" >&2; exit 2; }
+	@$(SHARED) describe "$$CUBE" $(SCENE_OPTIONS)
 
 demo: env-shared $(PAPERS:%=env-%-modern) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
 	@set -e; $(foreach paper,$(PAPERS),for protocol in paper $(if $(filter $(paper),$(NO_RELEASE)),,released); do \
@@ -138,11 +160,11 @@ present-%: env-shared FORCE_TARGET
 	@$(SHARED) fetch --missing $*
 
 reference-%: env-shared FORCE_TARGET
-	@$(if $(DATA)$(HSI_DATA),,$(SHARED) fetch --missing $*)
+	@$(if $(DATA)$(HSI_DATA)$(OWN_SCENE),,$(SHARED) fetch --missing $*)
 	@$(SHARED) reference $* $(GIVEN_PROTOCOL) $(BASELINE_OPTIONS) $(SPLIT_OPTIONS)
 
 compare-%: env-shared FORCE_TARGET
-	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $* $(GIVEN_PROTOCOL) $(if $(FIGURES),--figures "$$FIGURES" $(DATA_OPTION))
+	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $* $(GIVEN_PROTOCOL) $(if $(FORMAT),--format $(FORMAT)) $(if $(FIGURES),--figures "$$FIGURES" $(DATA_OPTION))
 
 data-%: env-shared
 	$(SHARED) fetch $*
@@ -159,6 +181,17 @@ reproduce-%: FORCE_TARGET
 baselines-%: FORCE_TARGET
 	@$(call of_paper,baselines,fit-baselines)
 
+predict-%: FORCE_TARGET
+	@$(call of_paper,predict,classify)
+
+classify-%: env-%-$(STACK) FORCE_TARGET
+	@[ -n "$$WEIGHTS" ] || { echo "error: name the weights: make predict-$*-$(CONFIGURATION) WEIGHTS=<run>/checkpoints/selected.*" >&2; exit 2; }
+	@$(call fetch_first,$*,$(CONFIGURATION))
+	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) predict $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) --weights "$$WEIGHTS" \
+		$(OWN_SCENE_OPTION) $(GIVEN_PROTOCOL) $(if $(SEED),--seed $(SEED)) --device $(DEVICE) --out "$$OUT" $(DATA_OPTION) \
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION) \
+		$(if $(TILE),--tile $(TILE)) $(if $(filter 1 yes true,$(PROBABILITIES)),--probabilities)
+
 run-%: env-%-$(STACK) FORCE_TARGET
 	@$(call fetch_first,$*,$(CONFIGURATION))
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) reproduce $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) $(RUN_OPTIONS)
@@ -168,9 +201,13 @@ fit-baselines-%: env-%-$(STACK) FORCE_TARGET
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) baselines $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) \
 		--protocol $(PROTOCOL) $(PREDATA_OPTION) $(BASELINE_OPTIONS)
 
+# an own scene has the name of its description
+AUDITED = $(if $(OWN_SCENE),"$$(basename "$$SCENE" .toml)","$${SCENE:-synthetic}")
+
 audit-%: env-%-$(STACK) FORCE_TARGET
 	@$(call fetch_first,$*,$(SCENE))
-	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) audit $(or $(SCENE),synthetic)$(if $(MODEL),-$(MODEL)) --out "$$OUT" \
+	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) audit $(AUDITED)$(if $(MODEL),-$(MODEL)) --out "$$OUT" \
+		$(OWN_SCENE_OPTION) \
 		$(if $(filter file,$(origin DEVICE)),,--device $(DEVICE)) \
 		$(GIVEN_PROTOCOL) $(if $(SEED),--seed $(SEED)) \
 		$(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
@@ -181,7 +218,7 @@ bench-da-imrn: env-da-imrn-era # it compares both stacks
 bench-%: env-%-$(STACK) FORCE_TARGET
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) bench --device $(DEVICE)
 
-diff: env-shared ## every run and kept record against the published numbers (STRICT=1: fail where a row without doubts differs below)
+diff: env-shared ## every run and kept record against the published numbers (FORMAT=text, markdown, latex, csv, json; STRICT=1: fail where a row without doubts differs below)
 	@$(FIND_RECORDS) $(SHARED) diff $(RECORDS) $(if $(filter 1 yes true,$(STRICT)),--strict) $(if $(FORMAT),--format $(FORMAT))
 
 report: env-shared ## one page about every run and kept record: OUT/report/report.html (REPORT=other folder)
@@ -199,6 +236,9 @@ matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if 
 
 slurm-check: ## a matrix of 15 runs on a real Slurm of one node that dies twice, compared with the same runs made locally (root)
 	$(PYTHON) shared_data/tools/matrix/slurm_check.py
+
+export: env-shared ## class map and accuracies of a run for other programs: make export RUN=<run or prediction> (FORMAT="geotiff envi csv", EXPORT=folder)
+	@$(SHARED) export "$$RUN" $(if $(FORMAT),--format $(FORMAT)) $(if $(EXPORT),--out "$$EXPORT")
 
 record: env-shared ## keep the record of a finished run: make record RUN=<run directory> (REPLACE=1: in place of another result)
 	@$(SHARED) record "$$RUN" $(if $(filter 1 yes true,$(REPLACE)),--replace)
@@ -245,9 +285,12 @@ docker-lock: ## write the hash locks in docker/locks from the requirement files 
 docker-run-%: FORCE_TARGET
 	@set -e; paper=$$(echo '$*' | sed -E 's/^(da-imrn|[a-z0-9]+)-.*$$/\1/'); mkdir -p "$$OUT"; \
 	data=$$(cd "$${DATA:-shared_data/raw}" && pwd); out=$$(cd "$$OUT" && pwd); \
+	$(if $(OWN_SCENE),scene=$$(cd "$$(dirname "$$SCENE")" && pwd);) \
 	$(or $(TOOL),docker) run --rm --init --network none --read-only --tmpfs /tmp --user "$$(id -u):$$(id -g)" \
 		$(if $(GPUS),--gpus $(GPUS)) -v "$$data:/data:ro" -v "$$out:/results" \
+		$(if $(OWN_SCENE),-v "$$scene:/scene:ro") \
 		hsi/$$paper:$(VARIANT) reproduce "$$(echo '$*' | sed -E "s/^$$paper-//")" --protocol $(PROTOCOL) --device $(DEVICE) \
+		$(if $(OWN_SCENE),--scene "/scene/$$(basename "$$SCENE")") \
 		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(ITERS),--iters $(ITERS)) \
 		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION)
 

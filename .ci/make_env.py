@@ -9,7 +9,6 @@ Exit codes: 0 the environment is ready, 1 it could not be made, 3 no suitable in
 """
 
 import argparse
-import fcntl
 import glob
 import hashlib
 import os
@@ -19,6 +18,10 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "shared_data"))
+
+from shared_data.files import locks  # noqa: E402 - of this checkout, and of the standard library alone
+
 MODERN = [(3, 11), (3, 12), (3, 13), (3, 10)]  # in order of preference
 
 
@@ -122,7 +125,7 @@ def make(name, folder, python, requirements, sources, stamp):
     """Wait for whoever is building the environment, and build it where nobody has; the exit code."""
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     with open(folder + ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        locks.lock(lock)
         if is_ready(folder, stamp):
             return 0
         packages = len(re.findall(r"^[A-Za-z]", open(requirements).read(), re.M))

@@ -28,8 +28,10 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
     settings = experiments.load(request.experiment, request.overrides)
     decisions = decide(request.protocol)
     packaged = experiments.load(request.experiment)
+    loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
+    derived = experiments.complete(request, settings, packaged, loaded)
     configuration = configuration_of(request, settings, packaged, decisions, as_dict(decisions))
-    return configuration, load_scene(settings["scene"], request.data, request.unverified, labelled)
+    return configuration._replace(derived=derived), loaded
 
 
 def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:

@@ -12,12 +12,13 @@ from a2s2k_resnet import checkpoint, experiments
 from a2s2k_resnet.decisions import PROTOCOLS, decide
 from a2s2k_resnet.device import select_device
 from a2s2k_resnet.patches import PatchGatherer
-from a2s2k_resnet.prediction import predict_scene
+from a2s2k_resnet.prediction import predict_scene, scene_probabilities
 from a2s2k_resnet.preprocessing import whitening_of
 from shared_data.configuration.schema import check_config
 from shared_data.errors import CheckpointError, settings_of
 from shared_data.runs.method import Fitted, Further, Report
 from shared_data.runs.model_file import ModelFile, check_paper, check_protocol
+from shared_data.runs.probabilities import space_for
 from shared_data.scenes.loading import SceneImage
 from shared_data.splits.labels import Truth
 
@@ -40,10 +41,18 @@ class FittedNetwork(Fitted):
 
         Raises: SettingsError for a scene smaller than a patch.
         """
+        return predict_scene(self.network, self._gatherer(image))
+
+    def predict_probabilities(self, image: SceneImage, tile: int = 0, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """(H, W, K) float16 softmax values; else as `predict`."""
+        out = space_for(image.shape, self.model.num_classes, out)
+        scene_probabilities(self.network, self._gatherer(image), out)
+        return out
+
+    def _gatherer(self, image: SceneImage) -> PatchGatherer:
         with settings_of(image.scene.slug):
             components = self._whitening.apply(image.cube)
-            gatherer = PatchGatherer(components, self.model.config["patch"]["side"], self._device)
-        return predict_scene(self.network, gatherer)
+            return PatchGatherer(components, self.model.config["patch"]["side"], self._device)
 
     def save(self, path: Path) -> None:
         checkpoint.write_model(path, checkpoint.copy_of(self.network), self.model)

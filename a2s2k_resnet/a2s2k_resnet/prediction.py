@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from a2s2k_resnet.patches import PatchGatherer
+from shared_data.runs.probabilities import of_logits
 
 BATCH_CPU, BATCH_GPU = 32, 1024  # patches per batch; on a CPU more are no faster and take more memory
 
@@ -39,6 +40,15 @@ def predict_pixels(network: nn.Module, gatherer: PatchGatherer, indices: np.ndar
     batches = _logits_of_batches(network, gatherer, pixels, batch)
     classes = torch.cat([(logits.argmax(dim=1) + 1).to(torch.uint8) for logits in batches])
     return classes.cpu().numpy()
+
+
+@torch.no_grad()
+def scene_probabilities(network: nn.Module, gatherer: PatchGatherer, out: np.ndarray, batch: int = 0) -> None:
+    """Fill `out`, (H, W, K) float16, with the softmax of every pixel's logits, batch by batch."""
+    values, start = out.reshape(-1, out.shape[-1]), 0
+    for logits in _logits_of_batches(network, gatherer, torch.arange(len(values)), batch):
+        values[start : start + len(logits)] = of_logits(logits.cpu().numpy())
+        start += len(logits)
 
 
 def predict_scene(network: nn.Module, gatherer: PatchGatherer, batch: int = 0) -> np.ndarray:

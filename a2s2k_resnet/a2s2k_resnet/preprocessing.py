@@ -16,7 +16,7 @@ from shared_data.splits.labels import Labels
 
 
 def fit(
-    cube: np.ndarray, settings: Dict[str, Any], decisions: Decisions, seed: int, train: Optional[np.ndarray]
+    image: SceneImage, settings: Dict[str, Any], decisions: Decisions, seed: int, train: Optional[np.ndarray]
 ) -> Whitening:
     """settings: `preprocessing` of a configuration. seed: of the run. train: flat indices of the training pixels; None
     where there are none, which a protocol that fits on the whole scene does not need.
@@ -32,7 +32,7 @@ def fit(
     components = settings["components"] or None
     # with every component kept there is nothing to estimate, and scikit-learn decomposes in full
     randomised = decisions.pca_solver == "randomised" and components is not None
-    return whitening.fit(cube, fitted, components, seed if randomised else None)
+    return whitening.fit(image.cube, fitted, components, seed if randomised else None, image.valid)
 
 
 def preprocess(image: SceneImage, labels: Optional[Labels], configuration: Configuration, seed: int) -> ModelFile:
@@ -42,7 +42,7 @@ def preprocess(image: SceneImage, labels: Optional[Labels], configuration: Confi
     """
     train = None if labels is None else labels.train_pixels
     with settings_of(configuration.experiment):
-        fitted = fit(image.cube, configuration.settings["preprocessing"], configuration.decisions, seed, train)
+        fitted = fit(image, configuration.settings["preprocessing"], configuration.decisions, seed, train)
     arrays = {"mean": fitted.mean, "axes": fitted.axes}
     return describe_model(experiments.PAPER, configuration, image, labels, arrays)
 

@@ -31,7 +31,8 @@ def _class_indices(flat: np.ndarray, num_classes: int, held_out: float, names: S
         if indices.size <= needs:
             raise SplitError(
                 "%s has %d labelled pixels; the split draws %d for training and needs at least one more to hold out. "
-                "Use a ground truth with more pixels of it." % (name, indices.size, needs)
+                "Use a ground truth with more pixels of it, or let the class count as unlabelled (of an own scene: "
+                "labels.unlabelled in its description)." % (name, indices.size, needs)
             )
         classes.append(indices)
     return classes

@@ -32,6 +32,7 @@ def paper():
             "spatial-cv": ("", "none"),
         },
         lean=LEAN,
+        lean_generic=("split.held_out=0.99",),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from a2s2k_resnet.method import METHOD
 from a2s2k_resnet.patches import PatchGatherer
 from a2s2k_resnet.preprocessing import whitening_of
 from a2s2k_resnet.validation import Validated, Validation
+from contracts.ignored_pixels import check_statistics
 from shared_data.errors import CheckpointError, RunDirectoryError
 from shared_data.preprocessing.principal_components import whiten
 from shared_data.records.record import read_record
@@ -319,3 +320,7 @@ def test_weights_of_a_run_predict_what_the_run_predicted(request_for):
     again = predict(METHOD, request, outcome.directory / "checkpoints/selected.pth")
     stored = [np.load(str(folder / "prediction.npy")) for folder in (outcome.directory, again.directory)]
     assert np.array_equal(*stored)
+
+
+def test_ignored_pixels_take_no_part_in_the_statistics_of_the_scene(request_for):
+    check_statistics(METHOD, request_for(protocol="released"))

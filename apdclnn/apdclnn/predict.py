@@ -9,7 +9,7 @@ from apdclnn import experiments
 from apdclnn.decisions import PROTOCOLS
 from apdclnn.device import select_device
 from apdclnn.model import Model
-from apdclnn.prediction import predict_scene
+from apdclnn.prediction import predict_scene, scene_probabilities
 from apdclnn.preprocessing import Features, Preprocessing, preprocessing_of
 from shared_data.configuration.schema import check_config
 from shared_data.errors import CheckpointError, settings_of
@@ -23,6 +23,7 @@ from shared_data.runs.model_file import (
     from_content,
     unwrapped,
 )
+from shared_data.runs.probabilities import space_for
 from shared_data.scenes.loading import SceneImage
 
 
@@ -55,6 +56,12 @@ class FittedNetwork(Fitted):
         Raises: SettingsError for a scene with NaN or infinity.
         """
         return predict_scene(self._network_on(image), *image.shape)
+
+    def predict_probabilities(self, image: SceneImage, tile: int = 0, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """(H, W, K) float16 softmax values; else as `predict`."""
+        out = space_for(image.shape, self.model.num_classes, out)
+        scene_probabilities(self._network_on(image), out)
+        return out
 
     def _network_on(self, image: SceneImage) -> Model:
         if self._trained_on is not None and self._trained_on[0].cube is image.cube:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from apdclnn.model import Model
+from shared_data.runs.probabilities import of_logits
 
 BATCH = 128  # patches per batch; at 27×27 pixels and 20 steps the largest tensor of a batch has 0.5 GB
 
@@ -13,6 +14,14 @@ def predict_pixels(model: Model, pixels: np.ndarray, batch: int = BATCH) -> np.n
     for start in range(0, len(pixels), batch):
         classes[start : start + batch] = model.class_logits(pixels[start : start + batch]).argmax(axis=1) + 1
     return classes
+
+
+def scene_probabilities(model: Model, out: np.ndarray, batch: int = BATCH) -> None:
+    """Fill `out`, (H, W, K) float16, with the softmax of every pixel's logits, batch by batch."""
+    values = out.reshape(-1, out.shape[-1])
+    for start in range(0, len(values), batch):
+        part = values[start : start + batch]
+        part[...] = of_logits(model.class_logits(np.arange(start, start + len(part))))
 
 
 def predict_scene(model: Model, height: int, width: int) -> np.ndarray:

@@ -90,7 +90,7 @@ def fitted_and_features(
             )
         pixels = labels.train_pixels
     with settings_of(configuration.experiment):
-        return fit(image.cube, configuration.settings, pixels, cache)
+        return fit(image.cube, configuration.settings, pixels, cache, image.valid)
 
 
 def preprocessing_of(model: ModelFile) -> Preprocessing:
@@ -99,19 +99,25 @@ def preprocessing_of(model: ModelFile) -> Preprocessing:
 
 
 def fit(
-    cube: np.ndarray, config: Dict[str, Any], fitted: Optional[np.ndarray], cache: Optional[Path] = None
+    cube: np.ndarray,
+    config: Dict[str, Any],
+    fitted: Optional[np.ndarray],
+    cache: Optional[Path] = None,
+    valid: Optional[np.ndarray] = None,
 ) -> Tuple[Preprocessing, Features]:
     """Fit on a (H, W, B) scene, and its features.
 
     fitted: flat pixel indices to fit on; None: the whole scene. cache: folder for Gabor features; None keeps none.
+    valid: (H, W) bool, the pixels that the whole scene consists of, all others having their mean; None for all.
     Raises: ValueError for sizes that do not fit; RunDirectoryError where the cache cannot be written.
     """
     lowest, highest = value_range(cube, fitted)
     between = _between_0_and_1(cube, lowest, highest)
-    found = whitening.fit(between, fitted, config["preprocessing"]["components"])
+    found = whitening.fit(between, fitted, config["preprocessing"]["components"], valid=valid)
     gabor, gabor_fit = None, None
     if config["network"]["gabor"]:
-        gabor, gabor_fit = _gabor(between, config["gabor"], cache, fitted, None)
+        sampled = np.flatnonzero(valid) if fitted is None and valid is not None else fitted
+        gabor, gabor_fit = _gabor(between, config["gabor"], cache, sampled, None)
     return Preprocessing(lowest, highest, found, gabor_fit), Features(found.apply(between), gabor)
 
 

@@ -16,6 +16,7 @@ from apdclnn.model import Model
 from apdclnn.network import Structure
 from apdclnn.prediction import predict_pixels, predict_scene
 from apdclnn.sampling import targets_of
+from contracts.ignored_pixels import check_statistics
 from shared_data.errors import CheckpointError, RunDirectoryError, SettingsError
 from shared_data.runs import npz_checkpoint
 from shared_data.runs.epoch_loop import EpochLoop
@@ -218,3 +219,18 @@ def test_a_scene_without_labels_has_no_training_pixels_to_fit_on(request_for):
     configuration, loaded = resolve(METHOD, request_for()._replace(protocol="disjoint"))
     with pytest.raises(SettingsError, match="a scene without labels has none"):
         METHOD.preprocess(loaded.image, None, configuration, 1)
+
+
+def test_ignored_pixels_take_no_part_in_the_statistics_of_the_scene(request_for):
+    check_statistics(METHOD, request_for("synthetic-without-gabor"))
+
+
+def test_gabor_components_are_fitted_on_valid_pixels_alone(request_for):
+    configuration, loaded = resolve(METHOD, request_for())
+    cube = loaded.cube[:30, :30, :8]
+    valid = np.ones(cube.shape[:2], bool)
+    valid[:10] = False
+    fitted, _ = preprocessing.fit(cube, configuration.settings, None, None, valid)
+    of_valid, _ = preprocessing.fit(cube, configuration.settings, np.flatnonzero(valid), None)
+    assert np.array_equal(fitted.gabor.mean, of_valid.gabor.mean)
+    assert not np.allclose(fitted.gabor.mean, preprocessing.fit(cube, configuration.settings, None)[0].gabor.mean)

@@ -1,17 +1,21 @@
 """Experiments: one checked configuration per scene, and the values that the package's modules take from it."""
 
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from da_imrn.band_structure import band_kernels_for, strides_for
 from da_imrn.decisions import decide
 from da_imrn.network import Structure, build_network
 from da_imrn.partition import Partition, Rule, find_partition, with_acceptance
 from da_imrn.predata import predata_files, read_predata
 from da_imrn.shipped import recovered_partition
 from shared_data.configuration.overrides import describe as head_comment
-from shared_data.configuration.overrides import experiment_names, load_config
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
+from shared_data.runs import generic
+from shared_data.runs.generic import Derived, configuration_names, file_of, is_large, labelled_pixels, load_settings
+from shared_data.runs.request import Request
+from shared_data.scenes.catalogue import Scene
 from shared_data.scenes.loading import LoadedScene
 
 _HERE = Path(__file__).resolve().parent
@@ -23,8 +27,8 @@ SCHEMA = load_schema(_HERE / "config.schema.json")
 
 
 def names() -> List[str]:
-    """Every experiment."""
-    return experiment_names(CONFIGS)
+    """Every experiment; own scenes of this process are the last."""
+    return configuration_names(CONFIGS)
 
 
 def scene_of(name: str) -> str:
@@ -43,9 +47,53 @@ def load(experiment: str, overrides: Sequence[str] = ()) -> Dict[str, Any]:
     Raises: UnknownNameError for an unknown experiment or key; SettingsError for a missing key or a value that no
     configuration may have.
     """
-    config = load_config(CONFIGS, experiment, overrides)
-    check_config(config, SCHEMA, experiment + ".toml")
+    config = load_settings(CONFIGS, experiment, overrides)
+    check_config(config, SCHEMA, file_of(CONFIGS, experiment))
     return config
+
+
+class _Windows(NamedTuple):
+    """[partition] of one of the paper's scenes, and the network's spatial block there."""
+
+    window: int
+    patch: int
+    per_window: int
+    train: float
+    val: float
+    spatial_block: str
+
+
+_INDIAN_PINES = _Windows(6, 4, 9, 0.135, 0.056, "pointwise")
+_SALINAS = _Windows(10, 8, 16, 0.0405, 0.0066, "three_kernels")
+
+
+def derived(settings: Dict[str, Any], scene: Scene) -> Iterator[Derived]:
+    """What an own scene decides in configs/generic.toml.
+
+    Small scenes are partitioned as Indian Pines, large ones as Salinas. The paper's interval of accepted counts fits
+    one scene: here every draw is accepted in which something trains and something validates.
+    """
+    of_size, reason = _SALINAS if is_large(scene) else _INDIAN_PINES, labelled_pixels(scene)
+    sides = "%s, %d × %d pixels" % (reason, scene.height, scene.width)
+    window = min(of_size.window, scene.height, scene.width)
+    yield Derived("partition.window", window, sides)
+    yield Derived("partition.patch", min(of_size.patch, window - window % 2), sides)
+    yield Derived("partition.per_window", of_size.per_window, reason)
+    yield Derived("partition.accepted", [1, max(scene.labelled_pixels or 0, 1)], reason)
+    for section in ("released", "fitted"):
+        yield Derived("partition.%s.train" % section, of_size.train, reason)
+        yield Derived("partition.%s.val" % section, of_size.val, reason)
+    bands = "%d bands" % scene.bands
+    yield Derived("network.strides", strides_for(scene.bands), bands)
+    yield Derived("network.band_kernels", band_kernels_for(scene.bands, settings["network"]["strides"]), bands)
+    yield Derived("network.spatial_block", of_size.spatial_block, reason)
+
+
+def complete(
+    request: Request, settings: Dict[str, Any], packaged: Dict[str, Any], loaded: LoadedScene
+) -> Tuple[Derived, ...]:
+    """Enter what an own scene decides into a request's settings, see `shared_data.runs.generic`."""
+    return generic.complete(CONFIGS, request.experiment, request.overrides, settings, packaged, loaded, derived)
 
 
 def partition_rule(config: Dict[str, Any], protocol: str) -> Tuple[Rule, int, bool]:

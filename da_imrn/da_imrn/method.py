@@ -30,16 +30,16 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
 
     Raises: UnknownNameError, SettingsError, SplitError; what `load_scene` raises.
     """
-    settings = experiments.load(request.experiment, request.overrides)
+    settings, packaged = (experiments.load(request.experiment, changes) for changes in (request.overrides, ()))
     loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
+    derived = experiments.complete(request, settings, packaged, loaded)
     bands = loaded.scene.bands
     predata = experiments.find_predata(request.predata, settings, request.protocol, bands, request.seed)
     if predata is not None:
         loaded = loaded._replace(files=loaded.files + evidence_of(predata.files))
     decisions = decide(request.protocol)
-    packaged, described = experiments.load(request.experiment), as_dict(decisions)
-    configuration = configuration_of(request, settings, packaged, decisions, described, given=predata)
-    return configuration, loaded
+    configuration = configuration_of(request, settings, packaged, decisions, as_dict(decisions), given=predata)
+    return configuration._replace(derived=derived), loaded
 
 
 def draw(loaded: LoadedScene, configuration: Configuration, seed: int) -> Draw:

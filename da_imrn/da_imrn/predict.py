@@ -13,13 +13,14 @@ from da_imrn.keras_stack import tf
 from da_imrn.partition import Partition, window_pixels
 from da_imrn.partition_audit import audit as audit_partition
 from da_imrn.patches import op_patches
-from da_imrn.prediction import predict_patches, predict_scene
+from da_imrn.prediction import predict_patches, predict_scene, scene_probabilities
 from da_imrn.weights import by_name, read_description, read_weights, write_weights
 from shared_data.configuration.schema import check_config
 from shared_data.errors import CheckpointError, SettingsError, settings_of
 from shared_data.evaluation.metrics import evaluate
 from shared_data.runs.method import Fitted, Further, Report
 from shared_data.runs.model_file import ModelFile, check_paper, check_protocol, describe_model
+from shared_data.runs.probabilities import space_for
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import SceneImage
 from shared_data.splits.labels import Truth
@@ -58,12 +59,23 @@ class FittedNetwork(Fitted):
 
         Raises: SettingsError for a scene smaller than a patch.
         """
+        self._check_size(image)
+        with tf.device(self._device):
+            return predict_scene(self.network, image.cube, self._patch)
+
+    def predict_probabilities(self, image: SceneImage, tile: int = 0, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """(H, W, K) float16 softmax values; else as `predict`."""
+        self._check_size(image)
+        out = space_for(image.shape, self.model.num_classes, out)
+        with tf.device(self._device):
+            scene_probabilities(self.network, image.cube, self._patch, out)
+        return out
+
+    def _check_size(self, image: SceneImage) -> None:
         if self._patch > min(image.shape):
             raise SettingsError(
                 "%s: a patch of %d × %d pixels is larger than the scene." % (image.scene.slug, self._patch, self._patch)
             )
-        with tf.device(self._device):
-            return predict_scene(self.network, image.cube, self._patch)
 
     def save(self, path: Path) -> None:
         write_weights(path, self.network, self.model)

@@ -39,6 +39,10 @@ def paper(fresh_graph):
             "spatial-cv": ("", "none"),
         },
         lean=LEAN,
+        lean_generic=(
+            "network.strides=[8]", "train.batch=38", "partition.fitted.train=0.02", "partition.fitted.val=0.01",
+        ),
+        follow=("network.band_kernels",),
     )  # fmt: skip
 
 

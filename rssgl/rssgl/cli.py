@@ -9,13 +9,13 @@ from rssgl.method import METHOD
 from rssgl.selection_table import selection_table
 from shared_data.cli.paper import Paper
 from shared_data.cli.paper import main as run_paper
-from shared_data.configuration.overrides import describe, experiment_names
+from shared_data.configuration.overrides import describe
 from shared_data.splits.shared_protocols import protocols_of
 from simplecv.errors import SimpleCVError
 
 PAPER = Paper(
     title="RSSGL (Wang et al., IEEE TGRS 2022): reproduce, predict, bench.",
-    experiments=lambda: experiment_names(config.CONFIGS),
+    experiments=config.names,
     describe=lambda name: describe(config.CONFIGS, name),
     protocols=protocols_of(PROTOCOLS),
     protocol_table=protocol_table,

@@ -1,15 +1,25 @@
 """Load and check configurations by `config.schema.json`."""
 
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from rssgl.decisions import as_dict, decide
-from shared_data.configuration.overrides import experiment_names, load_config
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
+from shared_data.runs.generic import (
+    Derived,
+    complete,
+    configuration_names,
+    file_of,
+    is_large,
+    labelled_pixels,
+    least_training_pixels,
+    load_settings,
+    training_share,
+)
 from shared_data.runs.model_file import ModelFile
 from shared_data.runs.request import Configuration, Request, configuration_of
-from shared_data.scenes.catalogue import get_scene
+from shared_data.scenes.catalogue import Scene, get_scene
 from shared_data.scenes.loading import LoadedScene, load_scene
 from simplecv.core.config import AttrDict
 
@@ -28,6 +38,20 @@ def check(config: Dict[str, Any], file: str) -> None:
     get_scene(config["scene"])
 
 
+def derived(_settings: Dict[str, Any], scene: Scene) -> Iterator[Derived]:
+    """What an own scene decides in configs/generic.toml.
+
+    Small scenes get what the release has for Indian Pines, large ones what it has for both PaviaU and Salinas. Of the
+    training pixels of a class one validates under `paper`, so it needs two.
+    """
+    yield training_share(scene)
+    yield least_training_pixels(scene, usual=5, fewest=2)
+    large, reason = is_large(scene), labelled_pixels(scene)
+    yield Derived("model.params.kernel", [3, 5, 5] if large else [3, 3, 3], reason)
+    yield Derived("selection.patience", 10 if large else 15, reason)
+    yield Derived("train.num_iters", 600 if large else 1000, reason)
+
+
 def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, LoadedScene]:
     """The scene, and the configuration with the request's overrides and what the scene adds to it.
 
@@ -35,19 +59,27 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
     Raises: UnknownNameError for an unknown experiment, protocol, key or name; SettingsError for a value that no
     configuration may have; SceneNotFoundError.
     """
-    settings, packaged = (load_config(CONFIGS, request.experiment, changes) for changes in (request.overrides, ()))
-    check(settings, request.experiment + ".toml")
+    settings, packaged = (load_settings(CONFIGS, request.experiment, changes) for changes in (request.overrides, ()))
+    file = file_of(CONFIGS, request.experiment)
+    check(settings, file)
     decisions = decide(request.protocol)
     loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
+    from_scene = complete(CONFIGS, request.experiment, request.overrides, settings, packaged, loaded, derived)
     for each in (settings, packaged):
         each["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
     discloses = decisions.selected_on == "test"
-    return configuration_of(request, settings, packaged, decisions, as_dict(decisions), discloses), loaded
+    configuration = configuration_of(request, settings, packaged, decisions, as_dict(decisions), discloses)
+    return configuration._replace(derived=from_scene), loaded
+
+
+def names() -> List[str]:
+    """Every configuration, and the own scenes of this process."""
+    return configuration_names(CONFIGS)
 
 
 def scene_of(experiment: str) -> str:
-    """The slug of a configuration's scene, or the name itself. Raises: what `load_config` raises."""
-    return load_config(CONFIGS, experiment)["scene"] if experiment in experiment_names(CONFIGS) else experiment
+    """The slug of a configuration's scene, or the name itself. Raises: what `load_settings` raises."""
+    return load_settings(CONFIGS, experiment)["scene"] if experiment in names() else experiment
 
 
 def restored(model: ModelFile, file: str) -> AttrDict:

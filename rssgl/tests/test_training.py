@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from contracts.full_scene_runs import FINAL, minibatches, openings, prepare, request_for, trained
+from contracts.ignored_pixels import check_statistics
 from shared_data.evaluation.metrics import evaluate
 from shared_data.runs.reproduce import reproduce
 
@@ -111,3 +112,7 @@ def test_other_losses_train(paper, method, tmp_path, regulariser):
     overrides = ("minibatch.images=2", "loss.regulariser='%s'" % regulariser, "split.minimum=6")
     record = reproduce(method, request_for(paper, tmp_path, "released", iterations=2, overrides=overrides)).record
     assert record["config"]["loss"]["regulariser"] == regulariser
+
+
+def test_ignored_pixels_take_no_part_in_the_statistics_of_the_scene(paper, method, tmp_path):
+    check_statistics(method, request_for(paper, tmp_path, "paper"))

@@ -26,4 +26,6 @@ class PaperUnderTest(NamedTuple):
     default_seed: int
     verdicts: Dict[str, Tuple[str, str]]  # of an audit, per protocol: everything it finds, and the item `context`
     lean: Tuple[str, ...] = ()  # overrides that make the synthetic scene's network smaller
+    lean_generic: Tuple[str, ...] = ()  # the same for an own scene, where `lean` does not fit it
+    follow: Tuple[str, ...] = ()  # keys derived from those that `lean_generic` sets
     protocols: str = "released, paper"  # its own, as error messages list them

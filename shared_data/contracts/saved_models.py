@@ -52,16 +52,30 @@ class SavedModels:
         further = ("--seed", "8", "--protocol", paper.protocols.split(", ")[0])
         found, files = predicted(paper, plots, tmp_path / "out", "plota", selected, *further)
         np.testing.assert_array_equal(found, expected)
-        assert files == ["errors.png", "map.png", "map_full.png", "prediction.npy"]
+        assert files == ["errors.png", "map.png", "map_full.png", "prediction.json", "prediction.npy"]
         assert "configuration and statistics of preprocessing are its own" in capsys.readouterr().out
 
         # the same pixels without labels, in scenes that no configuration is of
         for slug, further in (("plotn", ("--seed", "7")), ("plotz", ())):
             found, files = predicted(paper, plots, tmp_path / "out", slug, selected, *further)
             np.testing.assert_array_equal(found, expected)
-            assert files == ["map_full.png", "prediction.npy"]
+            assert files == ["map_full.png", "prediction.json", "prediction.npy"]
 
         words = ["predict", *words_for("plotc", plots, tmp_path / "out", "--weights", str(selected))]
         assert paper.main(words) == 1
         message = capsys.readouterr().err.strip().splitlines()[-1]
         assert "%s was trained on the 64 bands of plota, but plotc has 60 bands" % selected in message
+
+    @pytest.mark.slow
+    def test_probabilities_agree_with_the_map(self, paper, plots, tmp_path):
+        folder, selected = trained_on_plota(paper, plots, tmp_path / "out")
+        found, files = predicted(paper, plots, tmp_path / "out", "plota", selected, "--probabilities")
+        np.testing.assert_array_equal(found, np.load(str(folder / "prediction.npy")))
+        assert "probabilities.npy" in files
+        (path,) = tmp_path.glob("out/*/plota/predictions/*/probabilities.npy")
+        values = np.load(str(path))
+        assert values.dtype == np.float16 and values.shape == (*found.shape, 4)
+        np.testing.assert_array_equal(values.argmax(axis=2) + 1, found)
+        # each of 4 values is rounded by half a step, and one may be a step larger
+        assert (values >= 0).all() and np.abs(values.astype(float).sum(axis=2) - 1).max() < 4 * 2.0**-11
+        assert len(np.unique(values.max(axis=2))) > 10

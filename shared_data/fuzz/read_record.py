@@ -10,7 +10,7 @@ from refusal import value_or_refusal
 from shared_data.records.counts import distances_of, units_of
 from shared_data.records.map_codec import encode_map, prediction_of, right_of
 from shared_data.records.record import collect, read_record
-from shared_data.scenes.catalogue import get_scene
+from shared_data.records.record_scene import scene_of_record
 
 _RECORDS = Path(__file__).resolve().parents[2] / "records"
 
@@ -19,7 +19,7 @@ def seeds() -> Iterator[bytes]:
     """A kept record of every configuration and protocol, its long lists shortened, with an empty map of its scene."""
     for folder in sorted(_RECORDS.glob("*/*/*")):
         record = read_record(min(folder.glob("seed-*.json")))
-        scene = get_scene(record["scene"])
+        scene = scene_of_record(record)
         record["history"] = record["history"][:1]
         record["metrics"]["confusion"] = [[0]]
         record["split"]["test"]["size"] = 1
@@ -37,7 +37,7 @@ def try_one(content: bytes, folder: Path) -> None:
     record = value_or_refusal(read_record, run / "run.json")
     if record is None:
         return
-    scene = value_or_refusal(get_scene, record["scene"])
+    scene = value_or_refusal(scene_of_record, record)
     if scene is not None:
         prediction = value_or_refusal(prediction_of, record, scene)
         assert prediction is None or prediction.shape == (scene.height, scene.width)

@@ -13,7 +13,7 @@ class UnknownNameError(SharedDataError):
 
 
 class CatalogueError(SharedDataError):
-    """The catalogue of scenes (`scenes.toml`) does not follow its schema."""
+    """The catalogue of scenes (`scenes.toml`), or the description of an own scene, does not follow its schema."""
 
 
 class SceneNotFoundError(SharedDataError):

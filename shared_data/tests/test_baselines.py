@@ -495,3 +495,25 @@ def test_indian_pines(tmp_path, method):
     # spectra alone, far from the training fields: well above the share of the largest class, far from solved
     largest = max(record["split"]["test"]["per_class"]) / record["split"]["test"]["size"]
     assert largest < record["metrics"]["oa"] < 0.75
+
+
+# probabilities
+
+
+@pytest.mark.parametrize("slug", ["rf", "lr"])
+def test_probabilities_are_those_of_the_estimator_for_the_classes_it_knows(slug, loaded, fitted_once):
+    fitted = fitted_once(slug)
+    found = fitted.predict_probabilities(loaded.image)
+    classes = fitted.predict(loaded.image)
+    assert found.shape == (48, 48, 9) and found.dtype == np.float16
+    known = fitted.estimator.classes_ - 1
+    assert len(known) == 8 and not np.delete(found, known, axis=2).any()
+    expected = fitted.estimator.predict_proba(inputs(fitted.model, loaded.image, np.arange(48 * 48)))
+    np.testing.assert_allclose(found[..., known].reshape(-1, 8), expected, atol=2.0**-10)
+    np.testing.assert_array_equal(found.argmax(axis=2) + 1, classes)
+
+
+@pytest.mark.parametrize("slug", ["svm", "1nn", "1nn-position"])
+def test_a_baseline_without_probabilities_says_which_have_them(slug, loaded, fitted_once):
+    with pytest.raises(SettingsError, match="%s knows no probabilities, .*; .* take one of: rf, lr, rf-5x5" % slug):
+        fitted_once(slug).predict_probabilities(loaded.image)

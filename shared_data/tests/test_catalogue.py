@@ -150,7 +150,11 @@ VALID = catalogue.CATALOGUE_PATH.read_text(encoding="utf-8")
         ('"http://www.ehu', '"ftp://www.ehu', r"urls\[0\]: found 'ftp.*expected an http"),
         ('"#a6fe1c"', '"green"', r"palette\[0\]: found 'green', expected a colour written as '#rrggbb'"),
         ('"#a6fe1c"', '"#c702a1"', "palette: expected different colours"),
-        ('"#a6fe1c",', "", "16 classes, but the palette has 15"),
+        (
+            'name = "Alfalfa", pixels',
+            'name = "Alfalfa", colour = "green", pixels',
+            r"classes\[0\].colour: found 'green', expected a colour written as '#rrggbb'",
+        ),
         ("palette = [", "palette = ", "scenes.toml: "),
     ],
 )

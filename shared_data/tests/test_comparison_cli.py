@@ -1,5 +1,7 @@
 """The commands `reference` and `compare`: runs, and what sets them side by side."""
 
+import csv
+
 import pytest
 
 from shared_data.cli.shared import main
@@ -19,6 +21,15 @@ def test_reference_and_compare(capsys, tmp_path):
     assert main(words + ["synthetic", "--protocol", "disjoint"]) == 0
     out = capsys.readouterr().out
     assert "| svm |" in out and "| 1nn |" in out and "| 1 2 |" in out and "A − B" in out and "Recall in percent" in out
+    assert main(words + ["synthetic", "--protocol", "disjoint", "--format", "latex"]) == 0
+    out = capsys.readouterr().out
+    assert out.count(r"\begin{tabular}") == out.count(r"\end{tabular}") == 3 and "| svm |" not in out
+    assert main(words + ["synthetic", "--protocol", "disjoint", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert len(rows) == 2 * (3 + 9) and {row["method"] for row in rows} == {"svm", "1nn"}
+    assert all((row["class"] != "") == (row["accuracy"] == "recall") == (row["std"] == "") for row in rows)
+    known = [[float(row[name]) for name in ("interval_from", "mean", "interval_to")] for row in rows if row["mean"]]
+    assert len(known) > 6 and all(low <= mean + 1e-9 <= high + 2e-9 for low, mean, high in known)
     figures = tmp_path / "figures"
     assert main(words + ["synthetic", "--protocol", "disjoint", "--figures", str(figures)]) == 0
     names = ["synthetic-disjoint-%s.svg" % name for name in ("by-distance", "classes", "distances", "split")]

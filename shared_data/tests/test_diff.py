@@ -1,7 +1,9 @@
 """Published numbers, the comparison with runs, and the tables made of it."""
 
+import csv
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,16 @@ from shared_data.comparison import published
 from shared_data.comparison.diff import (
     ABOVE,
     BELOW,
+    CSV_HEADER,
     EQUIVALENT,
     INCONCLUSIVE,
     NO_NUMBER,
     NOT_RUN,
     OTHER_DEFINITION,
     OTHER_SPLIT,
+    as_csv,
     as_json,
+    as_latex,
     as_markdown,
     as_text,
     compare,
@@ -315,6 +320,34 @@ def test_text_markdown_and_json_say_the_same(record):
     assert cells[3][-3:] == ["–", NO_NUMBER, "–"]
     (stored, *_) = json.loads(as_json(rows))
     assert stored == dict(rows[0]._asdict(), interval=list(rows[0].interval), doubts=[])
+
+
+def test_csv_holds_the_numbers_unrounded_and_empty_cells_where_there_are_none(record):
+    rows = compare(runs(record, 0.75, 0.77, 0.79, modified=["a, b"]), [result(0.7, std=0.01, n=5)])
+    lines = list(csv.DictReader(as_csv(rows).splitlines()))
+    assert tuple(lines[0]) == CSV_HEADER and len(lines) == len(rows)
+    row, line = only(rows), lines[[row.metric for row in rows].index("oa")]
+    for name in ("published", "published_std", "reproduced", "std", "delta"):
+        assert float(line[name]) == getattr(row, name)
+    assert (float(line["interval_from"]), float(line["interval_to"])) == row.interval
+    assert line["n"] == "3" and line["doubts"] == "modified (a, b)"
+    plain = lines[[row.metric for row in rows].index("aa")]
+    assert plain["published"] == plain["delta"] == plain["interval_from"] == ""
+
+
+def test_latex_has_a_line_per_row_and_escapes_everything(record):
+    changed = runs(record, 0.75, 0.77, 0.79, experiment="a_b&c", modified=["x{#}", "50%", "[1]", "\\n"])
+    rows = compare(changed, [result(0.7, experiment="a_b&c")])
+    text, *notes = as_latex(rows).split("\n\n")
+    begin, *body, end = text.splitlines()[1:]
+    assert begin == r"\begin{tabular}{%s}" % ("l" * 11) and end == r"\end{tabular}"
+    assert body[0] == r"\toprule" and body[2] == r"\midrule" and body[-1] == r"\bottomrule"
+    lines = [body[1], *body[3:-1]]
+    assert len(lines) == 1 + len(rows) and all(line.endswith(r" \\") for line in lines)
+    assert all(len(re.findall(r"(?<!\\)&", line)) == 10 for line in lines)
+    assert r"ssdgl & a\_b\&c & released & oa & 70.00 & 77.00 $\pm$ 2.00 & 3 & +7.00 & " in text
+    assert r"modified (50\%, {[}1], \textbackslash{}n, x\{\#\})" in text and r"90 \% interval of $\Delta$" in text
+    assert len(notes) == 2 and notes[0].startswith(r"$\pm$: ") and (as_latex(rows) + as_csv(rows)).count("±") == 0
 
 
 # published.toml

@@ -9,7 +9,7 @@ LIBRARY = Path(__file__).resolve().parents[1] / "shared_data"
 # lowest first; single modules beside the packages are of the lowest layer, but for the command's entry point
 LAYERS = (
     "files", "configuration", "scenes", "splits", "preprocessing", "evaluation", "records", "runs", "audit",
-    "comparison", "report", "cli",
+    "comparison", "report", "describe", "export", "cli",
 )  # fmt: skip
 
 pytestmark = pytest.mark.stack_independent

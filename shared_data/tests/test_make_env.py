@@ -15,6 +15,7 @@ from contracts.filesystems import memory_disk, run_quietly
 from contracts.marks import LONG
 
 MAKE_ENV = Path(__file__).resolve().parents[2] / ".ci" / "make_env.py"
+SHARED = Path(__file__).resolve().parents[1] / "shared_data"
 AT_ONCE = 16
 NO_INTERPRETER = 3
 
@@ -30,6 +31,9 @@ def small_repository(folder):
     """This script and a requirement file that asks for nothing, so that no network is needed."""
     (folder / ".ci").mkdir()
     shutil.copy(str(MAKE_ENV), str(folder / ".ci"))
+    for name in ("__init__.py", "files/__init__.py", "files/locks.py"):  # what it imports
+        (folder / "shared_data" / "shared_data" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(str(SHARED / name), str(folder / "shared_data" / "shared_data" / name))
     (folder / "requirements.txt").write_text("# nothing\n")
     (folder / "library").mkdir()
     (folder / "library" / "ours.py").write_text("")

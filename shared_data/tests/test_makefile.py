@@ -92,6 +92,18 @@ def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
     assert option(call, "--figures") == text
     (call,) = checkout.make("record", "RUN=" + text)
     assert call[-1] == text
+    (call,) = checkout.make("predict-da-imrn-pavia", out, given, data, "WEIGHTS=" + text, "PROBABILITIES=1")
+    assert [option(call, name) for name in ("--out", "--set", "--data", "--weights")] == [text] * 4
+    assert call[:5] == [".venvs/da-imrn-modern/bin/python", "-m", "da_imrn", "predict", "pavia"]
+    assert "--probabilities" in call and "--protocol" not in call
+    (call,) = checkout.make("export", "RUN=" + text, "EXPORT=" + text, "FORMAT=geotiff csv")
+    assert call[4] == option(call, "--out") == text and call[5:8] == ["--format", "geotiff", "csv"]
+    given = {"CUBE": "describe", "GT": "--labels", "NAME": "--name", "OUT": "--out", "CUBE_KEY": "--cube-key"}
+    (call,) = checkout.make("scene", "GT_KEY=" + text, *(name + "=" + text for name in given))
+    assert [option(call, name) for name in [*given.values(), "--labels-key"]] == [text] * 6
+    lists = {"UNLABELLED": "--unlabelled=", "IGNORE": "--ignore=", "DROP_BANDS": "--drop-bands="}
+    (call,) = checkout.make("scene", "CUBE=cube.npy", *(name + "=" + text for name in lists))
+    assert call[3:] == ["describe", "cube.npy", *(name + text for name in lists.values())]
     *runs, compared = checkout.make("demo", out, "PAPERS=ssdgl")
     assert [option(call, "--out") for call in runs] == [text + "/demo"] * 2
     assert compared[-3:] == [text + "/demo", "--experiment", "synthetic"]
@@ -168,6 +180,35 @@ def test_nothing_is_fetched_where_folders_are_named_or_nothing_can_be(checkout, 
     monkeypatch.setenv("HSI_DATA", "elsewhere")
     assert len(checkout.make("reproduce-ssdgl-indianpines")) == 1
     assert len(checkout.make("reference-indianpines")) == 1
+
+
+@pytest.mark.parametrize("folder", ["plots", "my plots", 'a"b $(shell touch broken)', "it's"])
+def test_the_description_of_an_own_scene_reaches_the_command_and_nothing_is_fetched(checkout, no_folders, folder):
+    configure(checkout, "my")  # nothing of this name is fetched either
+    description = folder + "/my-plot.toml"
+    for target, words in (
+        ("reproduce-ssdgl-my-plot", ["ssdgl", "reproduce", "my-plot"]),
+        ("baselines-ssdgl-my-plot", ["ssdgl", "baselines", "my-plot"]),
+        ("audit-ssdgl", ["ssdgl", "audit", "my-plot"]),
+        ("reference-my-plot", ["shared_data", "reference", "my-plot"]),
+    ):
+        (call,) = checkout.make(target, "SCENE=" + description)
+        assert call[2:5] == words and option(call, "--scene") == description
+    (call,) = checkout.make("audit-a2s2k", "SCENE=" + description, "MODEL=ssrn")
+    assert call[4] == "my-plot-ssrn"
+    (checkout.folder / folder).mkdir()
+    (checkout.folder / "data").mkdir()
+    (call,) = checkout.make("docker-run-a2s2k-my-plot", "TOOL=./docker", "DATA=data", "SCENE=" + description)
+    assert "%s:/scene:ro" % (checkout.folder / folder) in call and option(call, "--scene") == "/scene/my-plot.toml"
+
+
+def test_other_scenes_are_names_of_configurations(checkout):
+    (call,) = checkout.make("audit-ssdgl")
+    assert call[4] == "synthetic"
+    (call,) = checkout.make("audit-ssdgl", "SCENE=my-plot")
+    assert call[4] == "my-plot" and "--scene" not in call
+    (call,) = checkout.make("reproduce-ssdgl-my-plot", "SCENE=toml")
+    assert "--scene" not in call
 
 
 def test_a_scene_that_cannot_be_fetched_stops_the_run(checkout, no_folders):

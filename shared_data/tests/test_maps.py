@@ -65,6 +65,10 @@ def test_masked_pixels_are_background(tmp_path: Path) -> None:
 
 def test_map_says_what_is_shown() -> None:
     assert heading_texts(maps.draw_map(LABELS, SCENE, "Seed 3")) == ["Seed 3", "97 of 108 pixels shown"]
+    mask = LABELS <= 2
+    mask[0, 1] = False
+    texts = legend_texts(maps.draw_map(LABELS, SCENE, "Seed 3", mask))
+    assert texts[:3] == ["1 Corn: 10", "2 Soybean: 11", "3 Wheat: 0"] and len(texts) == 9
     everything = np.ones(LABELS.shape, dtype=int)
     assert heading_texts(maps.draw_map(everything, SCENE, "Seed 3"))[1] == "All 108 pixels"
 
@@ -111,7 +115,9 @@ def test_everything_fits_on_the_picture_of_every_scene(slug: str) -> None:
     scene = get_scene(slug)
     title = "A method with a long name on " + scene.title + ", protocol paper, seed 0: prediction for the whole scene"
     figure = maps.draw_map(np.ones((scene.height, scene.width), dtype=np.uint8), scene, title)
-    assert legend_texts(figure) == list(scene.class_names)
+    pixels = [f"{scene.height * scene.width:,}"] + ["0"] * (scene.num_classes - 1)
+    numbered = enumerate(zip(scene.class_names, pixels), start=1)
+    assert legend_texts(figure) == ["%d %s: %s" % (number, name, count) for number, (name, count) in numbered]
     assert heading_texts(figure)[0] == title
 
     figure.canvas.draw()

@@ -14,14 +14,14 @@ from toy_method import METHOD
 from shared_data.cli import paper as paper_cli
 from shared_data.errors import SettingsError
 from shared_data.records.record import write_record
-from shared_data.runs.directory import take_lock
+from shared_data.runs.directory import is_held, take_lock
 from tools.matrix import ask as asking
 from tools.matrix import revision, run_one
 from tools.matrix.costs import UNKNOWN_RUNTIME, cost, usable_records
 from tools.matrix.jobs import Job, Options, PaperSource, Told, paper_source, select
 from tools.matrix.plan import Planned, as_json, as_table, totals
 from tools.matrix.runners import Runner
-from tools.matrix.states import REDO, State, is_locked, state_of
+from tools.matrix.states import REDO, State, state_of
 
 pytestmark = pytest.mark.stack_independent
 
@@ -126,7 +126,7 @@ def test_done(tmp_path, finished):
 
 
 def test_running_is_seen_without_disturbing_it(tmp_path, finished):
-    assert not is_locked(tmp_path / "nothing")
+    assert not is_held(tmp_path / "nothing")
     lock = take_lock(finished)
     holder = (finished / ".lock").read_text()
     assert state(tmp_path).name == "running"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from shared_data.errors import CheckpointError
+from shared_data.records.prediction_file import read_prediction_file
 from shared_data.runs import model_file, npz_checkpoint
 from shared_data.runs.outputs import write_classified
 from shared_data.runs.request import Configuration, Request
@@ -150,13 +151,16 @@ def test_two_files_of_one_name_have_two_folders_and_one_file_has_one(tmp_path, l
 
 
 def test_maps_that_need_labels_are_left_out_where_there_are_none(tmp_path, loaded, model):
-    everything = ["errors.png", "map.png", "map_full.png", "prediction.npy"]
-    assert predicted(tmp_path, loaded, model)[1] == everything
+    always = ["map_full.png", "prediction.json", "prediction.npy"]
+    assert predicted(tmp_path, loaded, model)[1] == ["errors.png", "map.png", *always]
     bare = loaded._replace(ground_truth=np.zeros_like(loaded.ground_truth))
-    assert predicted(tmp_path, bare, model, b"1")[1] == ["map_full.png", "prediction.npy"]
+    assert predicted(tmp_path, bare, model, b"1")[1] == always
     # labels of other classes cannot be compared
     other = model._replace(class_names=tuple("abc"), palette=("#000001", "#000002", "#000003"))
-    assert predicted(tmp_path, loaded, other, b"2")[1] == ["map_full.png", "prediction.npy"]
+    folder, files = predicted(tmp_path, loaded, other, b"2")
+    assert files == always
+    described = read_prediction_file(folder)
+    assert (described.scene, described.class_names, described.palette) == ("synthetic", ("a", "b", "c"), other.palette)
 
 
 def test_pixels_that_trained_are_drawn_apart_on_the_models_own_scene_alone(tmp_path, loaded, model, monkeypatch):

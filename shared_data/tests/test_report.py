@@ -183,7 +183,8 @@ def test_every_count_of_the_confusion_matrix_stands_in_its_row(run: Any, tmp_pat
     page, _ = report(run[0], tmp_path / "out")
     table = re.search(r'<table class="confusion">.*?</table>', page, re.S).group()
     rows = [re.findall(r"<td[^>]*>(\d+)</td>", row) for row in re.findall(r"<tr>.*?</tr>", table, re.S)][1:]
-    expected = [[*line, sum(line)] for line in run[1]["metrics"]["confusion"]]
+    matrix = np.array(run[1]["metrics"]["confusion"])
+    expected = [[*line, sum(line)] for line in [*matrix.tolist(), matrix.sum(axis=0).tolist()]]
     assert [[int(cell) for cell in row] for row in rows] == expected
 
 

@@ -1,5 +1,7 @@
 """Which ground truth a report draws for a record."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from shared_data.report.truth import Truths
 
 def of(scene, folder, sha256, verified=True):
     record = {"data": [{"name": scene.ground_truth.name, "sha256": sha256}], "data_verified": verified}
-    return Truths(folder).of(record, scene)
+    return Truths(folder).of(record, scene, Path("seed-1.json"))
 
 
 def test_a_verified_run_may_be_drawn_on_any_verified_file(hashed):

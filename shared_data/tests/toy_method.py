@@ -7,6 +7,7 @@ import numpy as np
 from shared_data.runs.history import History
 from shared_data.runs.method import Draw, Fitted, Method, Report
 from shared_data.runs.model_file import describe_model
+from shared_data.runs.probabilities import space_for
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import draw_per_class
@@ -26,6 +27,11 @@ class MostFrequent(Fitted):
 
     def predict(self, image, tile=0):
         return np.full(image.shape, self.winner, np.uint8)
+
+    def predict_probabilities(self, image, tile=0, out=None):
+        out = space_for(image.shape, 9, out)
+        out[...] = np.arange(1, 10) == self.winner
+        return out
 
     def save(self, path):
         path.write_text(json.dumps({"winner": self.winner}))

@@ -15,6 +15,7 @@ from shared_data.audit.pixels import mask_of
 from shared_data.runs.history import History
 from shared_data.runs.method import Draw, Fitted, Method, Report
 from shared_data.runs.model_file import describe_model
+from shared_data.runs.probabilities import of_logits, space_for
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.disjoint import near
@@ -69,6 +70,11 @@ class Softmax(Fitted):
         scores = scores_of(self.recipe.features(self, image), self.W)
         classes = self.recipe.decide(self, scores, image)
         return self.recipe.revise(self, classes.reshape(image.shape), image).astype(np.uint8)
+
+    def predict_probabilities(self, image, tile=0, out=None):
+        out = space_for(image.shape, self.W.shape[1], out)
+        out[...] = of_logits(scores_of(self.recipe.features(self, image), self.W)).reshape(out.shape)
+        return out
 
     def save(self, path):
         path.write_text(json.dumps({name: value.tolist() for name, value in self.weights().items()}))

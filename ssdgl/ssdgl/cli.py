@@ -4,7 +4,7 @@ from typing import List, Optional
 
 from shared_data.cli.paper import Paper
 from shared_data.cli.paper import main as run_paper
-from shared_data.configuration.overrides import describe, experiment_names
+from shared_data.configuration.overrides import describe
 from shared_data.splits.shared_protocols import protocols_of
 from simplecv.errors import SimpleCVError
 from ssdgl import config
@@ -14,7 +14,7 @@ from ssdgl.method import METHOD
 
 PAPER = Paper(
     title="SSDGL (Zhu et al., IEEE Transactions on Cybernetics 2021): reproduce, predict, bench.",
-    experiments=lambda: experiment_names(config.CONFIGS),
+    experiments=config.names,
     describe=lambda name: describe(config.CONFIGS, name),
     protocols=protocols_of(PROTOCOLS),
     protocol_table=protocol_table,

@@ -1,11 +1,21 @@
 """Load and check configurations: `config.schema.json`, and constraints between values."""
 
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
-from shared_data.configuration.overrides import experiment_names, load_config
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
+from shared_data.runs.generic import (
+    Derived,
+    complete,
+    configuration_names,
+    file_of,
+    is_large,
+    labelled_pixels,
+    least_training_pixels,
+    load_settings,
+    training_share,
+)
 from shared_data.runs.model_file import ModelFile
 from shared_data.runs.request import Configuration, Request, configuration_of
 from shared_data.scenes.catalogue import Scene, get_scene
@@ -64,6 +74,21 @@ def _check_network(params: Dict[str, Any], scene: Scene, file: str) -> None:
         )
 
 
+def derived(_settings: Dict[str, Any], scene: Scene) -> Iterator[Derived]:
+    """What an own scene decides in configs/generic.toml.
+
+    Small scenes get the network and the learning rate of Indian Pines, large ones those of Salinas: the release's two
+    scenes of 16 classes and about 200 bands, which differ in their number of labelled pixels.
+    """
+    yield training_share(scene)
+    yield least_training_pixels(scene, usual=5, fewest=1)
+    large, reason = is_large(scene), labelled_pixels(scene)
+    yield Derived("model.params.block_channels", [96, 128, 192, 256] if large else [128, 192, 256, 320], reason)
+    yield Derived("model.params.inner_dim", 128 if large else 192, reason)
+    yield Derived("model.params.attention_ratio", 16 if large else 24, reason)
+    yield Derived("learning_rate.params.base_lr", 0.005 if large else 0.003, reason)
+
+
 def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, LoadedScene]:
     """The scene, and the configuration with the request's overrides and what the scene adds to it.
 
@@ -71,19 +96,28 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
     Raises: UnknownNameError for an unknown experiment, protocol, key or name; SettingsError for a value that no
     configuration may have; SceneNotFoundError.
     """
-    settings, packaged = (load_config(CONFIGS, request.experiment, changes) for changes in (request.overrides, ()))
-    check(settings, request.experiment + ".toml")
+    settings, packaged = (load_settings(CONFIGS, request.experiment, changes) for changes in (request.overrides, ()))
+    file = file_of(CONFIGS, request.experiment)
+    check(settings, file)
     decisions = decide(request.protocol, settings["model"]["params"]["variant"])
     loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
+    from_scene = complete(CONFIGS, request.experiment, request.overrides, settings, packaged, loaded, derived)
+    check(settings, file)  # what is given and what is derived may not go together
     for each in (settings, packaged):
         each["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
     discloses = decisions.training_labels == "train and test" or decisions.accuracy_shown == "test"
-    return configuration_of(request, settings, packaged, decisions, as_dict(decisions), discloses), loaded
+    configuration = configuration_of(request, settings, packaged, decisions, as_dict(decisions), discloses)
+    return configuration._replace(derived=from_scene), loaded
+
+
+def names() -> List[str]:
+    """Every configuration, and the own scenes of this process."""
+    return configuration_names(CONFIGS)
 
 
 def scene_of(experiment: str) -> str:
-    """The slug of a configuration's scene, or the name itself. Raises: what `load_config` raises."""
-    return load_config(CONFIGS, experiment)["scene"] if experiment in experiment_names(CONFIGS) else experiment
+    """The slug of a configuration's scene, or the name itself. Raises: what `load_settings` raises."""
+    return load_settings(CONFIGS, experiment)["scene"] if experiment in names() else experiment
 
 
 def restored(model: ModelFile, file: str) -> AttrDict:

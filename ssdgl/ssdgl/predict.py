@@ -12,6 +12,7 @@ from shared_data.errors import CheckpointError, settings_of
 from shared_data.preprocessing.standardise import padded_shape
 from shared_data.runs.method import Fitted, Report
 from shared_data.runs.model_file import ModelFile, check_paper
+from shared_data.runs.probabilities import of_logits, space_for
 from shared_data.scenes.loading import SceneImage
 from shared_data.scenes.mapped import is_mapped, temporary_array
 from simplecv.module.model_builder import make_model
@@ -21,8 +22,10 @@ from .config import PAPER, restored
 from .encoder_decoder import EncoderDecoder
 from .preprocessing import standardised, statistics_of
 from .saved_model import load_weights, read_model, write_model
-from .tiles import check_tile, predict_tiled
+from .tiles import Window, check_tile, logits_of_windows, predict_tiled
 from .torch_run import evaluating, weights_of
+
+_ROWS = 64  # of the scene whose logits leave the device at once
 
 
 class TrainedNetwork(Fitted):
@@ -38,17 +41,40 @@ class TrainedNetwork(Fitted):
 
         Raises: SettingsError for tiles of a side that the network cannot take.
         """
-        height, width = image.shape
-        if not tile:
-            scene = torch.from_numpy(standardised(self.model, image))[None]
-            return predict_scene(self.network, scene.to(next(self.network.parameters()).device), height, width)
+        if tile:
+            return predict_tiled(self.network, self._scene_for_tiles(image, tile), *image.shape, tile)
+        return predict_scene(self.network, self._whole_scene(image), *image.shape)
+
+    @torch.no_grad()
+    def predict_probabilities(self, image: SceneImage, tile: int = 0, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """(H, W, K) float16 softmax values, in one forward pass, or in tiles of that side. Raises: as `predict`."""
+        (height, width), out = image.shape, space_for(image.shape, self.model.num_classes, out)
+        with evaluating(self.network):
+            if tile:
+                scene = self._scene_for_tiles(image, tile)
+                blocks = logits_of_windows(self.network, scene, height, width, tile)
+            else:
+                logits = self.network(self._whole_scene(image))[0]
+                rows = (Window(top, min(top + _ROWS, height), 0, width) for top in range(0, height, _ROWS))
+                blocks = ((window, logits[:, window.rows, window.columns]) for window in rows)
+            for window, logits in blocks:
+                out[window.rows, window.columns] = of_logits(logits.permute(1, 2, 0).cpu().numpy())
+        return out
+
+    def _whole_scene(self, image: SceneImage) -> Tensor:
+        """(1, B, H', W') on the network's device."""
+        scene = torch.from_numpy(standardised(self.model, image))[None]
+        return scene.to(next(self.network.parameters()).device)
+
+    def _scene_for_tiles(self, image: SceneImage, tile: int) -> np.ndarray:
+        """(B, H', W') float32. Raises: SettingsError for tiles of a side that the network cannot take."""
         with settings_of("--tile"):
             check_tile(tile)
         out = None
         if is_mapped(image.cube):
             # the standardised scene is memory-mapped, too; its tiles go to the device
             out = temporary_array(padded_shape(image.cube.shape, EncoderDecoder.STRIDE), np.dtype(np.float32))
-        return predict_tiled(self.network, standardised(self.model, image, out), height, width, tile)
+        return standardised(self.model, image, out)
 
     def save(self, path: Path) -> None:
         """Weights, configuration and band statistics. Raises: OSError where the file cannot be written."""

@@ -19,7 +19,8 @@ from .encoder_decoder import EncoderDecoder
 def preprocess(image: SceneImage, labels: Optional[Labels], configuration: Configuration, _seed: int) -> ModelFile:
     """The model without weights: its arrays are `mean` and `deviation` (B) float64 of every band.
 
-    They are taken over the whole scene, or over the training pixels, as the protocol says. labels: None for a scene
+    They are taken over the whole scene, without pixels that are not valid, or over the training pixels, as the
+    protocol says. labels: None for a scene
     without. Raises: SettingsError where training pixels are needed, and there are none.
     """
     pixels = None
@@ -30,7 +31,7 @@ def preprocess(image: SceneImage, labels: Optional[Labels], configuration: Confi
                 "none; give a file that a run has written, or --protocol released." % configuration.experiment
             )
         pixels = labels.train_pixels
-    statistics = band_statistics(image.cube, pixels)
+    statistics = band_statistics(image.cube, pixels, image.valid)
     return describe_model(PAPER, configuration, image, labels, statistics._asdict())
 
 

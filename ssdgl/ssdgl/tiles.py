@@ -48,12 +48,21 @@ def predict_tiled(
     SharedDataError for a folder without disk space.
     """
     with torch.no_grad(), evaluating(network):
-        logits = _logits(network, x, tile, folder)
         classes = np.empty((height, width), np.uint8)
-        for window in windows(height, width, tile):
-            found = logits.read(window)[0].argmax(dim=0).add_(1)
+        for window, logits in logits_of_windows(network, x, height, width, tile, folder):
+            found = logits.argmax(dim=0).add_(1)
             classes[window.rows, window.columns] = found.to(torch.uint8).cpu().numpy()
     return classes
+
+
+def logits_of_windows(
+    network: EncoderDecoder, x: Scene, height: int, width: int, tile: int, folder: Optional[Path] = None
+) -> Iterator[Tuple["Window", Tensor]]:
+    """The tiles of the scene with their logits (K, h, w), else as `predict_tiled`; without gradients and in evaluation
+    mode, which is the caller's to see to."""
+    logits = _logits(network, x, tile, folder)
+    for window in windows(height, width, tile):
+        yield window, logits.read(window)[0]
 
 
 def logits_tiled(network: EncoderDecoder, x: Scene, tile: int, folder: Optional[Path] = None) -> np.ndarray:

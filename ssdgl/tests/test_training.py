@@ -3,6 +3,7 @@
 import pytest
 
 from contracts.full_scene_runs import FINAL, SHORT, labels_for, openings, prepare, request_for
+from contracts.ignored_pixels import check_statistics
 from shared_data.errors import SealedError
 from shared_data.records.record import read_record
 from shared_data.runs.method import Run
@@ -46,3 +47,7 @@ def test_the_first_commit_cannot_train_where_test_labels_are_sealed(paper, metho
     with pytest.raises(SealedError, match="the loss is taken over all labelled pixels"):
         method.fit(prepared.loaded.image, labels, prepared.configuration, 2333, Run(tmp_path / "run", "cpu"))
     assert not (tmp_path / "run").exists()
+
+
+def test_ignored_pixels_take_no_part_in_the_statistics_of_the_scene(paper, method, tmp_path):
+    check_statistics(method, request_for(paper, tmp_path, "paper"))

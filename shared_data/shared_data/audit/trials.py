@@ -130,6 +130,7 @@ class Trials:
             assert report is not None  # `fit` always sets it
             with noted_reads(altered) as while_predicting:
                 images = [altered.image] * predict
+                # as scenes that nothing was fitted on, with all pixels valid: some are turned
                 images += [SceneImage(self.loaded.scene, np.array(each, order="K")) for each in also]
                 maps = [_checked(fitted.predict(each), each.shape) for each in images]
         return Trial(
@@ -148,7 +149,7 @@ class Trials:
 
     def preprocessed(self, world: World) -> ModelFile:
         """The fitted preprocessing in a world."""
-        image = SceneImage(self.loaded.scene, world.cube.copy(order="K"))
+        image = self.loaded.image._replace(cube=world.cube.copy(order="K"))
         labels = self.method.labels(world.draw, world.truth.copy())
         masked = training_image(self.loaded._replace(cube=image.cube), self.configuration, world.draw.split)
         with _quiet():
@@ -157,7 +158,8 @@ class Trials:
     def inputs(self, model: ModelFile, cube: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """The network's inputs at flat pixels, surroundings left out."""
         with _quiet():
-            return np.array(self.method.inputs(model, SceneImage(self.loaded.scene, cube.copy(order="K")), pixels))
+            image = self.loaded.image._replace(cube=cube.copy(order="K"))
+            return np.array(self.method.inputs(model, image, pixels))
 
     def receptive_field(self, mask: np.ndarray) -> np.ndarray:
         """(H, W) bool, the pixels whose input holds a pixel of the mask. Raises: ValueError for another shape."""

@@ -14,13 +14,14 @@ from shared_data.audit.run import audit_run
 from shared_data.cli.arguments import number_or_none, tile_side
 from shared_data.cli.baselines import add_method_option, run_baselines
 from shared_data.cli.console import STOPPED, print_metrics, print_text, run_command
-from shared_data.cli.run_options import add_options, request_of
+from shared_data.cli.run_options import add_options, register_scene_of, request_of
 from shared_data.comparison.diff import as_text, compare
 from shared_data.comparison.published import load_published
-from shared_data.configuration.overrides import check_name
+from shared_data.configuration.overrides import GENERIC, check_name
 from shared_data.errors import SettingsError, SharedDataError
 from shared_data.report.tables import Table, report_tables
 from shared_data.runs.cross_validation import reproduce_all
+from shared_data.runs.generic import check_configuration
 from shared_data.runs.method import Method
 from shared_data.runs.predict import predict
 from shared_data.runs.reproduce import reproduce
@@ -62,7 +63,7 @@ def _add_scene_options(parser: argparse.ArgumentParser, paper: Paper) -> None:
     parser.add_argument("experiment", help="configuration, usually a scene: %s" % ", ".join(paper.experiments()))
     parser.add_argument("--protocol", default="paper", help="%s (default: %%(default)s)" % ", ".join(paper.protocols))
     predata = ("--predata",) if paper.predata else ()
-    names = ("--seed", "--fold", "--split", "--data", "--unverified", "--device", "--out", *predata, "--set")
+    names = ("--scene", "--seed", "--fold", "--split", "--data", "--unverified", "--device", "--out", *predata, "--set")
     add_options(parser, *names, seed=paper.default_seed)
 
 
@@ -92,6 +93,8 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
         prediction.add_argument("--tile", type=tile_side, default=0,
                              help="work in tiles of this side, a multiple of 16, in bounded memory and with the same "
                              "result; 0 takes the whole scene at once (default: %(default)d)")  # fmt: skip
+    prediction.add_argument("--probabilities", action="store_true",
+                            help="write the probabilities of all classes, too: probabilities.npy, float16")  # fmt: skip
     prediction.set_defaults(handler=_predict)
 
     audit = commands.add_parser("audit", help="find out which labels and spectra reach training and prediction")
@@ -110,7 +113,7 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     baselines.add_argument("--protocol", default="paper", help="whose pixels: %s (default: %%(default)s)" % own)
     add_method_option(baselines)
     predata = ("--predata",) if paper.predata else ()
-    names = ("--seed", "--seeds", "--data", "--unverified", "--out", "--force", *predata)
+    names = ("--scene", "--seed", "--seeds", "--data", "--unverified", "--out", "--force", *predata)
     add_options(baselines, *names, seed=paper.default_seed)
     baselines.set_defaults(handler=_baselines)
 
@@ -138,7 +141,7 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
 
 def _request(arguments: argparse.Namespace, paper: Paper, seed: int, scenes_too: bool = False) -> Request:
     if not (scenes_too and arguments.experiment in catalogue.scenes()):
-        check_name("configuration", arguments.experiment, paper.experiments())
+        check_configuration(arguments.experiment, paper.experiments())
     request = request_of(arguments, arguments.experiment, arguments.protocol, seed)
     if not is_shared(request.protocol):
         check_name("protocol", arguments.protocol, paper.protocols)
@@ -165,7 +168,8 @@ def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
 
 
 def _predict(paper: Paper, arguments: argparse.Namespace) -> int:
-    outcome = predict(paper.method, _request(arguments, paper, arguments.seed, scenes_too=True), arguments.weights)
+    request = _request(arguments, paper, arguments.seed, scenes_too=True)
+    outcome = predict(paper.method, request, arguments.weights, arguments.probabilities)
     print("written to %s" % outcome.directory)
     return 0
 
@@ -189,7 +193,7 @@ def _audit(paper: Paper, arguments: argparse.Namespace) -> int:
 
 
 def _baselines(paper: Paper, arguments: argparse.Namespace) -> int:
-    check_name("configuration", arguments.experiment, paper.experiments())
+    check_configuration(arguments.experiment, paper.experiments())
     if is_shared(arguments.protocol):
         raise SettingsError(
             "the pixels of %s are the same for all methods; run the baselines on them with make reference-<scene>."
@@ -244,8 +248,13 @@ def _settings(paper: Paper, arguments: argparse.Namespace) -> int:
 
 def _list(paper: Paper, arguments: argparse.Namespace) -> int:
     for name in paper.experiments():
-        print_text("%s\n    %s" % (name, paper.describe(name).replace("\n", "\n    ")))
+        _print_described(paper, name, name)
+    _print_described(paper, GENERIC, "<name>, for a scene of your own (--scene path/to/<name>.toml)")
     return 0
+
+
+def _print_described(paper: Paper, name: str, title: str) -> None:
+    print_text("%s\n    %s" % (title, paper.describe(name).replace("\n", "\n    ")))
 
 
 def _tables(paper: Paper, arguments: argparse.Namespace) -> int:
@@ -257,4 +266,9 @@ def _tables(paper: Paper, arguments: argparse.Namespace) -> int:
 def main(paper: Paper, words: Optional[List[str]] = None) -> int:
     """Run one command; user errors print one line and exit with 1."""
     arguments = build_parser(paper).parse_args(words)
-    return run_command(lambda: arguments.handler(paper, arguments), paper.errors)
+
+    def command() -> int:
+        register_scene_of(arguments)
+        return arguments.handler(paper, arguments)
+
+    return run_command(command, paper.errors)

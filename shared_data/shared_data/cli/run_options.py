@@ -7,11 +7,18 @@ from typing import Any, Dict
 from shared_data.cli.arguments import fold_number, positive_number, seed_number
 from shared_data.configuration.overrides import split_overrides
 from shared_data.runs.request import Request
+from shared_data.scenes.own import register
 from shared_data.splits.shared_protocols import protocol_of_files
 
 OPTIONS: Dict[str, Dict[str, Any]] = {
     "--seed": {"type": seed_number, "help": "default: %(default)d"},
     "--seeds": {"type": seed_number, "nargs": "+", "help": "several runs, one after the other"},
+    "--scene": {
+        "dest": "scene_file",
+        "metavar": "FILE",
+        "help": "description of an own scene (.toml), as 'python -m shared_data describe' writes it; give its name as "
+        "that of the scene or configuration",
+    },
     "--data": {"help": "data folder(s), separated like PATH (default: HSI_DATA, shared_data/raw)"},
     "--unverified": {"action": "store_true", "help": "accept scene files that are not the catalogue's"},
     "--device": {"default": "auto", "help": "auto, cpu, cuda or cuda:N (default: %(default)s)"},
@@ -66,4 +73,12 @@ def request_of(arguments: argparse.Namespace, experiment: str, protocol: str, se
         predata=given.get("predata"),
         fold=given.get("fold"),
         split=files,
+        scene_file=given.get("scene_file"),
     )
+
+
+def register_scene_of(arguments: argparse.Namespace) -> None:
+    """Let this process know the own scene of a command's options, before names are checked. Raises: CatalogueError."""
+    path = vars(arguments).get("scene_file")
+    if path is not None:
+        register(path)

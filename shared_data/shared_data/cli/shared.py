@@ -1,4 +1,4 @@
-"""python -m shared_data: fetch, verify, list and split scenes; keep, compare and report runs."""
+"""python -m shared_data: describe, fetch, verify, list and split scenes; keep, compare and report runs."""
 
 import argparse
 import sys
@@ -8,13 +8,18 @@ from typing import List, Optional
 from shared_data.cli.arguments import seed_number, whole_number
 from shared_data.cli.baselines import add_method_option, run_baselines
 from shared_data.cli.console import print_text, run_command
-from shared_data.cli.run_options import add_options
+from shared_data.cli.describe import add_describe
+from shared_data.cli.run_options import add_options, register_scene_of
 from shared_data.comparison import diff as comparison
 from shared_data.comparison.methods import Comparison, classes_table, compare_methods, methods_table, pairs_table
+from shared_data.comparison.methods import as_csv as methods_as_csv
 from shared_data.comparison.published import load_published
+from shared_data.comparison.table_formats import LATEX, MARKDOWN
 from shared_data.configuration.overrides import check_name
 from shared_data.errors import SceneNotFoundError, SettingsError, SharedDataError
+from shared_data.export import FORMATS, export
 from shared_data.records.record import collect, find_records
+from shared_data.records.record_scene import is_own
 from shared_data.report.tables import report_tables
 from shared_data.scenes.catalogue import get_scene, scenes
 from shared_data.scenes.loading import CONTENT, FILE, data_folders, load_scene, verify_scene
@@ -103,9 +108,17 @@ def _diff(arguments: argparse.Namespace) -> int:
         if arguments.paper in (None, result.paper) and arguments.experiment in (None, result.experiment)
     ]
     rows = [row for row in comparison.compare(records, published) if arguments.protocol in (None, row.protocol)]
-    shape = {"text": comparison.as_text, "markdown": comparison.as_markdown, "json": comparison.as_json}
-    print_text(shape[arguments.format](rows))
+    print_text(_DIFF_FORMATS[arguments.format](rows))
     return 1 if arguments.strict and comparison.falls_below(rows) else 0
+
+
+_DIFF_FORMATS = {
+    "text": comparison.as_text,
+    "markdown": comparison.as_markdown,
+    "latex": comparison.as_latex,
+    "csv": comparison.as_csv,
+    "json": comparison.as_json,
+}
 
 
 def _record(arguments: argparse.Namespace) -> int:
@@ -142,14 +155,20 @@ def _split(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    check_name("scene", arguments.scene, scenes())
     if not is_shared(arguments.protocol):
         raise SettingsError(
             "methods are compared under a protocol that all share (%s, fixed-<name>, own-<name>), not under '%s'."
             % (", ".join(SHARED), arguments.protocol)
         )
-    compared = compare_methods(find_records(*arguments.folders), arguments.scene, arguments.protocol)
-    print_text("\n\n".join(table(compared) for table in (methods_table, pairs_table, classes_table)))
+    records = list(find_records(*arguments.folders))
+    own = {record["scene"] for record in records if is_own(record)}
+    check_name("scene", arguments.scene, [*scenes(), *sorted(own)])
+    compared = compare_methods(records, arguments.scene, arguments.protocol)
+    if arguments.format == "csv":
+        print_text(methods_as_csv(compared))
+    else:
+        shape = LATEX if arguments.format == "latex" else MARKDOWN
+        print_text("\n\n".join(table(compared, shape) for table in (methods_table, pairs_table, classes_table)))
     if arguments.figures is not None:
         _write_figures(compared, arguments.figures, arguments.data)
     return 0
@@ -167,6 +186,13 @@ def _write_figures(compared: Comparison, folder: Path, data: Optional[str]) -> N
             print("the split is not drawn: %s" % error, file=sys.stderr)
     for path in write_drawings(drawings, folder, "%s-%s" % (compared.scene, compared.protocol)):
         print(path)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    exported = export(arguments.run, arguments.format or (), arguments.out)
+    for line in [*exported.paths, *exported.remarks]:
+        print_text(str(line))
+    return 0
 
 
 def _reference(arguments: argparse.Namespace) -> int:
@@ -217,7 +243,7 @@ def build_parser() -> argparse.ArgumentParser:
     diff.add_argument("--paper")
     diff.add_argument("--experiment")
     diff.add_argument("--protocol")
-    diff.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    diff.add_argument("--format", choices=tuple(_DIFF_FORMATS), default="text", help="default: text")
     diff.add_argument("--strict", action="store_true", help="exit with 1 where a row without doubts differs (below)")
     diff.set_defaults(handler=_diff)
 
@@ -227,12 +253,21 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("--data", help="data folder(s) with ground truths, separated like PATH")
     report.set_defaults(handler=_report)
 
+    exporting = commands.add_parser("export", help="class map and accuracies of a run as files for other programs")
+    exporting.add_argument("run", type=Path, help="folder of a finished run or of a prediction, or a kept record")
+    meanings = "geotiff and envi: the class map with class names and colours; csv: confusion matrix, accuracies"
+    exporting.add_argument("--format", nargs="+", choices=tuple(FORMATS), help=meanings + " (default: all)")
+    exporting.add_argument("--out", type=Path, help="folder (default: export in the run's)")
+    exporting.set_defaults(handler=_export)
+
     compare = commands.add_parser(
         "compare", help="all methods under a shared protocol: accuracies, two at a time, classes"
     )
     compare.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")
     compare.add_argument("--scene", required=True, help="scene slug")
     compare.add_argument("--protocol", default=MAIN, help="one that all methods share (default: %(default)s)")
+    compare.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown",
+                         help="csv: every accuracy as a number, without pairs (default: %(default)s)")  # fmt: skip
     compare.add_argument("--figures", type=Path, help="folder to write figures to, as SVG")
     compare.add_argument("--data", help="data folder(s), separated like PATH; for the figure of the split")
     compare.set_defaults(handler=_compare)
@@ -242,9 +277,11 @@ def build_parser() -> argparse.ArgumentParser:
     shared = ", ".join(SHARED)
     reference.add_argument("--protocol", default="spatial-cv", help="%s (default: %%(default)s)" % shared)
     add_method_option(reference)
-    names = ("--seed", "--seeds", "--fold", "--split", "--data", "--unverified", "--out", "--force")
+    names = ("--scene", "--seed", "--seeds", "--fold", "--split", "--data", "--unverified", "--out", "--force")
     add_options(reference, *names, seed=1)
     reference.set_defaults(handler=_reference)
+
+    add_describe(commands)
 
     record = commands.add_parser("record", help="keep a finished run's record")
     record.add_argument("run", help="run directory")
@@ -263,4 +300,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(words: Optional[List[str]] = None) -> int:
     """Run one command; user errors print one line and exit with 1."""
     arguments = build_parser().parse_args(words)
-    return run_command(lambda: arguments.handler(arguments))
+
+    def command() -> int:
+        register_scene_of(arguments)
+        return arguments.handler(arguments)
+
+    return run_command(command)

@@ -20,6 +20,7 @@ from collections import OrderedDict
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from shared_data.comparison.published import ANSWERING, METRICS, PublishedNumber, PublishedResult
+from shared_data.comparison.table_formats import LATEX, MARKDOWN, Shape, csv_table
 from shared_data.evaluation.statistics import confidence_interval, mean_and_std, welch_interval
 
 MARGIN = 0.01  # one point: within it a difference does not matter
@@ -244,13 +245,31 @@ def as_text(rows: List[Row]) -> str:
 
 def as_markdown(rows: List[Row]) -> str:
     """The same as a Markdown table."""
-    return "\n\n".join([markdown_table(HEADER, [cells(row) for row in rows])] + notes(rows))
+    return _shaped(rows, MARKDOWN)
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Rows of cells as a Markdown table."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+def as_latex(rows: List[Row]) -> str:
+    """The same as a LaTeX table."""
+    return _shaped(rows, LATEX)
+
+
+def _shaped(rows: List[Row], shape: Shape) -> str:
+    return "\n\n".join([shape.table(HEADER, [cells(row) for row in rows]), *map(shape.sentence, notes(rows))])
+
+
+CSV_HEADER = tuple(name for name in Row._fields if name not in ("interval", "doubts")) + (
+    "interval_from", "interval_to", "doubts",
+)  # fmt: skip
+
+
+def as_csv(rows: Iterable[Row]) -> str:
+    """The same as CSV under `CSV_HEADER`, numbers as fractions."""
+    lines = []
+    for row in rows:
+        low, high = row.interval or (None, None)
+        parts = dict(row._asdict(), interval_from=low, interval_to=high, doubts="; ".join(row.doubts))
+        lines.append([parts[name] for name in CSV_HEADER])
+    return csv_table(CSV_HEADER, lines)
 
 
 def as_json(rows: List[Row]) -> str:

@@ -4,15 +4,17 @@ Methods are ranked over the seeds that they have in common, and compared two at 
 spatial units, not pixels (`evaluation.field_statistics`).
 """
 
+import contextlib
 from collections import OrderedDict
 from itertools import combinations
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
-from shared_data.comparison.diff import PLUS_MINUS, doubts, markdown_table, percent, probability
+from shared_data.comparison.diff import PLUS_MINUS, doubts, percent, probability
 from shared_data.comparison.published import METRICS
-from shared_data.errors import RecordError
+from shared_data.comparison.table_formats import MARKDOWN, Shape, csv_table
+from shared_data.errors import RecordError, UnknownNameError
 from shared_data.evaluation.distances import add_distances
 from shared_data.evaluation.field_statistics import (
     Difference,
@@ -27,7 +29,7 @@ from shared_data.evaluation.statistics import holm, mean_and_std
 from shared_data.evaluation.unit_counts import UnitCounts
 from shared_data.records.counts import distances_of, has_units, matrix_of, units_of
 from shared_data.records.map_codec import name_of
-from shared_data.scenes.catalogue import scenes
+from shared_data.records.record_scene import scene_of_record
 
 FEW_PIXELS = 30  # test pixels of a class below which its accuracy is marked
 
@@ -139,7 +141,7 @@ def compare_methods(records: Iterable[Record], scene: str, protocol: str) -> Com
     ranked.sort(key=lambda row: (-row.oa[0], row.method))
     unranked.sort(key=lambda row: row.method)
     shown = [record for record in kept if record["seed"] in seeds]
-    return Comparison(scene, protocol, seeds, ranked, unranked, _pairs(ranked), _classes(scene, shown, ranked))
+    return Comparison(scene, protocol, seeds, ranked, unranked, _pairs(ranked), _classes(shown, ranked))
 
 
 def _check_comparable(records: Sequence[Record]) -> None:
@@ -215,13 +217,14 @@ def _pairs(rows: Sequence[MethodRow]) -> List[Pair]:
     return [Pair(*found, p) for found, p in zip(differences, corrected)]
 
 
-def _classes(scene: str, records: Sequence[Record], rows: Sequence[MethodRow]) -> List[ClassRow]:
+def _classes(records: Sequence[Record], rows: Sequence[MethodRow]) -> List[ClassRow]:
     if not rows:
         return []
-    number, known = len(rows[0].recall), scenes().get(scene)
+    number = len(rows[0].recall)
     names: Sequence[str] = ["class %d" % (index + 1) for index in range(number)]
-    if known and known.num_classes == number:
-        names = known.class_names
+    with contextlib.suppress(UnknownNameError):
+        known = scene_of_record(records[0])
+        names = known.class_names if known.num_classes == number else names
     labels = next((row.counts.label for row in rows if row.counts is not None), None)
     return [
         ClassRow(
@@ -234,7 +237,7 @@ def _classes(scene: str, records: Sequence[Record], rows: Sequence[MethodRow]) -
     ]
 
 
-# as Markdown
+# as tables
 
 ROWS_HEADER = (
     "method", "OA", "AA", "kappa ×100", "quantity, allocation disagreement", "n", "seeds", "training pixels",
@@ -261,35 +264,37 @@ def no_runs(comparison: Comparison) -> str:
     return "No runs under the protocol `%s`." % comparison.protocol
 
 
-def methods_table(comparison: Comparison) -> str:
-    """The methods as a Markdown table, those that are not ranked in a second one; a sentence where there are none."""
+def methods_table(comparison: Comparison, shape: Shape = MARKDOWN) -> str:
+    """The methods as a table, those that are not ranked in a second one; a sentence where there are none."""
     if not comparison.rows:
-        return no_runs(comparison)
-    parts = [markdown_table(ROWS_HEADER, map(_cells, comparison.rows))]
+        return shape.sentence(no_runs(comparison))
+    parts = [shape.table(ROWS_HEADER, map(_cells, comparison.rows))]
     if comparison.unranked:
-        parts += [UNRANKED, markdown_table(ROWS_HEADER, map(_cells, comparison.unranked))]
+        parts += [shape.sentence(UNRANKED), shape.table(ROWS_HEADER, map(_cells, comparison.unranked))]
     rows = comparison.rows + comparison.unranked
     if any(row.oa[1] is not None for row in rows):
-        parts.append(PLUS_MINUS)
+        parts.append(shape.sentence(PLUS_MINUS))
     if any(row.intervals for row in rows):
-        parts.append(INTERVALS)
+        parts.append(shape.sentence(INTERVALS))
     return "\n\n".join(parts)
 
 
-def pairs_table(comparison: Comparison) -> str:
-    """The pairs as a Markdown table; a sentence where there are none."""
+def pairs_table(comparison: Comparison, shape: Shape = MARKDOWN) -> str:
+    """The pairs as a table; a sentence where there are none."""
     if not comparison.pairs:
-        return "No two methods under the protocol `%s` that share seeds and count spatial units." % comparison.protocol
-    table = markdown_table(PAIRS_HEADER, map(pair_cells, comparison.pairs))
+        return shape.sentence(
+            "No two methods under the protocol `%s` that share seeds and count spatial units." % comparison.protocol
+        )
+    table = shape.table(PAIRS_HEADER, map(pair_cells, comparison.pairs))
     without = [row.method for row in comparison.rows if row.counts is None]
     remark = " Without counts by spatial unit, and so left out: %s." % ", ".join(without) if without else ""
-    return table + "\n\n" + PAIRED + remark
+    return table + "\n\n" + shape.sentence(PAIRED + remark)
 
 
-def classes_table(comparison: Comparison) -> str:
-    """Recall per class of the ranked methods as a Markdown table; a sentence where there are none."""
+def classes_table(comparison: Comparison, shape: Shape = MARKDOWN) -> str:
+    """Recall per class of the ranked methods as a table; a sentence where there are none."""
     if not comparison.rows:
-        return no_runs(comparison)
+        return shape.sentence(no_runs(comparison))
     header = ["class", "test pixels", "units"] + [row.method for row in comparison.rows]
     lines = []
     for row in comparison.classes:
@@ -297,8 +302,30 @@ def classes_table(comparison: Comparison) -> str:
         units = "–" if row.units is None else str(row.units)
         recalls = [percent(method.recall[row.label - 1]) for method in comparison.rows]
         lines.append([name, shown_span(row.test), units] + recalls)
-    marked = "\n\n" + MARKED if any(map(is_rare, comparison.classes)) else ""
-    return markdown_table(header, lines) + "\n\nRecall in percent, mean over seeds." + marked
+    marked = "\n\n" + shape.sentence(MARKED) if any(map(is_rare, comparison.classes)) else ""
+    return shape.table(header, lines) + "\n\n" + shape.sentence("Recall in percent, mean over seeds.") + marked
+
+
+CSV_HEADER = (
+    "scene", "protocol", "method", "ranked", "seeds", "accuracy", "class", "mean", "std", "interval_from",
+    "interval_to",
+)  # fmt: skip
+
+
+def as_csv(comparison: Comparison) -> str:
+    """Every accuracy of every method, recalls among them, as a line of CSV under `CSV_HEADER`; fractions."""
+    names = {row.label: row.name for row in comparison.classes}
+    lines = []
+    for row in comparison.rows + comparison.unranked:
+        start = [comparison.scene, comparison.protocol, row.method, row in comparison.rows]
+        start.append(" ".join(map(str, row.seeds)))
+        of_all = row.intervals[:3] if row.intervals else (None, None, None)
+        of_classes = row.intervals.recall if row.intervals else [None] * len(row.recall)
+        for metric, (mean, std), interval in zip(METRICS, (row.oa, row.aa, row.kappa), of_all):
+            lines.append([*start, metric, None, mean, std, *(interval or (None, None))])
+        for label, (recall, interval) in enumerate(zip(row.recall, of_classes), start=1):
+            lines.append([*start, "recall", names.get(label, label), recall, None, *(interval or (None, None))])
+    return csv_table(CSV_HEADER, lines)
 
 
 def is_rare(row: ClassRow) -> bool:

@@ -4,8 +4,9 @@ from typing import Any, Dict, Iterable, List
 
 import numpy as np
 
-from shared_data.comparison.diff import markdown_table, percent
+from shared_data.comparison.diff import percent
 from shared_data.comparison.methods import common_seeds
+from shared_data.comparison.table_formats import markdown_table
 
 Record = Dict[str, Any]
 THE_PAPER = "the paper's method"

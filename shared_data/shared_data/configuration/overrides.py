@@ -17,6 +17,7 @@ from shared_data.quoting import one_line
 _PIECE = re.compile(
     r"""(?P<between>\s+(?=[\w.-]+\s*=))|(?<=[=\s,:\[({])(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|.""", re.DOTALL
 )
+GENERIC = "generic"  # configs/generic.toml: for a scene of a user's own, never by this name
 _DEEPEST = 16  # sections within sections; a configuration has three
 
 
@@ -27,8 +28,8 @@ def check_name(kind: str, name: str, known: Iterable[str]) -> None:
 
 
 def experiment_names(folder: Any) -> List[str]:
-    """Names of the configurations in a folder, sorted."""
-    return sorted(path.stem for path in Path(folder).glob("*.toml"))
+    """Names of the configurations in a folder, sorted, without the one that needs a scene, `GENERIC`."""
+    return sorted(path.stem for path in Path(folder).glob("*.toml") if path.stem != GENERIC)
 
 
 def describe(folder: Any, name: str) -> str:
@@ -68,8 +69,8 @@ def load_config(folder: Any, name: str, overrides: Sequence[str] = ()) -> Dict[s
     date or an infinity; SharedDataError where it cannot be read, and for a value of another kind than the
     configuration's.
     """
-    known = experiment_names(folder)
-    check_name("configuration", name, known)
+    if name != GENERIC:
+        check_name("configuration", name, experiment_names(folder))
     path = Path(folder) / (name + ".toml")
     if not is_name(name):
         raise SettingsError("%s: the name of a configuration must be of %s; rename the file." % (one_line(path), RULE))
@@ -82,6 +83,11 @@ def load_config(folder: Any, name: str, overrides: Sequence[str] = ()) -> Dict[s
     for override in overrides:
         _apply(config, override)
     return config
+
+
+def key_of(override: str) -> str:
+    """The dotted key of "dotted.key=value"."""
+    return override.partition("=")[0].strip()
 
 
 def _apply(config: Dict[str, Any], override: str) -> None:

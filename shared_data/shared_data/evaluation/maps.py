@@ -36,7 +36,7 @@ def write_map(path: Any, labels: np.ndarray, scene: Scene, title: str, mask: Opt
 
     Args:
         labels: (H, W) integers 0..K of the scene's size; 0 is background.
-        title: what is shown; a line below it counts the pixels that are.
+        title: what is shown; a line below it counts the pixels that are, and the legend those of each class.
         mask: (H, W) bool; pixels where it is False are background.
 
     Raises: SceneFormatError when `labels` or `mask` does not fit the scene; OSError when the folder cannot be written.
@@ -81,7 +81,11 @@ def draw_map(labels: np.ndarray, scene: Scene, title: str, mask: Optional[np.nda
         labels = np.where(_checked_mask(mask, scene, "mask"), labels, 0)
     shown = np.count_nonzero(labels)
     remark = f"All {labels.size:,} pixels" if shown == labels.size else f"{shown:,} of {labels.size:,} pixels shown"
-    keys = [_Key(name, colour) for name, colour in zip(scene.class_names, scene.palette)]
+    counts = np.bincount(labels.ravel(), minlength=scene.num_classes + 1)
+    keys = [
+        _Key(f"{number} {name}: {counts[number]:,}", colour)
+        for number, (name, colour) in enumerate(zip(scene.class_names, scene.palette), start=1)
+    ]
     return _compose(_colour(labels, (BACKGROUND,) + scene.palette), title, remark, keys)
 
 
@@ -191,7 +195,7 @@ def _legend(figure: Figure, keys: List[_Key], width: Optional[int]) -> Legend:
     for columns in range(1 if width is None else len(keys), 0, -1):
         legend = figure.legend(
             handles=handles,
-            labels=[key.text for key in keys],
+            labels=[as_text(key.text) for key in keys],
             ncol=columns,
             loc="upper left",
             prop=_font(10),
@@ -214,12 +218,17 @@ def _text(figure: Figure, text: str, size: int, colour: str, width: int) -> Text
     return figure.text(
         0,
         0,
-        textwrap.fill(text, letters),
+        as_text(textwrap.fill(text, letters)),
         fontproperties=_font(size),
         color=colour,
         va="bottom",
         transform=IdentityTransform(),
     )
+
+
+def as_text(text: str) -> str:
+    """A text for matplotlib, which would take what stands between two dollar signs for mathematics."""
+    return text.replace("$", r"\$")
 
 
 def _font(size: int) -> FontProperties:

@@ -37,11 +37,14 @@ class Whitening:
         return result.reshape(height, width, -1)
 
 
-def _chunks(cube: np.ndarray) -> Iterator[Tuple[int, np.ndarray]]:
-    """Pairs of a position and the next (n, B) float64 spectra."""
+def _chunks(cube: np.ndarray, valid: Optional[np.ndarray] = None) -> Iterator[Tuple[int, np.ndarray]]:
+    """Pairs of a position and the next (n, B) float64 spectra. valid: (H, W) bool, the pixels to take; None for all."""
     height, width, _ = cube.shape
     for start in range(0, height * width, _CHUNK):
         rows, columns = np.divmod(np.arange(start, min(start + _CHUNK, height * width)), width)
+        if valid is not None:
+            kept = valid[rows, columns]
+            rows, columns = rows[kept], columns[kept]
         yield start, cube[rows, columns].astype(np.float64)
 
 
@@ -50,10 +53,12 @@ def fit(
     pixels: Optional[np.ndarray] = None,
     components: Optional[int] = None,
     seed: Optional[int] = None,
+    valid: Optional[np.ndarray] = None,
 ) -> Whitening:
     """Principal components by falling variance, from the spectra of `pixels`.
 
     cube: (H, W, B) numbers; pixels: flat C-order indices, None for the whole scene; components: C, None for all B.
+    valid: (H, W) bool, the pixels that the whole scene consists of; None for all.
     seed: None for the full singular value decomposition; a number for scikit-learn's randomised one, which finds the
     first C axes nearly, with the random numbers of RandomState(seed).
     Memory while it runs, beside the cube: the n fitted spectra as float64 and the left factor of their singular value
@@ -65,17 +70,22 @@ def fit(
     components = bands if components is None else components
     if not 1 <= components <= bands:
         raise ValueError("a scene of %d bands has 1 to %d components, not %d" % (bands, bands, components))
-    count = height * width if pixels is None else len(pixels)
+    whole = height * width if valid is None else np.count_nonzero(valid)
+    count = whole if pixels is None else len(pixels)
     if count < 2:
         raise ValueError("principal components need at least two pixels, not %d" % count)
     if pixels is None and is_mapped(cube):
-        mean, centred = _by_chunks(cube)
+        mean, centred = _by_chunks(cube, valid)
         if seed is None:
             _, singular, principal = np.linalg.svd(centred, full_matrices=False)
             variance = singular[:components] ** 2 / count
     else:
         spectra = cube.reshape(-1, bands)
-        spectra = (spectra if pixels is None else spectra[pixels]).astype(np.float64)
+        if pixels is not None:
+            spectra = spectra[pixels]
+        elif valid is not None:
+            spectra = spectra[valid.ravel()]
+        spectra = spectra.astype(np.float64)
         if seed is None:
             found = PCA(n_components=min(components, count), svd_solver="full", copy=False).fit(spectra)
             variance = found.explained_variance_ * (count - 1) / count  # population variance (ddof 0)
@@ -94,16 +104,17 @@ def fit(
     return Whitening(mean, axes)
 
 
-def _by_chunks(cube: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Mean (B) of all spectra and the triangle R (B, B) of the centred spectra X = Q·R, in the memory of a chunk.
+def _by_chunks(cube: np.ndarray, valid: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
+    """Mean (B) of all valid spectra and the triangle R (B, B) of the centred spectra X = Q·R, in the memory of a chunk.
 
     R = U·S·V: S and V are those of X, and as exact as those of its own decomposition, full or randomised. The
     covariance X'·X would square the singular values, and lose the small ones to rounding.
     """
     height, width, bands = cube.shape
-    mean = sum(spectra.sum(axis=0) for _, spectra in _chunks(cube)) / (height * width)
+    count = height * width if valid is None else np.count_nonzero(valid)
+    mean = sum(spectra.sum(axis=0) for _, spectra in _chunks(cube, valid)) / count
     triangle: Any = np.empty((0, bands))  # numpy's type hints declare a pair as the result of qr in every mode
-    for _, spectra in _chunks(cube):
+    for _, spectra in _chunks(cube, valid):
         triangle = np.linalg.qr(np.concatenate([triangle, spectra - mean]), mode="r")
     return mean, triangle
 

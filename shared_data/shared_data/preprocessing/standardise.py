@@ -25,15 +25,18 @@ class BandStatistics(NamedTuple):
     deviation: np.ndarray
 
 
-def band_statistics(cube: np.ndarray, fitted: Optional[np.ndarray] = None) -> BandStatistics:
-    """Those of a cube (H, W, B), over the whole scene or over the flat pixel indices `fitted`.
+def band_statistics(
+    cube: np.ndarray, fitted: Optional[np.ndarray] = None, valid: Optional[np.ndarray] = None
+) -> BandStatistics:
+    """Those of a cube (H, W, B), over the flat pixel indices `fitted` or, without them, over the whole scene.
 
+    valid: (H, W) bool, the pixels that the whole scene consists of; None for all.
     Works band by band, with one band in memory. A memory-mapped cube in row-major order, whose bands are scattered over
     its file, is read by rows instead.
     """
     if _is_read_by_rows(cube):
         if fitted is None:
-            mean, deviation, varies = _whole_scene(cube)
+            mean, deviation, varies = _whole_scene(cube, valid)
         else:
             judged = cube.reshape(-1, cube.shape[2])[fitted].astype(np.float64)
             mean, deviation, varies = judged.mean(axis=0), judged.std(axis=0), judged.min(axis=0) < judged.max(axis=0)
@@ -41,7 +44,9 @@ def band_statistics(cube: np.ndarray, fitted: Optional[np.ndarray] = None) -> Ba
     mean, deviation = np.zeros(cube.shape[2]), np.zeros(cube.shape[2])
     for band in range(cube.shape[2]):
         values = cube[:, :, band].astype(np.float64)
-        judged = values if fitted is None else values.ravel()[fitted]
+        judged = values if valid is None else values[valid]
+        if fitted is not None:
+            judged = values.ravel()[fitted]
         mean[band] = judged.mean()
         # the spread of a constant band may be rounding noise instead of 0
         deviation[band] = judged.std() if judged.min() < judged.max() else 0
@@ -82,12 +87,17 @@ def _is_read_by_rows(cube: np.ndarray) -> bool:
     return is_mapped(cube) and cube.flags.c_contiguous
 
 
-def _whole_scene(cube: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _whole_scene(cube: np.ndarray, valid: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of every band (B): mean, standard deviation, whether it has two different values; blocks merged as samples."""
     mean, squares, pixels = np.zeros(cube.shape[2]), np.zeros(cube.shape[2]), 0
-    varies, first = np.zeros(cube.shape[2], bool), cube[0, 0]
+    varies = np.zeros(cube.shape[2], bool)
+    first = cube[0, 0] if valid is None else cube[np.unravel_index(int(valid.argmax()), valid.shape)]
     for rows in row_blocks(cube):
         values = cube[rows].reshape(-1, cube.shape[2])
+        if valid is not None:
+            values = values[valid[rows].ravel()]
+            if not len(values):
+                continue
         varies |= (values != first).any(axis=0)
         values = values.astype(np.float64)
         step, share = values.mean(axis=0) - mean, len(values) / (pixels + len(values))

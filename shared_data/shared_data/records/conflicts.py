@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from shared_data.errors import RecordError, UnknownNameError
 from shared_data.quoting import one_line
 from shared_data.records.map_codec import name_of, prediction_of
-from shared_data.scenes.catalogue import get_scene
+from shared_data.records.record_scene import scene_of_record
 from shared_data.scenes.loading import data_identities
 
 with open(str(Path(__file__).with_name("record.schema.json")), encoding="utf-8") as _file:
@@ -69,7 +69,7 @@ def _same_prediction(record: Dict[str, Any], other: Dict[str, Any]) -> bool:
     if record["maps"]["prediction"] == other["maps"]["prediction"]:
         return True
     try:
-        scene = get_scene(record["scene"])
+        scene = scene_of_record(record)
         return bool((prediction_of(record, scene) == prediction_of(other, scene)).all())
     except (RecordError, UnknownNameError):
         return False

@@ -26,7 +26,10 @@ VERDICTS = (
 )
 DOUBTS = (
     ("synthetic scene", "the scene is generated"),
-    ("unverified data", "its files do not hold the catalogue's data"),
+    (
+        "unverified data",
+        "its files do not hold the data of the catalogue, or of an own scene's description",
+    ),
     ("modified", "the configuration differs from the packaged one, in the keys named"),
     ("truncated", "fewer iterations or epochs were allowed than packaged"),
     ("dirty checkout", "tracked files differed from the commit"),

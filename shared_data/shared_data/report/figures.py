@@ -1,7 +1,7 @@
 """Figures of splits and of accuracies over fields, drawn by matplotlib: 720 pixels wide, legible to the colour-blind.
 
-Texts in them are names of methods, which a record's schema limits to letters, digits, - and _, and of the catalogue's
-classes; no other text of a record reaches the SVG.
+Texts in them are names of methods, which a record's schema limits to letters, digits, - and _, and of classes, of the
+catalogue or of an own scene's record; matplotlib escapes what XML reserves. No other text of a record reaches the SVG.
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -15,6 +15,7 @@ from scipy.ndimage import maximum_filter
 
 from shared_data.comparison.methods import FEW_PIXELS  # a marker or a bar of fewer test pixels is hollow
 from shared_data.evaluation.distances import DistanceBin, accuracy_by_distance
+from shared_data.evaluation.maps import as_text
 from shared_data.report.charts import FAINT, GRID, INK, svg_of, svg_uri
 from shared_data.report.wording import span
 from shared_data.splits.disjoint import distance_to
@@ -187,7 +188,7 @@ def draw_classes(names: Sequence[str], pixels: Sequence[Tuple[int, int]], method
                 for colour_of_line, thickness in (("#ffffff", 2.8), (INK, 1.2)):  # visible on bars of any colour
                     axes.plot([100 * end for end in ends], [place, place], color=colour_of_line, linewidth=thickness)
     axes.set_yticks(range(len(names)))
-    axes.set_yticklabels(["%s  (n %s)" % (name, span(ends)) for name, ends in zip(names, pixels)])
+    axes.set_yticklabels(["%s  (n %s)" % (as_text(name), span(ends)) for name, ends in zip(names, pixels)])
     axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlim(0, 100)
     axes.set_xlabel("recall, %", color=INK)

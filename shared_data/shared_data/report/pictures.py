@@ -20,10 +20,7 @@ def pictures(run: Dict[str, Any], maps: RunMaps) -> List[Dict[str, Any]]:
     """
     if maps.scene is None or maps.prediction is None:
         return []
-    classes = [
-        {"colour": colour, "text": "%d %s" % (label, name)}
-        for label, (name, colour) in enumerate(zip(maps.scene.class_names, maps.scene.palette), start=1)
-    ]
+    classes = _legend(maps)
     palette = (colours.BACKGROUND,) + maps.scene.palette
     accuracy = "overall accuracy %s %% on %s test pixels" % (percent(run["metrics"]["oa"]), count(run["test_pixels"]))
     drawn = []
@@ -41,6 +38,20 @@ def pictures(run: Dict[str, Any], maps: RunMaps) -> List[Dict[str, Any]]:
     if outcome is not None:
         drawn.append(_errors(run, outcome, accuracy))
     return drawn
+
+
+def _legend(maps: RunMaps) -> List[Dict[str, str]]:
+    """Of the classes, with their numbers of pixels in the ground truth and in the prediction."""
+    scene, prediction, truth = maps.scene, maps.prediction, maps.truth
+    assert scene is not None and prediction is not None  # `pictures` draws nothing without
+    predicted = np.bincount(prediction.ravel(), minlength=scene.num_classes + 1)
+    labelled = None if truth is None else np.bincount(truth.ravel(), minlength=scene.num_classes + 1)
+    legend = []
+    for label, (name, colour) in enumerate(zip(scene.class_names, scene.palette), start=1):
+        known = "" if labelled is None else "%s labelled, " % count(int(labelled[label]))
+        pixels = "%s%s predicted" % (known, count(int(predicted[label])))
+        legend.append({"colour": colour, "text": "%d %s: %s" % (label, name, pixels)})
+    return legend
 
 
 def _errors(run: Dict[str, Any], outcome: np.ndarray, accuracy: str) -> Dict[str, Any]:

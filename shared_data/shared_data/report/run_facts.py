@@ -11,6 +11,7 @@ from shared_data.errors import RecordError
 from shared_data.evaluation.field_statistics import bootstrap_intervals, design_effect
 from shared_data.evaluation.metrics import class_accuracies, disagreement
 from shared_data.records.counts import distances_of, has_units, matrix_of, units_of
+from shared_data.records.record_scene import is_own
 from shared_data.report import run_maps
 from shared_data.report.charts import curves
 from shared_data.report.run_maps import RunMaps
@@ -37,6 +38,7 @@ def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, An
         "paper": record["paper"],
         "experiment": record["experiment"],
         "scene_title": maps.scene.title if maps.scene else record["scene"],
+        "own_scene": is_own(record),
         "protocol": record["protocol"],
         "seed": record["seed"],
         "doubts": list(doubts([record])),

@@ -1,6 +1,7 @@
 """The arrays behind a run's pictures: its prediction, the ground truth, and which pixels were tested.
 
-They lie beside the run's record (prediction.npy, split.npz), or in the record itself where it was kept with maps.
+They lie beside the run's record (prediction.npy, split.npz, own_truth.npy), or in the record itself where it was kept
+with maps.
 Missing or unusable arrays are left out with a remark, so that a report never fails for lack of a picture.
 """
 
@@ -12,8 +13,9 @@ import numpy as np
 from shared_data.errors import SharedDataError, UnknownNameError
 from shared_data.files.npz import read_npy
 from shared_data.records import map_codec as record_maps
+from shared_data.records.record_scene import scene_of_record
 from shared_data.report.truth import Truths
-from shared_data.scenes.catalogue import Scene, get_scene
+from shared_data.scenes.catalogue import Scene
 from shared_data.splits.draws import Split, index_hash, load_split
 
 UNLABELLED, RIGHT, WRONG, NOT_TESTED = range(4)
@@ -53,7 +55,7 @@ class RunMaps(NamedTuple):
 def load_maps(path: Path, record: Dict[str, Any], truths: Truths) -> RunMaps:
     """What can be drawn of the record read from `path`. Raises nothing for files that are missing or damaged."""
     try:
-        scene = get_scene(record["scene"])
+        scene = scene_of_record(record)
     except UnknownNameError:
         return RunMaps(None, remarks=("The catalogue knows no scene '%s', so no map is drawn." % record["scene"],))
     remarks: List[str] = []
@@ -64,7 +66,7 @@ def load_maps(path: Path, record: Dict[str, Any], truths: Truths) -> RunMaps:
     sets = _sets(splits[0], scene) if len(splits) == 1 else None
     if sets is not None and index_hash(np.flatnonzero(sets == TEST)) != record["split"]["test"]["sha256"]:
         remarks.append("The test pixels kept with the map are not those of the record.")
-    truth = truths.of(record, scene)
+    truth = truths.of(record, scene, path)
     if truth.remark:
         remarks.append(truth.remark)
     if record.get("folds") and truth.labels is not None:

@@ -1,10 +1,13 @@
 """The ground truth a run was evaluated on, without the cube: found by the hash that the record holds."""
 
+from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from shared_data.errors import SceneFormatError
+from shared_data.files.npz import read_npy
+from shared_data.records.record_scene import OWN_TRUTH, is_own
 from shared_data.scenes.catalogue import Scene
 from shared_data.scenes.loading import DataFolders, FileEvidence, candidates, data_folders, load_scene, read_array
 
@@ -23,12 +26,14 @@ class Truths:
         self._folders = data_folders(data)
         self._known: Dict[Tuple[str, Optional[str], bool], Truth] = {}
 
-    def of(self, record: Dict[str, Any], scene: Scene) -> Truth:
-        """The ground truth of a record's scene.
+    def of(self, record: Dict[str, Any], scene: Scene, path: Path) -> Truth:
+        """The ground truth of a record's scene; that of an own scene lies beside the record, if it is not a kept one.
 
         In order of preference: a file with the hash in the record, a verified file and, for a record on unverified
         data, any file of the right name.
         """
+        if is_own(record):
+            return _own_truth(path, scene)
         recorded = _recorded_hash(record, scene)
         key = (scene.slug, recorded, record["data_verified"])
         if key not in self._known:
@@ -54,6 +59,19 @@ class Truths:
             return Truth(_read(file, scene), remark)
         except SceneFormatError as error:
             return Truth(None, "%s cannot be used, so the ground truth is not drawn (%s)" % (name, error))
+
+
+def _own_truth(path: Path, scene: Scene) -> Truth:
+    beside = path.with_name(OWN_TRUTH)
+    if path.name != "run.json" or not beside.is_file():
+        return Truth(None, "The labels of an own scene are not kept with its record, so the ground truth is not drawn.")
+    try:
+        labels = read_npy(beside, (scene.height, scene.width))
+    except ValueError as error:
+        return Truth(None, "%s cannot be used, so the ground truth is not drawn (%s)." % (OWN_TRUTH, error))
+    if labels.dtype != np.uint8 or labels.max() > scene.num_classes:
+        return Truth(None, "%s holds no classes 0..%d, so it is not drawn." % (OWN_TRUTH, scene.num_classes))
+    return Truth(labels)
 
 
 def _recorded_hash(record: Dict[str, Any], scene: Scene) -> Optional[str]:

@@ -20,6 +20,7 @@ from shared_data.records.map_codec import maps_of
 from shared_data.records.record import read_record, write_record
 from shared_data.runs.directory import empty, take_lock
 from shared_data.runs.method import Method
+from shared_data.runs.outputs import write_own_truth
 from shared_data.runs.pixels import resolve
 from shared_data.runs.reproduce import reproduce
 from shared_data.runs.request import Outcome, Request, run_directory_of
@@ -27,7 +28,8 @@ from shared_data.scenes.loading import LoadedScene
 from shared_data.splits.draws import Split, describe, load_split
 from shared_data.splits.shared_protocols import folds_of
 
-_ALIKE = ("scene", "modified", "truncated", "data", "data_verified", "config", "decisions")  # in all folds of a repeat
+# in all folds of a repeat
+_ALIKE = ("scene", "own_scene", "modified", "truncated", "data", "data_verified", "config", "decisions")
 _PER_FOLD = ("fold", "metrics", "split", "selection", "times", "weights", "context", "untrained", "truth_opened",
              "audit", "finished_at")  # fmt: skip
 
@@ -73,6 +75,7 @@ def _pool(method: Method, repeat: Request, folders: List[Path]) -> Outcome:
         tested = truth > 0
         maps.write_map(folder / "map.png", prediction, loaded.scene, title + ", each pixel when tested", mask=tested)
         maps.write_errors(folder / "errors.png", truth, prediction, loaded.scene, title + ", errors")
+        write_own_truth(folder, loaded)
         write_record(folder / "run.json", record)
     return Outcome(folder, record)
 

@@ -5,7 +5,6 @@ written last, marks it as finished. A lock of the operating system excludes a se
 holder ends, even by SIGKILL.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from shared_data.errors import RunDirectoryError
 from shared_data.files.atomic import remove_leftovers, write_text
+from shared_data.files.locks import is_locked, try_lock
 from shared_data.files.plain import read_text
 from shared_data.records.record import read_record, write_record
 
@@ -39,9 +39,10 @@ def take_lock(path: Path) -> Any:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        # no symbolic link, whose target would be truncated. Unbuffered, so that closing does not repeat a write that a
-        # full # disk refused
-        descriptor = os.open(str(path / _LOCK), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        # no symbolic link, whose target would be truncated (Windows lacks the flag); unbuffered, so that closing does
+        # not repeat a write that a full disk refused
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(str(path / _LOCK), flags, 0o666)
         lock = os.fdopen(descriptor, "ab+", buffering=0)
         try:
             _hold(lock, path)
@@ -57,16 +58,19 @@ def take_lock(path: Path) -> Any:
 
 def _hold(lock: Any, path: Path) -> None:
     """Lock the file and write into it who holds it."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not try_lock(lock):
         lock.seek(0)
         holder = lock.read().decode("utf-8", "replace").strip() or "another process"
         raise RunDirectoryError(
             "%s is in use by %s; wait for it, or give this run another folder with OUT= or --out." % (path, holder)
-        ) from None
+        )
     lock.truncate(0)
     lock.write(("process %d on %s\n" % (os.getpid(), socket.gethostname())).encode("utf-8"))
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds a run directory. Asking has no effect on that process or the directory."""
+    return is_locked(path / _LOCK)
 
 
 def empty(path: Path) -> None:

@@ -86,6 +86,14 @@ class Fitted(ABC):
         """
 
     @abstractmethod
+    def predict_probabilities(self, image: SceneImage, tile: int = 0, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """(H, W, K) float16 probabilities of the classes 1..K at every pixel; the largest is that of `predict`'s class.
+
+        out: where to write them, possibly memory-mapped: every block as soon as it is computed.
+        Raises: as `predict`; SettingsError for a method that knows none.
+        """
+
+    @abstractmethod
     def save(self, path: Path) -> None:
         """Weights and all else that predicting needs, in one file. Raises: OSError where it cannot be written."""
 

@@ -14,14 +14,16 @@ from shared_data.evaluation.unit_counts import count_units
 from shared_data.files.atomic import atomic_path
 from shared_data.records.audit_file import with_audit
 from shared_data.records.map_codec import maps_of
+from shared_data.records.prediction_file import write_prediction_file
 from shared_data.records.record import SCHEMA_VERSION
+from shared_data.records.record_scene import OWN_TRUTH, own_scene_of
 from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
 from shared_data.runs.history import History
 from shared_data.runs.model_file import ModelFile, prediction_folder
 from shared_data.runs.pixels import untrained_of
 from shared_data.runs.request import Outcome, Request
-from shared_data.scenes.loading import LoadedScene
+from shared_data.scenes.loading import LoadedScene, file_sha256
 from shared_data.splits.draws import Split, describe, save_split
 from shared_data.splits.labels import Truth
 
@@ -80,6 +82,16 @@ def write_prediction(
         raise RunDirectoryError("%s cannot be written: %s." % (folder, error.strerror or error)) from error
 
 
+def write_own_truth(folder: Path, loaded: LoadedScene) -> None:
+    """own_truth.npy (H, W) uint8: the classes of an own scene, which reports of its runs cannot find elsewhere.
+
+    Of the catalogue's scenes nothing is written. Raises: OSError.
+    """
+    if loaded.scene.own is not None:
+        with atomic_path(folder / OWN_TRUTH) as temporary:
+            np.save(temporary, loaded.ground_truth)
+
+
 def write_classified(
     paper: str,
     request: Request,
@@ -89,7 +101,8 @@ def write_classified(
     model: Optional[ModelFile],
     split: Optional[Split],
 ) -> Outcome:
-    """Write the output of `predict`: the files of `write_prediction` in `model_file.prediction_folder`.
+    """Write the output of `predict` into `model_file.prediction_folder`: the files of `write_prediction`, and
+    prediction.json, which says what the numbers of the map mean.
 
     weights: the file. model: its description; None for bare weights, which are drawn beside the `split` of the request.
     Classes have the model's names and colours; the labels of a scene with other classes are ignored.
@@ -106,6 +119,10 @@ def write_classified(
         scene = loaded.scene._replace(class_names=model.class_names, palette=model.palette)
         loaded = loaded._replace(scene=scene)
     write_prediction(folder, prediction, loaded, split, title, trained)
+    try:
+        write_prediction_file(folder, paper, loaded.scene, {"name": weights.name, "sha256": file_sha256(weights)})
+    except OSError as error:
+        raise RunDirectoryError("%s cannot be written: %s." % (folder, error.strerror or error)) from error
     return Outcome(folder, None)
 
 
@@ -130,6 +147,7 @@ def finish_run(
     split = results.split
     known = run.circumstances()  # the revision at the process's start; the checkout may have changed since
     write_prediction(run.path, results.prediction, loaded, split, title)
+    write_own_truth(run.path, loaded)
     truth = results.truth.labels.ravel()[split.test]
     metrics = evaluate(truth, results.prediction.ravel()[split.test], loaded.scene.num_classes)._asdict()
     metrics.update(results.extra_metrics)
@@ -179,6 +197,8 @@ def finish_run(
         record["fold"] = request.fold
     if results.audit:
         record["audit"] = results.audit
+    if loaded.scene.own is not None:
+        record["own_scene"] = own_scene_of(loaded.scene)
     record = with_audit(record, run.path)
     run.finish(record)
     return record

@@ -4,8 +4,9 @@ from typing import Any, Dict, Tuple
 
 import numpy as np
 
+from shared_data.errors import SettingsError
 from shared_data.runs.method import Draw, Method
-from shared_data.runs.request import Configuration, Request
+from shared_data.runs.request import Configuration, Request, register_scene
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.disjoint import least_distance
 from shared_data.splits.draws import Split
@@ -23,9 +24,16 @@ from shared_data.splits.spatial import untrained_classes
 def resolve(method: Method, request: Request, labelled: bool = True) -> Tuple[Configuration, LoadedScene]:
     """The configuration and the scene of a request; files that hold its pixels are among the scene's evidence.
 
-    Raises: what `Method.resolve` raises; SplitError where such a file cannot be used.
+    Raises: what `register_scene` and `Method.resolve` raise; SplitError where such a file cannot be used;
+    SettingsError where an own scene has the name of another scene's experiment.
     """
+    register_scene(request)
     configuration, loaded = method.resolve(request, labelled)
+    if request.scene_file is not None and loaded.scene.own is None:
+        raise SettingsError(
+            "%s: the experiment '%s' is one on the scene %s; give your scene another name."
+            % (request.scene_file, request.experiment, loaded.scene.slug)
+        )
     if is_from_files(request.protocol):
         found = read_from_files(loaded, request.protocol, request.seed, request.split, request.data)
         loaded = loaded._replace(files=loaded.files + found.files)
@@ -47,6 +55,11 @@ def draw_pixels(method: Method, loaded: LoadedScene, configuration: Configuratio
 def training_image(loaded: LoadedScene, configuration: Configuration, split: Split) -> SceneImage:
     """The image that training sees: the scene, or a copy without the spectra of test pixels."""
     return mask_spectra(loaded.image, split) if masks_test_spectra(configuration.protocol) else loaded.image
+
+
+def unclassified_where_invalid(prediction: np.ndarray, image: SceneImage) -> np.ndarray:
+    """(H, W) classes with 0, no class, at the pixels that are not valid; the same array where all are."""
+    return prediction if image.valid is None else np.where(image.valid, prediction, 0).astype(prediction.dtype)
 
 
 def context_of(method: Method, configuration: Configuration, split: Split, ground_truth: np.ndarray) -> Dict[str, Any]:

@@ -4,23 +4,27 @@ from pathlib import Path
 from typing import Optional
 
 from shared_data.runs.method import Method
-from shared_data.runs.model_file import ModelFile, announce, check_bands
+from shared_data.runs.model_file import ModelFile, announce, check_bands, prediction_folder
 from shared_data.runs.outputs import write_classified
-from shared_data.runs.pixels import draw_pixels, resolve
-from shared_data.runs.request import Outcome, Request
+from shared_data.runs.pixels import draw_pixels, resolve, unclassified_where_invalid
+from shared_data.runs.probabilities import remove_probabilities, write_probabilities
+from shared_data.runs.request import Outcome, Request, register_scene
 from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.draws import Split
 
 
-def predict(method: Method, request: Request, weights: Path) -> Outcome:
-    """Classify every pixel of a scene, labelled or not.
+def predict(method: Method, request: Request, weights: Path, probabilities: bool = False) -> Outcome:
+    """Classify every pixel of a scene, labelled or not, but for those that are not valid.
 
     A model that a run saved contains its configuration, fitted preprocessing and classes; the request's protocol, seed
     and overrides are ignored. For bare weights, such as a checkpoint of the release, those of the request and
     statistics of its scene are used.
+    probabilities: whether to write those of all classes, too, as `runs.probabilities` says; those of an
+        earlier prediction in the same folder are removed.
     Writes results/<paper>/<experiment>/predictions/<scene>-<name of the weights>-<hash>/.
-    Raises: CheckpointError where the file cannot be read or does not fit; what the method raises.
+    Raises: CheckpointError where the file cannot be read or does not fit; what `register_scene` and the method raise.
     """
+    register_scene(request)
     bare = _Bare(method, request)
     fitted = method.load(weights, request.device, bare.model)
     if bare.loaded is not None:
@@ -30,7 +34,13 @@ def predict(method: Method, request: Request, weights: Path) -> Outcome:
         loaded, described = load_scene(scene, request.data, request.unverified, labelled=False), fitted.model
         check_bands(fitted.model, loaded.scene, weights)
     announce(described, request, weights)
-    prediction = fitted.predict(loaded.image, request.tile)
+    folder = prediction_folder(method.slug, request, loaded.scene, weights)
+    if probabilities:
+        prediction = write_probabilities(folder, fitted, loaded.image, request.tile)
+    else:
+        remove_probabilities(folder)
+        prediction = fitted.predict(loaded.image, request.tile)
+    prediction = unclassified_where_invalid(prediction, loaded.image)
     return write_classified(method.slug, request, weights, prediction, loaded, described, bare.split)
 
 

@@ -15,9 +15,10 @@ from shared_data.evaluation.weights import weights_sha256
 from shared_data.records.audit_file import read_audit
 from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
+from shared_data.runs.generic import as_sentence
 from shared_data.runs.method import Fitted, Method, Report, Run, seal
 from shared_data.runs.outputs import Results, finish_run
-from shared_data.runs.pixels import context_of, draw_pixels, resolve, training_image
+from shared_data.runs.pixels import context_of, draw_pixels, resolve, training_image, unclassified_where_invalid
 from shared_data.runs.request import Configuration, Outcome, Request, run_directory_of
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.labels import SealedTruth
@@ -81,6 +82,8 @@ def reproduce(method: Method, request: Request) -> Outcome:
         if finished is not None:
             print("%s is finished already; --force or FORCE=1 runs it again" % folder)
             return Outcome(folder, finished)
+        if configuration.derived:
+            print(as_sentence(configuration.scene, configuration.derived), flush=True)
         read_audit(folder)  # an unreadable one must fail now, not after hours of training
         try:
             return Outcome(folder, _train_and_evaluate(method, request, configuration, loaded, directory))
@@ -134,6 +137,7 @@ def _evaluate(image: SceneImage, truth: SealedTruth, fitted: Fitted, report: Rep
     """Predict every pixel, then open the truth: the parts of `Results` that come from it and from the training."""
     start = time.perf_counter()
     prediction = np.array(fitted.predict(image))  # a copy, which the method can no longer change
+    prediction = unclassified_where_invalid(prediction, image)
     prediction.setflags(write=False)
     evaluation_s = time.perf_counter() - start
     truth.training_is_over()

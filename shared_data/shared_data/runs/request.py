@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
+from shared_data.errors import SettingsError
+from shared_data.scenes.own import register
+
 
 class Request(NamedTuple):
     """One run as the user asked for it."""
@@ -22,6 +25,20 @@ class Request(NamedTuple):
     predata: Optional[str] = None  # folder with the partitions that a paper's authors shipped
     fold: Optional[int] = None  # of a cross-validation
     split: Tuple[str, ...] = ()  # file or files with the pixels of an own split
+    scene_file: Optional[str] = None  # description of an own scene, which the experiment is named after
+
+
+def register_scene(request: Request) -> None:
+    """Add the own scene of a request, if it has one, to the catalogue of this process. Raises: what `register` raises;
+    SettingsError where the experiment is not named after the scene."""
+    if request.scene_file is None:
+        return
+    slug = register(request.scene_file).slug
+    if request.experiment != slug and not request.experiment.startswith(slug + "-"):  # a paper's variant: -<suffix>
+        raise SettingsError(
+            "%s describes the scene '%s', and the experiment is '%s'; a run on an own scene has the scene's name."
+            % (request.scene_file, slug, request.experiment)
+        )
 
 
 class Configuration(NamedTuple):
@@ -33,6 +50,7 @@ class Configuration(NamedTuple):
     discloses: whether training itself reads labels of test pixels under this protocol.
     given: further resolved values of the paper; only the paper reads it.
     fold: of a cross-validation. from_files: the pixels, where the protocol reads them from files; set by the caller.
+    derived: the values in `settings` that an own scene decided, `Derived` of `shared_data.runs.generic`.
     """
 
     experiment: str
@@ -46,6 +64,7 @@ class Configuration(NamedTuple):
     given: Any = None
     fold: Optional[int] = None
     from_files: Any = None
+    derived: Tuple[Any, ...] = ()
 
 
 def configuration_of(

@@ -13,11 +13,13 @@ from shared_data.configuration.schema import Validator, dotted, load_schema
 from shared_data.errors import CatalogueError, SharedDataError, UnknownNameError
 from shared_data.files.toml import load_toml
 from shared_data.quoting import one_line
+from shared_data.scenes.palette import class_colours
 
 CATALOGUE_PATH = Path(__file__).with_name("scenes.toml")
 
 MAPPED_SUFFIX = ".npy"
 _SCHEMA = load_schema(Path(__file__).with_name("scenes.schema.json"))
+_ADDED: Dict[str, "Scene"] = {}  # own scenes of this process
 
 
 class Content(NamedTuple):
@@ -65,12 +67,24 @@ class SceneFile(NamedTuple):
         return self.name.rsplit(".", 1)[0] + MAPPED_SUFFIX
 
 
+class Georeference(NamedTuple):
+    """Where a scene lies.
+
+    crs: coordinate reference system, EPSG:<number> or WKT. transform: six numbers in GDAL's order: x of the upper left
+    corner, pixel width, row rotation, y of this corner, column rotation, pixel height (negative where north is up).
+    """
+
+    crs: str
+    transform: Tuple[float, ...]
+
+
 class Scene(NamedTuple):
     """One scene. Label k in 1..K has the name `class_names[k - 1]` and the colour `palette[k - 1]` ("#rrggbb").
 
     `labelled_pixels` and `class_counts` (pixels of label 1..K) are None where they are not stated. `cube` and
-    `ground_truth` are None for a generated scene. `access` is "download", "manual" or "generated". Of a manual scene
-    `ground_truth` may be None: it can be classified, not trained on.
+    `ground_truth` are None for a generated scene. `access` is "download", "manual", "generated" or "own". Of a manual
+    or own scene `ground_truth` may be None: it can be classified, not trained on. `own` is the
+    `shared_data.scenes.own.Description` of an own scene, None for the catalogue's.
     """
 
     slug: str
@@ -86,6 +100,8 @@ class Scene(NamedTuple):
     ground_truth: Optional[SceneFile]
     access: str
     how_to_get: str
+    georeference: Optional[Georeference] = None
+    own: Any = None
 
     @property
     def num_classes(self) -> int:
@@ -107,16 +123,30 @@ def get_scene(slug: str) -> Scene:
 
 
 def scenes() -> Dict[str, Scene]:
-    """Return every scene by its slug, in the order of `scenes.toml`.
+    """Return every scene by its slug, in the order of `scenes.toml`; then those that this process has added.
 
     Raises: CatalogueError when the installed `scenes.toml` is damaged.
     """
-    return dict(_installed_catalogue())
+    return dict(_installed_catalogue(), **_ADDED)
+
+
+def add_scene(scene: Scene) -> None:
+    """Let `scenes` and `get_scene` of this process know an own scene; one of the same name is replaced."""
+    _ADDED[scene.slug] = scene
 
 
 @functools.lru_cache(maxsize=1)
 def _installed_catalogue() -> Dict[str, Scene]:
     return read_catalogue(CATALOGUE_PATH)
+
+
+@functools.lru_cache(maxsize=1)
+def first_colours() -> Tuple[str, ...]:
+    """The palette of the catalogue: the colours of the first classes of every scene.
+
+    Raises: CatalogueError when the installed `scenes.toml` is damaged.
+    """
+    return tuple(read_checked(CATALOGUE_PATH, _SCHEMA)["palette"])
 
 
 def read_catalogue(path: Any) -> Dict[str, Scene]:
@@ -184,8 +214,6 @@ def _parse_scene(slug: str, table: Dict[str, Any], palette: Tuple[str, ...]) -> 
         raise CatalogueError(f"{where}: expected classes with different names.")
     if counts and len(counts) != len(names):
         raise CatalogueError(f"{where}: give pixels for every class or for none.")
-    if len(names) > len(palette):
-        raise CatalogueError(f"{where}: {len(names)} classes, but the palette has {len(palette)} colours.")
     if counts and labelled != sum(counts):
         raise CatalogueError(f"{where}: the classes hold {sum(counts)} pixels, labelled_pixels says {labelled}.")
     shape = (table["height"], table["width"], table["bands"])
@@ -196,7 +224,7 @@ def _parse_scene(slug: str, table: Dict[str, Any], palette: Tuple[str, ...]) -> 
         width=table["width"],
         bands=table["bands"],
         class_names=names,
-        palette=palette[: len(names)],
+        palette=class_colours([row.get("colour") for row in table["classes"]], palette),
         labelled_pixels=labelled,
         class_counts=counts or None,
         cube=_parse_file(table.get("cube"), shape),

@@ -6,7 +6,6 @@ is taken out of that zip; nothing of it is installed or run.
 """
 
 import contextlib
-import fcntl
 import importlib.util
 import itertools
 import os
@@ -25,6 +24,7 @@ from tqdm import tqdm
 
 from shared_data.errors import DownloadError
 from shared_data.files.atomic import atomic_path
+from shared_data.files.locks import lock, try_lock
 from shared_data.files.npz import read_zip_member
 from shared_data.quoting import one_line
 from shared_data.scenes.catalogue import SceneFile, get_scene
@@ -129,11 +129,9 @@ def _verified_path(scene_file: SceneFile, folders: List[Path]) -> Optional[Path]
 def _lock(path: Path, session: Session) -> Iterator[None]:
     """Hold an exclusive lock between processes; the empty lock file stays, because removing it would race."""
     with open(str(path), "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(file):
             session.tell(f"Another process is downloading to {path.parent}; waiting for it.")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
         yield
 
 

@@ -11,9 +11,12 @@ import numpy as np
 
 from shared_data.errors import SceneFormatError, SceneNotFoundError, SceneVerificationError
 from shared_data.scenes.catalogue import MAPPED_SUFFIX, Scene, SceneFile, get_scene
+from shared_data.scenes.checks import check_finite, checked_labels
 from shared_data.scenes.content import content_sha256
-from shared_data.scenes.mapped import is_mapped, open_mapped, row_blocks
+from shared_data.scenes.mapped import is_mapped, open_mapped
 from shared_data.scenes.mat import read_mat
+from shared_data.scenes.own import Description, Source
+from shared_data.scenes.own_arrays import class_numbers, valid_pixels, with_mean_spectrum
 
 DATA_VARIABLE = "HSI_DATA"
 FILE, CONTENT = "file", "content"  # values of `verified_by`
@@ -52,11 +55,12 @@ class FileEvidence(NamedTuple):
 class SceneImage(NamedTuple):
     """A scene without its labels: the input of training and prediction.
 
-    scene: the catalogue's entry. cube: (H, W, B), as in `LoadedScene`.
+    scene: the catalogue's entry. cube: (H, W, B), valid: (H, W) bool or None, as in `LoadedScene`.
     """
 
     scene: Scene
     cube: np.ndarray
+    valid: Optional[np.ndarray] = None
 
     @property
     def shape(self) -> Tuple[int, int]:
@@ -73,6 +77,9 @@ class LoadedScene(NamedTuple):
     ground_truth: (H, W) uint8; 0 is unlabelled, 1..K are the classes of `scene.class_names`.
     files: evidence for cube and ground truth, where there is one; empty for the generated scene.
     verified: every file has the catalogue's hash, of its bytes or its values; False for the generated scene.
+    valid: (H, W) bool; False where the description of an own scene ignores the pixel. Such a pixel has the mean
+        spectrum of the valid ones, so that no filter or network meets a value that stands for "none", and no label.
+        It must not take part in statistics. None where every pixel is valid.
     """
 
     scene: Scene
@@ -80,11 +87,12 @@ class LoadedScene(NamedTuple):
     ground_truth: np.ndarray
     files: Tuple[FileEvidence, ...]
     verified: bool
+    valid: Optional[np.ndarray] = None
 
     @property
     def image(self) -> SceneImage:
         """The scene without its labels."""
-        return SceneImage(self.scene, self.cube)
+        return SceneImage(self.scene, self.cube, self.valid)
 
     @property
     def is_labelled(self) -> bool:
@@ -116,7 +124,9 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False, la
 
     Raises: UnknownNameError for a slug that does not exist; SceneNotFoundError when a file is in none of the folders;
     SceneVerificationError when it is there, but not the catalogue's, and `unverified` was not asked for;
-    SceneFormatError when its content is not what the catalogue describes (shape, finite values, labels 0..K).
+    SceneFormatError when its content is not what the catalogue describes (shape, finite values, labels 0..K, pixels of
+    every class).
+    The files of a registered own scene (`shared_data.scenes.own`) are those of its description, wherever `data` points.
     """
     scene = get_scene(slug)
     for given, on_load in _SERVED:
@@ -127,9 +137,11 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False, la
         return _generated(scene)
     if scene.ground_truth is None and labelled:
         raise SceneFormatError(
-            f"{scene.slug}: the catalogue has no ground truth for this scene, so it can only be classified with the "
-            "weights of another one; use 'predict'."
+            f"{scene.slug}: the {'description' if scene.own else 'catalogue'} has no ground truth for this scene, so "
+            "it can only be classified with the weights of another one; use 'predict'."
         )
+    if scene.own is not None:
+        return _load_own(scene, unverified, labelled)
     files = [file for file in (scene.cube, scene.ground_truth) if file is not None]
     evidence = tuple(_locate(scene, file, data_folders(data), unverified) for file in files)
     size = (scene.height, scene.width)
@@ -137,10 +149,10 @@ def load_scene(slug: str, data: DataFolders = None, unverified: bool = False, la
     if scene.ground_truth is not None:
         # the small ground truth first: it reveals most errors before the cube is in memory
         ground_truth = read_array(scene.ground_truth, evidence[1], size)
-        ground_truth = _checked_labels(ground_truth, scene, evidence[1].path, labelled)
+        ground_truth = checked_labels(ground_truth, scene, evidence[1].path, labelled)
     assert scene.cube is not None  # the catalogue demands it of a measured scene
     cube = read_array(scene.cube, evidence[0], size + (scene.bands,))
-    _check_finite(cube, evidence[0].path)
+    check_finite(cube, evidence[0].path)
     return LoadedScene(scene, cube, ground_truth, evidence, all(file.verified for file in evidence))
 
 
@@ -162,6 +174,8 @@ def verify_scene(slug: str, data: DataFolders = None) -> List[FileEvidence]:
     Raises: UnknownNameError for a slug that does not exist; SceneNotFoundError when a file is in none of the folders.
     """
     scene = get_scene(slug)
+    if scene.own is not None:
+        return list(_own_evidence(scene, unverified=True))
     files = [file for file in (scene.cube, scene.ground_truth) if file is not None]
     return [_locate(scene, file, data_folders(data), unverified=True) for file in files]
 
@@ -203,7 +217,74 @@ def _generated(scene: Scene) -> LoadedScene:
         raise SceneFormatError(
             f"{place}: expected a cube of shape {expected}, found {cube.shape} with labels of {ground_truth.shape}."
         )
-    return LoadedScene(scene, cube, _checked_labels(ground_truth, scene, place), (), False)
+    return LoadedScene(scene, cube, checked_labels(ground_truth, scene, place), (), False)
+
+
+def _load_own(scene: Scene, unverified: bool = False, labelled: bool = True) -> LoadedScene:
+    """The files of a registered own scene; `load_scene` says the same of all scenes.
+
+    A cube in a .npy file stays there, memory-mapped; where some of its pixels are not valid, in a temporary copy.
+    Raises: as `load_scene`.
+    """
+    evidence = _own_evidence(scene, unverified)
+    own, size = scene.own, (scene.height, scene.width)
+    ground_truth = np.zeros(size, np.uint8)
+    if scene.ground_truth is not None:
+        # the small ground truth first: it reveals most errors before the cube is in memory
+        ground_truth = class_numbers(read_array(scene.ground_truth, evidence[1], size), scene, evidence[1].path)
+    assert scene.cube is not None  # every description has one
+    path = evidence[0].path
+    cube = read_array(scene.cube, evidence[0], size + (scene.bands,))
+    valid = valid_pixels(cube, own.ignore_values)
+    check_finite(cube, path, valid)
+    if valid is not None:
+        if not valid.any():
+            raise SceneFormatError("%s: every pixel has one of the ignore_values of %s." % (path, own.path))
+        ground_truth[~valid] = 0
+        cube = with_mean_spectrum(cube, valid)
+    if labelled and not ground_truth.any():
+        raise SceneFormatError("%s: the ignore_values leave no labelled pixel of %s." % (own.path, scene.slug))
+    return LoadedScene(scene, cube, ground_truth, evidence, all(file.verified for file in evidence), valid)
+
+
+def _own_evidence(scene: Scene, unverified: bool = False) -> Tuple[FileEvidence, ...]:
+    """`FileEvidence` for the cube and, where there is one, the ground truth, hashed.
+
+    Raises: SceneNotFoundError; SceneVerificationError where a file, or the file it was made from, has changed since
+    it was described, and `unverified` was not asked for.
+    """
+    own: Description = scene.own
+    pairs = [(scene.cube, own.cube), (scene.ground_truth, own.ground_truth)]
+    found = tuple(_described_evidence(file, path) for file, path in pairs if file is not None and path is not None)
+    changed = [Path(file.path) for file in found if not file.verified] + _changed_sources(own.sources)
+    if changed and not unverified:
+        raise SceneVerificationError(
+            "%s: %s has changed since %s was written; describe it again, or set UNVERIFIED=1 or pass --unverified to "
+            "use it all the same, marked as unverified." % (scene.slug, changed[0], own.path)
+        )
+    if changed:  # a changed source makes the copies doubtful, too
+        found = tuple(file._replace(verified_by=None) for file in found)
+    return found
+
+
+def _described_evidence(file: SceneFile, path: Path) -> FileEvidence:
+    """Raises: SceneNotFoundError where the file is not there or cannot be read."""
+    assert file.content is not None  # every description has it
+    try:
+        sha256 = file_sha256(path)
+    except OSError as error:
+        raise SceneNotFoundError(
+            "%s: the file of an own scene cannot be read (%s); correct its path in the description, or describe it "
+            "again." % (path, error.strerror or error)
+        ) from error
+    content = file_content_sha256(file, path)
+    verified_by = CONTENT if content == file.content.sha256 else None
+    return FileEvidence(file.name, str(path), sha256, None, verified_by, content)
+
+
+def _changed_sources(sources: Sequence[Source]) -> List[Path]:
+    """Those that are still there with another hash."""
+    return [each.path for each in sources if each.path.is_file() and file_sha256(each.path) != each.sha256]
 
 
 def _locate(scene: Scene, file: SceneFile, folders: List[Path], unverified: bool) -> FileEvidence:
@@ -295,39 +376,3 @@ def _not_verified(scene: Scene, file: SceneFile, found: FileEvidence) -> SceneVe
         problem = f"is not the catalogue's file: expected sha256 {found.expected_sha256}, found {found.sha256}{values}"
         remedy = f"move it away and run 'make data-{scene.slug}', or {allow}"
     return SceneVerificationError(f"{scene.slug}: {found.path} {problem}; {remedy}.")
-
-
-def _checked_labels(ground_truth: np.ndarray, scene: Scene, path: str, labelled: bool = True) -> np.ndarray:
-    """The labels as C-ordered (H, W) uint8, or SceneFormatError when they are not 0..K, with some pixel labelled."""
-    if ground_truth.dtype.kind == "f" and not np.array_equal(ground_truth, np.floor(ground_truth)):
-        raise SceneFormatError(f"{path}: expected whole numbers as labels, found fractions or NaN.")
-    lowest, highest = ground_truth.min(), ground_truth.max()
-    if lowest < 0 or highest > scene.num_classes:
-        raise SceneFormatError(f"{path}: expected labels 0..{scene.num_classes}, found {lowest:.0f}..{highest:.0f}.")
-    if highest == 0 and labelled:
-        raise SceneFormatError(f"{path}: expected labels 1..{scene.num_classes}, found no labelled pixel at all.")
-    return np.ascontiguousarray(ground_truth, dtype=np.uint8)
-
-
-def _check_finite(cube: np.ndarray, path: str) -> None:
-    if cube.dtype.kind != "f":
-        return
-    for part in _parts(cube):  # block by block: a mask of the whole cube takes memory
-        bad = np.argwhere(~np.isfinite(cube[part]))
-        if len(bad):
-            row, column, band = bad[0] + [side.start or 0 for side in part]
-            raise SceneFormatError(
-                f"{path}: expected finite values, found NaN or infinity, first in row {row}, column {column}, "
-                f"band {band} (counted from 0)."
-            )
-
-
-def _parts(cube: np.ndarray) -> Iterator[Tuple[slice, slice, slice]]:
-    """Parts that cover the cube, contiguous in storage: blocks of rows of a memory-mapped cube, else single bands."""
-    whole = slice(None)
-    if is_mapped(cube):
-        for rows in row_blocks(cube):
-            yield rows, whole, whole
-    else:
-        for band in range(cube.shape[2]):
-            yield whole, whole, slice(band, band + 1)

@@ -110,6 +110,17 @@ def temporary_array(shape: Tuple[int, ...], dtype: Any, folder: Optional[Any] = 
         ) from error
 
 
+def map_new(path: Any, shape: Tuple[int, ...], dtype: Any) -> np.memmap:
+    """A new .npy file (an existing one is replaced) with an array of zeros, mapped. Raises: OSError, on a full disk."""
+    with open(str(path), "wb") as file:
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": tuple(shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.flush()
+        offset = file.tell()
+        _reserve(file, offset + _bytes_of(shape, np.dtype(dtype)))
+    return np.memmap(str(path), dtype, "r+", offset, tuple(shape))
+
+
 def _reserve(file: Any, size: int) -> None:
     """Allocate the file's disk space; otherwise a full disk would end the process at a later write (SIGBUS)."""
     if hasattr(os, "posix_fallocate"):

@@ -38,7 +38,8 @@ def training_counts(ground_truth: np.ndarray, ratio: float, minimum: int, class_
         if has <= needs:
             raise SplitError(
                 "%s has %d labelled pixels; the split draws %d for training and needs at least one more to test. "
-                "Use a split with fewer training pixels per class." % (name, has, needs)
+                "Lower split.minimum, or let the class count as unlabelled (of an own scene: labels.unlabelled in its "
+                "description)." % (name, has, needs)
             )
     return wanted.tolist()
 

@@ -4,7 +4,6 @@ Snakemake's lock survives a killed process; ours is a lock of the operating syst
 """
 
 import ctypes
-import fcntl
 import json
 import math
 import os
@@ -17,6 +16,7 @@ from typing import Any, Dict, List, Sequence
 
 from shared_data.errors import RunDirectoryError, SettingsError
 from shared_data.files.atomic import write_text
+from shared_data.files.locks import try_lock
 from shared_data.runs.directory import take_lock
 from tools.matrix.jobs import Job
 from tools.matrix.plan import WORK, Planned, file_name
@@ -47,16 +47,16 @@ def take_matrix(out: Path) -> Any:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = open(str(path), "a")
+        held = not try_lock(lock)
     except OSError as error:
         raise RunDirectoryError(
             "%s cannot be written (%s); choose another folder with OUT=." % (out, error.strerror)
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if held:
+        lock.close()
         raise RunDirectoryError(
             "%s has a matrix at work already; wait for it, or choose another folder with OUT=." % out
-        ) from None
+        )
     return lock
 
 

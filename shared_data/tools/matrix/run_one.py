@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List
 
+from shared_data.runs.directory import is_held
 from tools.matrix.plan import WORK
-from tools.matrix.states import REDO, is_locked
+from tools.matrix.states import REDO
 
 LAST_LINES = 20
 _LOOK_AGAIN_S = 2.0
@@ -29,10 +30,10 @@ def log_path(out: Path, name: str) -> Path:
 
 def wait_for_lock(folder: Path, log: Any) -> None:
     """Wait until no process of an earlier matrix holds the run directory, so that no run is started twice."""
-    if is_locked(folder):
+    if is_held(folder):
         log.write("waiting for the process that holds %s\n" % folder)
         log.flush()
-    while is_locked(folder):
+    while is_held(folder):
         time.sleep(_LOOK_AGAIN_S)
 
 

@@ -1,12 +1,12 @@
 """The state of a run: missing, unfinished with checkpoints, running, or finished with a result that may be stale."""
 
-import fcntl
 import json
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
 from shared_data.errors import RecordError
 from shared_data.records.record import read_record
+from shared_data.runs.directory import is_held
 from shared_data.scenes.loading import data_identities
 from tools.matrix.jobs import Job
 
@@ -25,18 +25,6 @@ class State(NamedTuple):
     reasons: List[str] = []
 
 
-def is_locked(folder: Path) -> bool:
-    """Whether a process holds the run's directory. The check has no effect on that process or the directory."""
-    try:
-        with open(str(folder / ".lock")) as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # no lock file
-        return False
-    return False
-
-
 def state_of(
     job: Job, out: Path, settings: Optional[Dict[str, Any]], error: Optional[str],
     code_changed: Callable[[Optional[str]], Optional[str]],
@@ -47,7 +35,7 @@ def state_of(
     the code differs from a revision, None where it does not.
     """
     folder = job.folder(out)
-    if is_locked(folder):
+    if is_held(folder):
         return State(RUNNING, ["its directory is locked; waited for"])
     unknown = [error] if error else []
     if (folder / "run.json").exists():

@@ -24,6 +24,7 @@ class Classifier(NamedTuple):
     candidates: Tuple[Parameters, ...]
     weights: Callable[[Any, np.ndarray, np.ndarray], Dict[str, np.ndarray]]
     facts: Dict[str, Any]
+    probabilities: bool = False  # whether the estimator has them: predict_proba
 
 
 def _support_vectors(features: np.ndarray, classes: np.ndarray, parameters: Parameters, _seed: int) -> SVC:
@@ -86,12 +87,14 @@ LOGISTIC = Classifier(
     tuple({"C": penalty} for penalty in (0.01, 0.1, 1, 10, 100)),
     _logistic_weights,
     {"classifier": "multinomial logistic regression", "penalty": "l2"},
+    probabilities=True,
 )
 FOREST = Classifier(
     _forest,
     ({"trees": 500},),
     _forest_weights,
     {"classifier": "random forest", "features_per_split": "square root"},
+    probabilities=True,
 )
 NEAREST = Classifier(
     _nearest,

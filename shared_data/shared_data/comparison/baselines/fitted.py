@@ -6,21 +6,23 @@ version of scikit-learn.
 """
 
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 
 from shared_data.comparison.baselines.classifiers import Parameters
 from shared_data.comparison.baselines.table import BASELINES
-from shared_data.errors import CheckpointError
+from shared_data.errors import CheckpointError, SettingsError
 from shared_data.quoting import one_line
 from shared_data.runs import npz_checkpoint
 from shared_data.runs.method import Fitted
 from shared_data.runs.model_file import ModelFile, as_content, check_paper, checked_array, from_content
+from shared_data.runs.probabilities import of_probabilities, space_for
 from shared_data.scenes.loading import SceneImage
 
 _CHUNK = 2048  # pixels predicted at a time
 _LAST_SEED = 2**32 - 1  # of numpy's generators
+_WITH_PROBABILITIES = [slug for slug, baseline in BASELINES.items() if baseline.classifier.probabilities]
 
 
 class FittedBaseline(Fitted):
@@ -51,6 +53,23 @@ class FittedBaseline(Fitted):
     def predict(self, image: SceneImage, tile: int = 0) -> np.ndarray:
         height, width = image.shape
         return self.classify(image, np.arange(height * width)).reshape(height, width)
+
+    def predict_probabilities(self, image: SceneImage, tile: int = 0, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """Of a class without training pixels 0; else as `Fitted`."""
+        if not self._classifier.probabilities:
+            raise SettingsError(
+                "%s knows no probabilities, because a %s gives classes alone; leave them out, or take one of: %s."
+                % (self.model.paper, self._classifier.facts["classifier"], ", ".join(_WITH_PROBABILITIES))
+            )
+        num_classes = self.model.num_classes
+        out = space_for(image.shape, num_classes, out)
+        values = out.reshape(-1, num_classes)
+        for start in range(0, len(values), _CHUNK):
+            pixels = np.arange(start, min(start + _CHUNK, len(values)))
+            found = np.zeros((len(pixels), num_classes))
+            found[:, self.estimator.classes_ - 1] = self.estimator.predict_proba(inputs(self.model, image, pixels))
+            values[pixels] = of_probabilities(found)
+        return out
 
     def save(self, path: Path) -> None:
         fitted = {

@@ -1,0 +1,181 @@
+"""Labels as people have them, as classes: which labels mean "no class", and names, colours and pixels of the others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from shared_data.describe.arrays import by
+from shared_data.describe.opened import Opened, plane_shape
+from shared_data.errors import SceneFormatError
+
+MOST_CLASSES = 255
+_USUAL = (255, -1)
+_LARGEST_EXACT = 2**53  # whole numbers above are not all floats
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """label: in the file. pixels: that have it. colour: "#rrggbb", or None where the file has none for it."""
+
+    label: int
+    name: str
+    pixels: int
+    colour: str | None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """numbers: (H, W) whole numbers. unlabelled: those that mean "no class". reason: why these.
+
+    usable: whether papers can read the file as it is.
+    """
+
+    numbers: np.ndarray
+    unlabelled: tuple[int, ...]
+    reason: str
+    classes: tuple[LabelClass, ...]
+    remarks: tuple[str, ...]
+    usable: bool
+
+    def class_map(self) -> np.ndarray:
+        """(H, W) uint8: 0 where unlabelled, else the number 1..K of the class."""
+        result = np.zeros(self.numbers.shape, np.uint8)
+        for number, one in enumerate(self.classes, start=1):
+            result[self.numbers == one.label] = number
+        return result
+
+    @property
+    def unlabelled_pixels(self) -> int:
+        return self.numbers.size - sum(one.pixels for one in self.classes)
+
+
+def read_labels(opened: Opened, unlabelled: tuple[int, ...] | None) -> Labels:
+    """The labels of a file.
+
+    unlabelled: labels that mean "no class", as the user names them; by default 0, if it occurs, and the value that the
+    file declares as no data; where neither occurs, 255 and -1.
+    Raises: SceneFormatError for pictures, stacks of masks, fractions, more than 255 classes and none at all.
+    """
+    stored = np.asarray(opened.array.whole()).reshape(plane_shape(opened))
+    _check_axes(opened, stored)
+    empty, _ = _unlabelled(stored, opened, unlabelled)
+    numbers, remarks = _whole_numbers(opened.path, stored, empty)
+    values, counts = np.unique(numbers, return_counts=True)
+    pixels = dict(zip(values.tolist(), counts.tolist()))
+    empty, reason = _unlabelled(numbers, opened, unlabelled)
+    labels = [label for label in pixels if label not in empty]
+    _check_number(opened.path, labels)
+    if unlabelled is None:
+        remarks += _doubts(labels, empty, opened.header.class_names)
+    names = _different_names(labels, opened.header.class_names)
+    colours = _different_colours(labels, opened.header.class_colours)
+    classes = tuple(LabelClass(label, names[label], pixels[label], colours.get(label)) for label in labels)
+    usable = opened.array.usable and numbers.dtype == stored.dtype and opened.array.shape == numbers.shape
+    return Labels(numbers, empty, reason, classes, remarks, usable)
+
+
+def _check_axes(opened: Opened, stored: np.ndarray) -> None:
+    """Raises: SceneFormatError for an array with more than two axes, saying what it seems to be."""
+    shape = stored.shape
+    if len(shape) == 2:
+        return
+    found = f"{opened.path}: expected a map of labels with one number per pixel, found {by(shape)}"
+    if len(shape) == 3 and _is_one_hot(stored):
+        axis = 0 if shape[0] < shape[2] else 2
+        raise SceneFormatError(
+            f"{found} of 0 and 1, a mask for each class; join them to one map (in Python: "
+            f"numpy.save('labels.npy', a.argmax({axis}) + a.any({axis})) where 0 everywhere means unlabelled)."
+        )
+    if opened.header.picture or (len(shape) == 3 and 3 in (shape[0], shape[2])):
+        raise SceneFormatError(
+            f"{found}, a picture with colours; save a map with the number of its class at each pixel (in Python: "
+            "numpy.unique(picture.reshape(-1, 3), axis=0, return_inverse=True) numbers the colours)."
+        )
+    raise SceneFormatError(f"{found}; name another array with --labels-key, or save a map of rows × columns.")
+
+
+def _is_one_hot(stored: np.ndarray) -> bool:
+    return bool(((stored == 0) | (stored == 1)).all())
+
+
+def _whole_numbers(path: Path, stored: np.ndarray, empty: Sequence[int]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The numbers as integers in native byte order, NaN as an unlabelled value. Raises: SceneFormatError."""
+    if stored.dtype.kind in "iu":
+        return stored.astype(stored.dtype.newbyteorder("="), copy=False), ()
+    missing = np.isnan(stored)
+    filled = np.where(missing, empty[0] if empty else 0, stored)
+    if not np.array_equal(filled, np.floor(filled)) or np.abs(filled).max(initial=0) > _LARGEST_EXACT:
+        wrong = filled[(filled != np.floor(filled)) | (np.abs(filled) > _LARGEST_EXACT)][0]
+        raise SceneFormatError(
+            f"{path}: expected whole numbers as labels, found {wrong:g}; this seems to be a measurement or a "
+            "probability: give the map of classes."
+        )
+    smallest = np.min_scalar_type(int(filled.min(initial=0)))
+    dtype = np.result_type(smallest, np.min_scalar_type(int(filled.max(initial=0))))
+    remark = f"{missing.sum()} pixels are NaN: written as {empty[0] if empty else 0}, which is unlabelled"
+    return filled.astype(dtype if dtype.kind in "iu" else np.int64), (remark,) if missing.any() else ()
+
+
+def _unlabelled(numbers: np.ndarray, opened: Opened, given: tuple[int, ...] | None) -> tuple[tuple[int, ...], str]:
+    """The labels that mean "no class", and why these."""
+    if given is not None:
+        return given, "as --unlabelled says"
+    has_missing = numbers.dtype.kind == "f" and bool(np.isnan(numbers).any())
+    found: dict[int, str] = {}
+    if has_missing or bool((numbers == 0).any()):
+        found[0] = "0 means 'no class' wherever it occurs"
+    for value in opened.header.fill_values:
+        if float(value).is_integer() and bool((numbers == value).any()):
+            found.setdefault(int(value), f"the file declares {value:g} as no data")
+    if not found:
+        found = {value: f"neither 0 nor a declared value occurs, {value} does" for value in _USUAL
+                 if bool((numbers == value).any())}  # fmt: skip
+    return tuple(found), " and ".join(found.values()) or "neither 0, a declared value, 255 nor -1 occurs"
+
+
+def _check_number(path: Path, labels: Sequence[int]) -> None:
+    if not labels:
+        raise SceneFormatError(
+            f"{path}: no pixel has a label; leave out --labels to describe a scene that is only to be classified."
+        )
+    if len(labels) > MOST_CLASSES:
+        raise SceneFormatError(
+            f"{path}: expected at most {MOST_CLASSES} classes, found {len(labels)} labels, {min(labels)} to "
+            f"{max(labels)}; join classes, or name the labels that mean 'no class' with --unlabelled."
+        )
+
+
+def _doubts(labels: Sequence[int], empty: Sequence[int], names: Mapping[int, str]) -> tuple[str, ...]:
+    """Where the rule may be wrong, and what to type then."""
+    doubts = [
+        f"the label {label} is taken as a class; if it means 'no class', pass "
+        f"--unlabelled={','.join(map(str, [*empty, label]))}"
+        for label in labels
+        if label < 0 or (label == _USUAL[0] and len(labels) < label)
+    ]
+    named = names.get(0, "").lower()
+    if 0 in empty and named and not any(word in named for word in ("class", "label", "back", "none", "no ", "unknown")):
+        doubts.append(f"the label 0, '{names[0]}', is taken as unlabelled; if it is a class, pass --unlabelled=none")
+    return tuple(doubts)
+
+
+def _different_names(labels: Sequence[int], named: Mapping[int, str]) -> dict[int, str]:
+    """By label; of names that occur twice the later ones get their label behind."""
+    names: dict[int, str] = {}
+    for label in labels:
+        name = named.get(label) or f"Class {label}"
+        while name in names.values():
+            name = f"{name} ({label})"
+        names[label] = name
+    return names
+
+
+def _different_colours(labels: Sequence[int], coloured: Mapping[int, str]) -> dict[int, str]:
+    """By label; without the later ones of colours that occur twice."""
+    colours: dict[int, str] = {}
+    for label in labels:
+        if coloured.get(label) and coloured[label] not in colours.values():
+            colours[label] = coloured[label]
+    return colours

@@ -213,8 +213,8 @@ def paper(tmp_path, record, monkeypatch):
         write_record(directory / "run.json", answer)
         return Outcome(directory, answer)
 
-    def predict(_method, request, weights):
-        requests.append((request, weights))
+    def predict(_method, request, weights, probabilities):
+        requests.append((request, (weights, probabilities)))
         return Outcome(request.out, None)
 
     def audit(_method, request, kept_record):
@@ -329,7 +329,8 @@ def test_numbers_that_no_run_can_have(capsys, paper, words):
 def test_predict_list_bench_and_tables(capsys, tmp_path, paper):
     words = ["predict", "salinas", "--weights", "w.pth", "--out", str(tmp_path)]
     assert paper_cli.main(paper[0], words) == 0
-    assert [str(weights) for _, weights in paper[1]] == ["w.pth"]
+    assert paper_cli.main(paper[0], [*words, "--probabilities"]) == 0
+    assert [(str(weights), asked) for _, (weights, asked) in paper[1]] == [("w.pth", False), ("w.pth", True)]
     assert "written to %s" % tmp_path in capsys.readouterr().out
     assert paper_cli.main(paper[0], ["list"]) == 0
     assert capsys.readouterr().out.startswith("pavia-v2021\n    About pavia-v2021.\n    More.\nsalinas\n")

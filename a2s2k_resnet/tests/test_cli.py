@@ -6,8 +6,9 @@ import torch
 
 from a2s2k_resnet import bench, experiments, overlap
 from a2s2k_resnet.decisions import PROTOCOLS, protocol_table
-from a2s2k_resnet.network import build_network
+from a2s2k_resnet.network import MODELS, build_network
 from contracts.bad_input import fails, reproduce
+from shared_data.configuration.overrides import experiment_names
 from shared_data.splits.draws import Split
 
 
@@ -81,11 +82,12 @@ def test_devices_that_are_not_there(paper, tmp_path, capsys, name, expected):
 
 def test_every_experiment_has_a_configuration_that_loads():
     names = experiments.names()
-    assert len(names) == 25 and {"pavia-resnet", "salinas-pyresnet", "ksc"} <= set(names)
+    assert len(names) == len(MODELS) * len(experiment_names(experiments.CONFIGS))
+    assert {"pavia-resnet", "salinas-pyresnet", "ksc"} <= set(names)
     for name in names:
         config = experiments.load(name)
         base, model = experiments.base_and_model(name)
-        assert (config["scene"], config["model"]["name"]) == (base, model)
+        assert (config["scene"], config["model"]["name"]) == (experiments.load(base)["scene"], model)
         assert config["patch"]["side"] == (9 if model == "contextualnet" else 7)
         assert experiments.describe(name)
 

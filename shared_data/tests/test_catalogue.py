@@ -14,7 +14,7 @@ DOWNLOADED = [scene for scene in SCENES.values() if scene.access == "download"]
 
 
 def test_the_six_scenes_exist():
-    assert list(SCENES) == ["indianpines", "pavia", "salinas", "ksc", "houston", "synthetic"]
+    assert list(SCENES)[:6] == ["indianpines", "pavia", "salinas", "ksc", "houston", "synthetic"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def cielab(linear_rgb):
 
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_any_two_colours_can_be_told_apart(sight):
-    palette = max((scene.palette for scene in SCENES.values()), key=len)
+    palette = catalogue.first_colours()
     hexadecimal = palette + ("#000000", "#ffffff")  # unlabelled pixels and paper
     srgb = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in hexadecimal])
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

@@ -56,11 +56,13 @@ def test_every_class_may_have_its_own_colour():
 def test_a_catalogue_with_twenty_two_classes_or_colours_is_read(tmp_path):
     text = catalogue.CATALOGUE_PATH.read_text(encoding="utf-8")
     rows = "".join('  { name = "class %d"%s },\n' % (k, ', colour = "#0000FF"' if k == 2 else "") for k in range(1, 23))
-    entry = '[scenes.honghu]\ntitle = "h"\nheight = 40\nwidth = 40\nbands = 12\naccess = "manual"\nhow_to_get = "x"\n'
-    entry += 'classes = [\n%s]\n[scenes.honghu.cube]\nname = "h.mat"\nkey = "data"\n' % rows
+    entry = (
+        '[scenes.many-classes]\ntitle = ""\nheight = 40\nwidth = 40\nbands = 12\naccess = "manual"\nhow_to_get = "x"\n'
+    )
+    entry += 'classes = [\n%s]\n[scenes.many-classes.cube]\nname = "h.mat"\nkey = "data"\n' % rows
     path = tmp_path / "scenes.toml"
     path.write_text(text + "\n" + entry, encoding="utf-8")
     scenes = catalogue.read_catalogue(path)
-    palette = scenes["honghu"].palette
+    palette = scenes["many-classes"].palette
     assert len(set(palette)) == 22 and palette[1] == "#0000ff" and palette[0] == FIRST[0]
     assert scenes["indianpines"].palette == catalogue.get_scene("indianpines").palette

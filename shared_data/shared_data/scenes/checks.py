@@ -38,7 +38,7 @@ def check_counts(found: Sequence[int], scene: Scene, stated: Sequence[int], path
         if pixels != expected:
             raise SceneFormatError(
                 f"{path}: expected {expected} pixels of the class '{name}' of {scene.slug}, found {pixels}; correct "
-                "the numbers of pixels there, or take the file that belongs to them."
+                "the pixels of its classes where they are stated, or take the file that belongs to them."
             )
 
 

@@ -103,7 +103,8 @@ help: ## show this list
 	@echo "  PROFILE (local, slurm, kubernetes, or a folder), RUNNER (venv, docker, podman, apptainer)"
 
 ## reproduce-<paper>-<configuration> ## train, evaluate, draw maps and compare, e.g. reproduce-ssdgl-pavia
-## predict-<paper>-<scene> ## classify a scene with WEIGHTS=<run>/checkpoints/selected.*; PROBABILITIES=1: of all classes; TILE=256 (ssdgl, rssgl)
+## predict-<paper>-<scene> ## classify a scene with the model of a run: WEIGHTS=<run>, or another file of weights; PROBABILITIES=1: of all classes; TILE=256 (ssdgl, rssgl)
+## predict-<paper> ## classify an image of your own, labelled or not: SCENE=image.hdr WEIGHTS=<run>
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
 ## docker-<paper> ## build its image, VARIANT=modern|era|cpu|cpu-era, TOOL=docker|podman|buildah, e.g. docker-a2s2k VARIANT=cpu
 ## docker-run-<paper>-<configuration> ## reproduce in the container, e.g. docker-run-a2s2k-pavia (GPUS=all for the GPUs)
@@ -184,11 +185,19 @@ baselines-%: FORCE_TARGET
 predict-%: FORCE_TARGET
 	@$(call of_paper,predict,classify)
 
-classify-%: env-%-$(STACK) FORCE_TARGET
-	@[ -n "$$WEIGHTS" ] || { echo "error: name the weights: make predict-$*-$(CONFIGURATION) WEIGHTS=<run>/checkpoints/selected.*" >&2; exit 2; }
+# SCENE is a description, or an image that is described first; without a name in the target the scene has that of the file
+classify-%: env-%-$(STACK) $(if $(SCENE),env-shared) FORCE_TARGET
+	@[ -n "$$WEIGHTS" ] || { echo "error: name the run or its model: make predict-$*-<scene> WEIGHTS=<run>" >&2; exit 2; }
 	@$(call fetch_first,$*,$(CONFIGURATION))
-	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) predict $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) --weights "$$WEIGHTS" \
-		$(OWN_SCENE_OPTION) $(GIVEN_PROTOCOL) $(if $(SEED),--seed $(SEED)) --device $(DEVICE) --out "$$OUT" $(DATA_OPTION) \
+	@set -e; name='$(filter-out $*,$(CONFIGURATION))$(if $(filter-out $*,$(MODEL)),-$(MODEL))'; scene="$$SCENE"; file=$${scene##*/}; \
+	case "$$scene" in \
+		'') [ -n "$$name" ] || { echo "error: name the scene: make predict-$*-<scene>, or SCENE=image.hdr" >&2; exit 2; };; \
+		*.toml) name=$${file%.toml};; \
+		*) name=$${name:-$$(printf %s "$${file%.*}" | tr -c 'A-Za-z0-9_-' '-')}; \
+			$(SHARED) describe "$$scene" --name "$$name" --out "$$OUT/scenes" --force; scene="$$OUT/scenes/$$name.toml";; \
+	esac; \
+	.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) predict "$$name" --weights "$$WEIGHTS" \
+		$${scene:+--scene "$$scene"} $(GIVEN_PROTOCOL) $(if $(SEED),--seed $(SEED)) --device $(DEVICE) --out "$$OUT" $(DATA_OPTION) \
 		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION) \
 		$(if $(TILE),--tile $(TILE)) $(if $(filter 1 yes true,$(PROBABILITIES)),--probabilities)
 

@@ -86,9 +86,7 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
         "weights. Instead of a configuration, the name of any scene in the catalogue may be given.",
     )
     _add_scene_options(prediction, paper)
-    prediction.add_argument(
-        "--weights", type=Path, required=True, help="a run's checkpoints/selected.*, or other weights"
-    )
+    prediction.add_argument("--weights", type=Path, required=True, help="the folder of a run, or a file of weights")
     if paper.tiles:
         prediction.add_argument("--tile", type=tile_side, default=0,
                              help="work in tiles of this side, a multiple of 16, in bounded memory and with the same "

@@ -136,10 +136,7 @@ def _next(described: Described) -> str:
     path = Path(os.path.relpath(described.description))
     shown = shlex.quote(str(described.description.resolve() if ".." in path.parts else path))
     if described.labels is None:
-        return (
-            f".venvs/ssdgl-modern/bin/python -m ssdgl predict {described.name} --scene {shown} "
-            "--weights <a run>/checkpoints/selected.pth"
-        )
+        return f"make predict-<paper> SCENE={shown} WEIGHTS=<a run of the paper>"
     return f"make reproduce-ssdgl-{described.name} SCENE={shown}"
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Optional
 
+from shared_data.errors import CheckpointError
 from shared_data.runs.method import Method
 from shared_data.runs.model_file import ModelFile, announce, check_bands, prediction_folder
 from shared_data.runs.outputs import write_classified
@@ -13,17 +14,32 @@ from shared_data.scenes.loading import LoadedScene, load_scene
 from shared_data.splits.draws import Split
 
 
+def model_of(weights: Path) -> Path:
+    """The saved model in a run's folder; any other path as it is. Raises: CheckpointError for a folder without one."""
+    if not weights.is_dir():
+        return weights
+    found = sorted(weights.glob("checkpoints/selected.*"))
+    if len(found) != 1:
+        raise CheckpointError(
+            "%s: expected the folder of a finished run, with one file checkpoints/selected.*, found %d; name a run, or "
+            "a file of weights." % (weights, len(found))
+        )
+    return found[0]
+
+
 def predict(method: Method, request: Request, weights: Path, probabilities: bool = False) -> Outcome:
     """Classify every pixel of a scene, labelled or not, but for those that are not valid.
 
     A model that a run saved contains its configuration, fitted preprocessing and classes; the request's protocol, seed
     and overrides are ignored. For bare weights, such as a checkpoint of the release, those of the request and
     statistics of its scene are used.
-    probabilities: whether to write those of all classes, too, as `runs.probabilities` says; those of an
-        earlier prediction in the same folder are removed.
+    weights: a file, or the folder of a run.
+    probabilities: whether to write those of all classes, too, as `runs.probabilities` says; those of an earlier
+        prediction in the same folder are removed.
     Writes results/<paper>/<experiment>/predictions/<scene>-<name of the weights>-<hash>/.
     Raises: CheckpointError where the file cannot be read or does not fit; what `register_scene` and the method raise.
     """
+    weights = model_of(weights)
     register_scene(request)
     bare = _Bare(method, request)
     fitted = method.load(weights, request.device, bare.model)

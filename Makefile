@@ -56,7 +56,8 @@ $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(valu
 # options of a run, from the variables a user may set
 RUN_OPTIONS = --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
-	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS)
+	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS) \
+	$(if $(filter 1 yes true,$(VERBOSE)),--verbose)
 SPLIT_OPTIONS = $(if $(FOLD),--fold $(FOLD)) $(if $(SPLIT),--split "$$SPLIT")
 BASELINE_OPTIONS = --out "$$OUT" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) \
 	$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
@@ -89,6 +90,7 @@ help: ## show this list
 	@echo "  FOLD (of spatial-cv: that one alone), SPLIT=file[,file] (an own split), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
 	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\","
 	@echo "  VARIANT (modern; era: the stack of the paper's time), MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
+	@echo "  VERBOSE=1 (the log of the training on the console, too)"
 	@echo "  PREDATA (da-imrn, PROTOCOL=released: folder of the partitions that the authors shipped)"
 	@echo "  METHOD (of reference and baselines: svm, rf, lr, 1nn, svm-5x5, rf-5x5, lr-5x5, 1nn-5x5, 1nn-position; default: all)"
 	@echo "Variables of scene: CUBE, GT (labels), NAME, OUT (folder; default: the cube's), CUBE_KEY, GT_KEY (arrays in the files), UNLABELLED, IGNORE,"

@@ -15,7 +15,10 @@ PROTOCOLS ?= released paper spatial-cv
 SCENES := indianpines pavia salinas ksc houston
 
 # per paper: slug, folder (also the package), interpreter of its own time, folders on its path
-PAPERS := ssdgl rssgl a2s2k da-imrn apdclnn
+EVERY_PAPER := ssdgl rssgl a2s2k da-imrn apdclnn
+PAPERS := $(EVERY_PAPER)
+# of the demo: those on PyTorch, or those asked for, PAPERS=all for every one
+DEMO_PAPERS = $(if $(filter file,$(origin PAPERS)),ssdgl rssgl a2s2k,$(if $(filter all,$(PAPERS)),$(EVERY_PAPER),$(PAPERS)))
 FOLDER_ssdgl := ssdgl
 ERA_PYTHON_ssdgl := 3.8
 SOURCES_ssdgl := shared_data simplecv_vendor ssdgl
@@ -31,8 +34,6 @@ SOURCES_da-imrn := shared_data da_imrn
 FOLDER_apdclnn := apdclnn
 ERA_PYTHON_apdclnn := 3.6
 SOURCES_apdclnn := shared_data apdclnn
-# no code of APDCLNN was ever released
-NO_RELEASE := apdclnn
 
 comma := ,
 empty :=
@@ -112,14 +113,9 @@ scene: env-shared ## check your own scene and describe it for runs: make scene C
 	@[ -n "$$CUBE" ] || { echo "error: name the cube: make scene CUBE=plot.hdr GT=labels.mat NAME=my-plot" >&2; exit 2; }
 	@$(SHARED) describe "$$CUBE" $(SCENE_OPTIONS)
 
-demo: env-shared $(PAPERS:%=env-%-modern) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
-	@set -e; $(foreach paper,$(PAPERS),for protocol in paper $(if $(filter $(paper),$(NO_RELEASE)),,released); do \
-		echo "demo: $(paper) on the generated scene, protocol $$protocol"; \
-		.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) reproduce synthetic --protocol $$protocol \
-			--device $(DEVICE) --out "$$OUT/demo" --force; done;)
-	@echo; echo "demo: what the official code's protocol (released) gains over the text's (paper):"; echo
-	@$(SHARED) diff "$$OUT/demo" --experiment synthetic
-	@echo; echo "maps:"; find "$$OUT/demo" -name '*.png' | sort | sed 's/^/  /'
+demo: env-shared $(foreach paper,$(DEMO_PAPERS),env-$(paper)-modern) ## short runs on the generated scene under three protocols: table, picture, report (3 minutes; PAPERS=all: all five)
+	@.venvs/shared-modern/bin/python -m tools.demo $(foreach paper,$(DEMO_PAPERS),--paper "$(paper)=$(FOLDER_$(paper))") \
+		--device $(DEVICE) --out "$$OUT/demo" $(if $(filter 1 yes true,$(VERBOSE)),--verbose)
 
 environments: OPTIONAL := || [ $$? -eq 3 ] # an interpreter that is not on this machine
 environments: env-shared env-shared-era env-matrix $(PAPERS:%=env-%-modern) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)

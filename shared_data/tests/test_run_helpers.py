@@ -188,7 +188,7 @@ def test_a_console_that_has_gone_away_does_not_end_a_training(monkeypatch):
 
 
 def test_numbers_of_a_training():
-    assert list(training_numbers(0.5, 0.001, []).items()) == [("loss", "0.5000"), ("lr", "1.00e-03")]
+    assert list(training_numbers(0.5, 0.001, []).items()) == [("loss", "0.5000"), ("lr", "0.001")]
     entries = [{"step": 1, "validation_oa": 0.25}, {"step": 2, "loss": 0.5, "validation_oa": 0.5}]
     assert training_numbers(0.5, 0.001, entries)["val OA"] == "50.0 %"
     assert training_numbers(0.5, 0.001, [{"step": 1, "test_oa": 0.25}])["test OA"] == "25.0 %"

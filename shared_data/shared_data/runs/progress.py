@@ -99,5 +99,5 @@ def training_numbers(loss: float, rate: float, entries: List[Dict[str, float]]) 
         if entry in latest:
             numbers[name] = "%.1f %%" % (100 * latest[entry])
             break
-    numbers["lr"] = "%.2e" % rate
+    numbers["lr"] = "%.3g" % rate
     return numbers

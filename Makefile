@@ -15,7 +15,10 @@ PROTOCOLS ?= released paper spatial-cv
 SCENES := indianpines pavia salinas ksc houston
 
 # per paper: slug, folder (also the package), interpreter of its own time, folders on its path
-PAPERS := ssdgl rssgl a2s2k da-imrn apdclnn
+EVERY_PAPER := ssdgl rssgl a2s2k da-imrn apdclnn
+PAPERS := $(EVERY_PAPER)
+# of the demo: those on PyTorch, or those asked for, PAPERS=all for every one
+DEMO_PAPERS = $(if $(filter file,$(origin PAPERS)),ssdgl rssgl a2s2k,$(if $(filter all,$(PAPERS)),$(EVERY_PAPER),$(PAPERS)))
 FOLDER_ssdgl := ssdgl
 ERA_PYTHON_ssdgl := 3.8
 SOURCES_ssdgl := shared_data simplecv_vendor ssdgl
@@ -31,8 +34,6 @@ SOURCES_da-imrn := shared_data da_imrn
 FOLDER_apdclnn := apdclnn
 ERA_PYTHON_apdclnn := 3.6
 SOURCES_apdclnn := shared_data apdclnn
-# no code of APDCLNN was ever released
-NO_RELEASE := apdclnn
 
 comma := ,
 empty :=
@@ -60,7 +61,8 @@ OWN_SCENE_OPTION = $(if $(OWN_SCENE),--scene "$$SCENE")
 # options of a run, from the variables a user may set
 RUN_OPTIONS = $(OWN_SCENE_OPTION) --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
-	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS)
+	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS) \
+	$(if $(filter 1 yes true,$(VERBOSE)),--verbose)
 SPLIT_OPTIONS = $(if $(FOLD),--fold $(FOLD)) $(if $(SPLIT),--split "$$SPLIT")
 BASELINE_OPTIONS = $(OWN_SCENE_OPTION) --out "$$OUT" $(if $(filter 1 yes true,$(AUDIT)),--audit) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) \
 	$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
@@ -93,6 +95,7 @@ help: ## show this list
 	@echo "  FOLD (of spatial-cv: that one alone), SPLIT=file[,file] (an own split), SEED, SEEDS=\"1 2 3\", DATA (folders), DEVICE (auto, cpu, cuda),"
 	@echo "  ITERS, UNVERIFIED=1 (accept files that are not the catalogue's), OUT (results folder), FORCE=1, SET=\"key=value ...\","
 	@echo "  VARIANT (modern; era: the stack of the paper's time), MODEL (a2s2k: ssrn, resnet, pyresnet, contextualnet)"
+	@echo "  VERBOSE=1 (the log of the training on the console, too)"
 	@echo "  PREDATA (da-imrn, PROTOCOL=released: folder of the partitions that the authors shipped)"
 	@echo "  METHOD (of reference and baselines: svm, rf, lr, 1nn, svm-5x5, rf-5x5, lr-5x5, 1nn-5x5, 1nn-position; default: all), AUDIT=1 (of these two)"
 	@echo "  SCENE=path/to/name.toml (a scene of your own, as make scene describes it: reproduce-<paper>-<name>, baselines-<paper>-<name>,"
@@ -118,14 +121,9 @@ scene: env-shared ## check your own scene and describe it for runs: make scene C
 	@[ -n "$$CUBE" ] || { echo "error: name the cube: make scene CUBE=plot.hdr GT=labels.mat NAME=my-plot" >&2; exit 2; }
 	@$(SHARED) describe "$$CUBE" $(SCENE_OPTIONS)
 
-demo: env-shared $(PAPERS:%=env-%-modern) ## the main job on the generated scene: both protocols, maps, comparison (minutes)
-	@set -e; $(foreach paper,$(PAPERS),for protocol in paper $(if $(filter $(paper),$(NO_RELEASE)),,released); do \
-		echo "demo: $(paper) on the generated scene, protocol $$protocol"; \
-		.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) reproduce synthetic --protocol $$protocol \
-			--device $(DEVICE) --out "$$OUT/demo" --force; done;)
-	@echo; echo "demo: what the official code's protocol (released) gains over the text's (paper):"; echo
-	@$(SHARED) diff "$$OUT/demo" --experiment synthetic
-	@echo; echo "maps:"; find "$$OUT/demo" -name '*.png' | sort | sed 's/^/  /'
+demo: env-shared $(foreach paper,$(DEMO_PAPERS),env-$(paper)-modern) ## short runs on the generated scene under three protocols: table, picture, report (3 minutes; PAPERS=all: all five)
+	@.venvs/shared-modern/bin/python -m tools.demo $(foreach paper,$(DEMO_PAPERS),--paper "$(paper)=$(FOLDER_$(paper))") \
+		--device $(DEVICE) --out "$$OUT/demo" $(if $(filter 1 yes true,$(VERBOSE)),--verbose)
 
 environments: OPTIONAL := || [ $$? -eq 3 ] # an interpreter that is not on this machine
 environments: env-shared env-shared-era env-matrix env-docs $(PAPERS:%=env-%-modern) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)

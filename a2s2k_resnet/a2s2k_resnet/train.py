@@ -61,7 +61,7 @@ def fit(
     rule = RULES[decisions.monitored](train["patience"])
     state = _State(network, optimizer, rule, validation, device)
 
-    with EpochLoop(run.begin(), checkpoint.FORMAT, train, batches, state, steps) as loop:
+    with EpochLoop(run, checkpoint.FORMAT, train, batches, state, steps) as loop:
         for _epoch in loop.epochs(lambda: rule.exhausted):
             network.train()
             for patches, targets in loop.minibatches():
@@ -70,7 +70,7 @@ def fit(
                 loss.backward()
                 optimizer.step()
                 wait_for(device)
-                loop.step(loss.detach(), len(targets))
+                loop.step(loss.detach(), len(targets), settings["optimizer"]["lr"])
             if loop.stopped:
                 break
             validated = validation(network)

@@ -318,7 +318,7 @@ def _project(
 def _counted(total: int, progress: Optional[Callable[[int, int], None]]) -> Iterator[Advance]:
     """A function to call after each of `total` filters: it calls `progress`, or advances a progress bar."""
     if progress is None:
-        with TrainingProgress(total, 0) as bar:
+        with TrainingProgress(total, title="Gabor filters") as bar:
             yield bar.update
         return
     done = iter(range(1, total + 1))

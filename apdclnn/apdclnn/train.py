@@ -47,14 +47,15 @@ def fit(
     val_targets = targets_of(labels.val, labels.val_pixels)
 
     state = _State(network)
-    loop = EpochLoop(run.begin(), NPZ, settings["train"], batches, state, steps)
+    loop = EpochLoop(run, NPZ, settings["train"], batches, state, steps)
     first = labels.train_pixels[: settings["train"]["batch"]]
-    print(estimate(network, first, targets_of(labels.train, first), loop.total_steps, labels.train.size), flush=True)
+    expected = estimate(network, first, targets_of(labels.train, first), loop.total_steps, labels.train.size)
     with loop:
+        loop.log.info("%s", expected)
         for epoch in loop.epochs(lambda: state.best.exhausted):
             for pixels, targets in loop.minibatches():
                 loss = network.train_on(pixels, targets)  # forward, backward, and the step of Adam
-                loop.step(loss, len(pixels))
+                loop.step(loss, len(pixels), settings["optimizer"]["lr"])
             if loop.stopped:
                 break
             numbers = validate(network, labels.val_pixels, val_targets)

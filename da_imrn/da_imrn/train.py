@@ -58,13 +58,13 @@ def fit(
     validation = validation_patches(labels.windows, patch)
     state = _State(network, train["patience"])
 
-    with EpochLoop(run.begin(), NPZ, train, batches, state, steps) as loop, tf.device(device):
+    with EpochLoop(run, NPZ, train, batches, state, steps) as loop, tf.device(device):
         for epoch in loop.epochs(lambda: state.best.exhausted):
             rate = learning_rate(settings["optimizer"], epoch)
             optimizer.set_learning_rate(network, rate)
             for patches, targets in loop.minibatches():
                 loss = float(network.train_on_batch(patches, targets))  # forward, backward, and the step of Nadam
-                loop.step(loss, len(patches))
+                loop.step(loss, len(patches), rate)
             if loop.stopped:
                 break
             classes = predict_patches(network, image.cube, validation.corners, patch)

@@ -14,12 +14,11 @@ from torch import nn
 
 from shared_data.runs import environment
 from shared_data.runs.history import History
-from shared_data.runs.progress import TrainingProgress
+from shared_data.runs.method import Run
+from shared_data.runs.progress import training_numbers
 from shared_data.runs.signals import stop_on_signals
 from simplecv.core.trainer import Launcher
 from simplecv.util.device import device_name, select_device
-
-_SHOWN_EVERY = 5  # steps between two numbers beside the progress bar
 
 
 def seed_everything(seed: int) -> None:
@@ -82,6 +81,10 @@ class Steps:
         """Steps done, those before a resumption among them."""
         return len(self.history.seconds)
 
+    def shown(self) -> Dict[str, str]:
+        """Of the latest step, beside its progress."""
+        return training_numbers(float(self._latest["losses"]["total_loss"]), self._latest["lr"], self.history.entries)
+
     def numbers(self) -> Dict[str, float]:
         """Of the latest step: loss, learning rate, accuracy on the sampled pixels."""
         return {
@@ -101,6 +104,7 @@ def _seconds_until_idle(device: torch.device) -> float:
 
 @contextlib.contextmanager
 def launched(
+    run: Run,
     folder: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -109,7 +113,7 @@ def launched(
     total_steps: int,
     **further: Any,
 ) -> Iterator[Launcher]:
-    """A launcher that has resumed from the newest checkpoint in the run's folder.
+    """A launcher that has resumed from the newest checkpoint in the run's folder, which `run.begin` returned.
 
     Within the block it logs, shows its progress, adds every step to `steps`, and stops on a signal. further: what its
     checkpoints hold beside the history, with state_dict() and load_state_dict(state).
@@ -117,28 +121,17 @@ def launched(
     launcher = Launcher(str(folder / "checkpoints"), model, optimizer, schedule)
     with contextlib.closing(launcher):  # an open log on a full disk would fail at Python's exit
         launcher.logger.add_file(folder / "log.txt")
+        launcher.logger.console_level(logging.INFO if run.verbose else logging.WARNING)
         launcher.checkpoint.register("history", steps.history)
         for name, state in further.items():
             launcher.checkpoint.register(name, state)
         launcher.init()
-        with TrainingProgress(total_steps, launcher.checkpoint.global_step) as progress:
-            if progress.visible:
-                launcher.logger.console_level(logging.WARNING)
+        with run.progress(total_steps, launcher.checkpoint.global_step, steps.shown) as progress:
 
             def after_step(_launcher: Launcher, info: Dict[str, Any]) -> None:
                 steps.add(info)
-                # reading a number waits for the device
-                progress.update(**(_shown(info) if progress.visible and info["step"] % _SHOWN_EVERY == 0 else {}))
+                progress.update()
 
             launcher.add_step_callback(after_step)
             with stop_on_signals(launcher.request_stop):
                 yield launcher
-
-
-def _shown(info: Dict[str, Any]) -> Dict[str, str]:
-    """A step's numbers beside the progress bar."""
-    return {
-        "loss": "%.4f" % float(info["losses"]["total_loss"]),
-        "lr": "%.2e" % info["lr"],
-        "train_acc": "%.1f%%" % (100 * float(info["metrics"]["sampled_accuracy"])),
-    }

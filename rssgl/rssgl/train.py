@@ -126,7 +126,7 @@ def fit(
 
     # training, from the newest checkpoint on
     prepare_device(device)
-    with launched(folder, trainable, optimizer, schedule, done, total_steps, best=best) as launcher:
+    with launched(run, folder, trainable, optimizer, schedule, done, total_steps, best=best) as launcher:
         launcher.add_epoch_callback(after_epoch)
         if not best.exhausted:
             launcher.train_by_config(stream, config["train"], strict=True)

@@ -208,7 +208,7 @@ def paper(tmp_path, record, monkeypatch):
         directory = run_directory_of("ssdgl", request)
         if request.iterations == 1:
             return Outcome(directory, None)
-        directory.mkdir(parents=True)
+        directory.mkdir(parents=True, exist_ok=True)
         answer = dict(record, protocol=request.protocol, seed=request.seed)
         write_record(directory / "run.json", answer)
         return Outcome(directory, answer)
@@ -239,13 +239,32 @@ def paper(tmp_path, record, monkeypatch):
     ), requests
 
 
-def test_reproduce_prints_metrics_files_and_the_comparison(capsys, tmp_path, paper):
+def test_reproduce_tells_results_files_and_the_comparison_in_words(capsys, tmp_path, paper):
     assert paper_cli.main(paper[0], ["reproduce", "pavia-v2021", "--protocol", "released", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert ("ssdgl pavia-v2021, protocol released, seed 2333: OA 75.00 %, AA 75.00 %, kappa 0.5000 (4 test pixels)"
             in out)  # fmt: skip
     assert str(tmp_path / "ssdgl" / "pavia-v2021" / "released" / "seed-2333" / "run.json") in out
-    assert "99.96 (log)" in out and "-24.96" in out and "one run" in out
+    folder = tmp_path / "ssdgl" / "pavia-v2021" / "released" / "seed-2333"
+    assert "log in %s" % (folder / "log.txt") in out.splitlines()[0]
+    assert "OA 99.96 published in a log file, 75.00 reproduced: 24.96 points below" in out
+    assert "a verdict needs three runs" in out and "make report" in out
+    assert "tensorboard" not in out  # nothing was written that it could show
+
+
+def test_curves_that_were_written_come_with_the_command_that_shows_them(capsys, tmp_path, paper, monkeypatch):
+    folder = tmp_path / "ssdgl" / "salinas" / "paper" / "seed-2333"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "events.out.tfevents.1").touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "environments" / "ssdgl-modern"))
+    words = ["reproduce", "salinas", "--out", str(tmp_path)]
+    assert paper_cli.main(paper[0], words) == 0
+    assert "tensorboard --logdir %s  (after: pip install tensorboard)" % folder in capsys.readouterr().out
+    viewer = tmp_path / "environments" / "da-imrn-modern" / "bin" / "tensorboard"
+    viewer.parent.mkdir(parents=True)
+    viewer.touch()
+    assert paper_cli.main(paper[0], words) == 0
+    assert "%s --logdir %s\n" % (viewer, folder) in capsys.readouterr().out
 
 
 def test_the_request_holds_what_was_asked_for(tmp_path, paper):
@@ -272,7 +291,13 @@ def test_several_seeds_are_several_runs_in_one_comparison(capsys, tmp_path, pape
     out = capsys.readouterr().out
     assert [request.seed for request in paper[1]] == [1, 2]
     assert "seed 1:" in out and "seed 2:" in out
-    assert "75.00 ± 0.00" in out
+    assert "75.00 ± 0.00" in out and "a verdict needs three runs" in out
+
+
+def test_the_log_is_shown_on_the_console_where_asked_for(tmp_path, paper):
+    for words in ([], ["-v"], ["--verbose"]):
+        assert paper_cli.main(paper[0], ["reproduce", "salinas", "--out", str(tmp_path), *words]) == 0
+    assert [request.verbose for request in paper[1]] == [False, True, True]
 
 
 def test_a_stopped_run_ends_the_command(capsys, tmp_path, paper):

@@ -9,6 +9,7 @@ import pytest
 from shared_data.errors import CheckpointError
 from shared_data.runs.checkpoints import CheckpointFolder, CheckpointFormat
 from shared_data.runs.epoch_loop import EpochLoop
+from shared_data.runs.method import Run
 from shared_data.runs.selection import BestStep
 
 
@@ -65,13 +66,13 @@ class Toy:
     def train(self, folder, steps=None, stop_in=None):
         """Whether it came to its end. stop_in: the step in which SIGTERM comes."""
         folder.mkdir(exist_ok=True)
-        with EpochLoop(folder, FORMAT, self.settings, Stream(), self, steps) as self.loop:
+        with EpochLoop(Run(folder), FORMAT, self.settings, Stream(), self, steps) as self.loop:
             for epoch in self.loop.epochs(lambda: self.best.exhausted):
                 for batch in self.loop.minibatches():
                     if self.loop.step_count + 1 == stop_in:
                         os.kill(os.getpid(), signal.SIGTERM)
                     self.weight += 10**epoch * batch
-                    self.loop.step(float(batch), 1)
+                    self.loop.step(float(batch), 1, 0.5)
                 if self.loop.stopped:
                     break
                 accuracy = self.accuracies[epoch]

@@ -104,9 +104,8 @@ def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
     lists = {"UNLABELLED": "--unlabelled=", "IGNORE": "--ignore=", "DROP_BANDS": "--drop-bands="}
     (call,) = checkout.make("scene", "CUBE=cube.npy", *(name + "=" + text for name in lists))
     assert call[3:] == ["describe", "cube.npy", *(name + text for name in lists.values())]
-    *runs, compared = checkout.make("demo", out, "PAPERS=ssdgl")
-    assert [option(call, "--out") for call in runs] == [text + "/demo"] * 2
-    assert compared[-3:] == [text + "/demo", "--experiment", "synthetic"]
+    (call,) = checkout.make("demo", out)
+    assert option(call, "--out") == text + "/demo"
     (call,) = checkout.make("matrix", "PROFILE=" + text, "IMAGE=" + text, "RUNNER=docker")
     assert [option(call, name) for name in ("--profile", "--image")] == [text] * 2
 
@@ -124,6 +123,18 @@ def test_results_that_there_are_go_before_the_kept_records(checkout, text):
         if target == "report":
             assert option(call, "--out") == text + "/report"
     assert option(checkout.make("report", out, "REPORT=" + text)[0], "--out") == text
+
+
+@pytest.mark.parametrize(
+    "words, papers",
+    [([], ["ssdgl", "rssgl", "a2s2k"]), (["PAPERS=all"], sorted(PAPERS)), (["PAPERS=apdclnn ssdgl"], ["apdclnn", "ssdgl"])],
+)
+def test_the_demo_shows_some_papers_or_all(checkout, words, papers):
+    (call,) = checkout.make("demo", *words)
+    shown = [after.split("=")[0] for before, after in zip(call, call[1:]) if before == "--paper"]
+    assert (shown if words != ["PAPERS=all"] else sorted(shown)) == papers
+    assert set(checkout.environments) == {"shared-modern", *(paper + "-modern" for paper in papers)}
+    assert "--verbose" not in call and "--verbose" in checkout.make("demo", "VERBOSE=1", *words)[0]
 
 
 @pytest.mark.parametrize("text", AWKWARD)

@@ -1,5 +1,6 @@
 """What runs are made of: the scene as one image, signals, history, progress, environment, and the end of a run."""
 
+import contextlib
 import os
 import platform
 import signal
@@ -20,7 +21,7 @@ from shared_data.runs.directory import RunDirectory
 from shared_data.runs.history import History
 from shared_data.runs.log import RunLog
 from shared_data.runs.outputs import Results, finish_run, write_prediction
-from shared_data.runs.progress import TrainingProgress
+from shared_data.runs.progress import TrainingProgress, training_numbers
 from shared_data.runs.request import Request, run_directory_of
 from shared_data.runs.signals import stop_on_signals
 from shared_data.scenes.loading import load_scene
@@ -115,22 +116,91 @@ def test_history_survives_a_checkpoint():
     assert history.entries == state["entries"] == [{"step": 3, "loss": 0.5}]
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_progress_is_drawn_on_terminals_alone(monkeypatch, capsys, terminal):
+class Clock:
+    """Stands for the module `time`: every step of a training takes some seconds."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+def progress_of(monkeypatch, steps, seconds, total=1000, terminal=False, lines=False):
+    """A training of some steps on a terminal, or with standard error in a pipe."""
+    clock = Clock()
+    monkeypatch.setattr("shared_data.runs.progress.time", clock)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
-    with TrainingProgress(total=10, done=4) as progress:
-        assert progress.visible == terminal
-        progress.update(loss="0.5")
+    numbers = [0]
+
+    def loss():
+        numbers[0] += 1
+        return {"loss": "%d" % numbers[0]}
+
+    with TrainingProgress(total, 0, "ssdgl pavia", loss, lines) as progress:
+        for _ in range(steps):
+            clock.now += seconds
+            progress.update()
+
+
+def test_progress_is_one_line_that_a_terminal_draws_again(monkeypatch, capsys):
+    progress_of(monkeypatch, 10, 1.0, total=10, terminal=True)
     shown = capsys.readouterr().err
-    assert ("5/10" in shown and "loss=0.5" in shown) if terminal else shown == ""
+    assert shown.count("\n") == 1 and shown.count("\r") > 3
+    assert "ssdgl pavia 100%" in shown and "10/10" in shown and "loss=10" in shown
+
+
+def test_progress_elsewhere_is_a_line_after_every_tenth(monkeypatch, capsys):
+    progress_of(monkeypatch, 1000, 1.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 10
+    assert lines[0] == "ssdgl pavia: step 100 of 1000, loss 1, 01:40 elapsed, at most 15:00 left"
+    assert lines[-1] == "ssdgl pavia: step 1000 of 1000, loss 10, 16:40 elapsed"
+
+
+def test_progress_elsewhere_is_neither_crowded_nor_silent(monkeypatch, capsys):
+    progress_of(monkeypatch, 1000, 0.1)  # a tenth takes 10 s: lines after 30 s, 60 s, 90 s, and at the end
+    assert len(capsys.readouterr().err.splitlines()) == 4
+    progress_of(monkeypatch, 20, 100.0)  # a tenth takes hours: a line after every 5 minutes
+    assert len(capsys.readouterr().err.splitlines()) == 7
+
+
+def test_progress_among_the_lines_of_the_log_is_lines_too(monkeypatch, capsys):
+    progress_of(monkeypatch, 3, 1.0, total=3, terminal=True, lines=True)
+    assert capsys.readouterr().err == "ssdgl pavia: step 3 of 3, loss 1, 00:03 elapsed\n"
+
+
+def test_a_training_without_a_step_or_with_an_error_shows_nothing(monkeypatch, capsys):
+    progress_of(monkeypatch, 0, 1.0)
+    with pytest.raises(ZeroDivisionError), TrainingProgress(10) as progress:
+        progress.update()
+        raise ZeroDivisionError
+    assert capsys.readouterr().err == ""
+
+
+def test_a_console_that_has_gone_away_does_not_end_a_training(monkeypatch):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        progress_of(monkeypatch, 5, 1.0)
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+
+
+def test_numbers_of_a_training():
+    assert list(training_numbers(0.5, 0.001, []).items()) == [("loss", "0.5000"), ("lr", "0.001")]
+    entries = [{"step": 1, "validation_oa": 0.25}, {"step": 2, "loss": 0.5, "validation_oa": 0.5}]
+    assert training_numbers(0.5, 0.001, entries)["val OA"] == "50.0 %"
+    assert training_numbers(0.5, 0.001, [{"step": 1, "test_oa": 0.25}])["test OA"] == "25.0 %"
 
 
 # the log
 
 
-def test_lines_and_curves_are_in_the_files_when_a_call_returns(tmp_path, capsys):
+@pytest.mark.parametrize("verbose", [True, False])
+def test_lines_and_curves_are_in_the_files_when_a_call_returns(tmp_path, capsys, verbose):
     (tmp_path / "checkpoints").mkdir()
-    with RunLog(tmp_path, quiet=True) as log:
+    with RunLog(tmp_path, verbose) as log:
         log.info("epoch %d", 3)
         log.warning("a loss of %s", "nan")
         log.curves(7, {"loss": 0.5, "validation_oa": 0.25})
@@ -140,20 +210,20 @@ def test_lines_and_curves_are_in_the_files_when_a_call_returns(tmp_path, capsys)
         lines = (tmp_path / "log.txt").read_text().splitlines()
         assert [line.split(", ", 1)[1] for line in lines] == ["epoch 3", "a loss of nan"]
     shown = capsys.readouterr().err
-    assert "a loss of nan" in shown and "epoch" not in shown
+    assert "a loss of nan" in shown and ("epoch 3" in shown) == verbose
 
 
 def test_a_line_that_the_disk_refuses_is_an_error(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "log.txt").symlink_to("/dev/full")
-    log = RunLog(tmp_path, quiet=True)
+    log = RunLog(tmp_path, verbose=False)
     with pytest.raises(OSError, match="No space left"):
         log.info("a line")
 
 
 def test_a_curve_that_the_disk_refuses_is_an_error(tmp_path):
     (tmp_path / "checkpoints").mkdir()
-    log = RunLog(tmp_path, quiet=True)
+    log = RunLog(tmp_path, verbose=False)
     log._events._py_recordio_writer._writer = open("/dev/full", "wb")
     with pytest.raises(OSError, match="No space left"):
         log.curves(1, {"loss": 0.5})

@@ -107,7 +107,7 @@ def fit(
     # training, from the newest checkpoint on
     folder = run.begin()
     prepare_device(device)
-    with launched(folder, trainable, optimizer, schedule, done, total_steps) as launcher:
+    with launched(run, folder, trainable, optimizer, schedule, done, total_steps) as launcher:
         launcher.add_epoch_callback(after_epoch)
         launcher.train_by_config(stream, config["train"], strict=True)
     if launcher.stop_reason is not None:

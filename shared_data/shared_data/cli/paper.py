@@ -13,10 +13,12 @@ from shared_data.audit import as_text as audit_as_text
 from shared_data.audit.run import audit_run
 from shared_data.cli.arguments import number_or_none, tile_side
 from shared_data.cli.baselines import add_method_option, run_baselines
-from shared_data.cli.console import STOPPED, print_metrics, print_text, run_command
+from shared_data.cli.console import STOPPED, print_text, run_command
 from shared_data.cli.run_options import add_options, register_scene_of, request_of
-from shared_data.comparison.diff import as_text, compare
+from shared_data.cli.run_summary import print_published, print_summary
+from shared_data.comparison.diff import compare
 from shared_data.comparison.published import load_published
+from shared_data.comparison.words import in_words
 from shared_data.configuration.overrides import GENERIC, check_name
 from shared_data.errors import SettingsError, SharedDataError
 from shared_data.report.tables import Table, report_tables
@@ -25,7 +27,7 @@ from shared_data.runs.generic import check_configuration
 from shared_data.runs.method import Method
 from shared_data.runs.predict import predict
 from shared_data.runs.reproduce import reproduce
-from shared_data.runs.request import Request
+from shared_data.runs.request import Request, run_directory_of, title_of
 from shared_data.runs.timed_fit import time_fit
 from shared_data.scenes import catalogue
 from shared_data.splits.shared_protocols import MAIN, folds_of, is_shared
@@ -75,7 +77,7 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
 
     training = commands.add_parser("reproduce", help="train, evaluate, write the record and the maps")
     _add_scene_options(training, paper)
-    add_options(training, "--seeds", "--iters", "--force")
+    add_options(training, "--seeds", "--iters", "--force", "--verbose")
     training.set_defaults(handler=_reproduce)
 
     prediction = commands.add_parser(
@@ -149,19 +151,21 @@ def _request(arguments: argparse.Namespace, paper: Paper, seed: int, scenes_too:
 def _reproduce(paper: Paper, arguments: argparse.Namespace) -> int:
     records = []
     for seed in arguments.seeds or [arguments.seed]:
-        outcome = reproduce_all(paper.method, _request(arguments, paper, seed))
+        request = _request(arguments, paper, seed)
+        folds = "" if request.fold is not None or not folds_of(request.protocol) else "fold-*"
+        log = run_directory_of(paper.slug, request) / folds / "log.txt"
+        print_text("%s: log in %s" % (title_of(paper.slug, request), log))
+        sys.stdout.flush()  # before the progress, which is written to another stream
+        outcome = reproduce_all(paper.method, request)
         if outcome.record is None:
             print("stopped; the same command resumes the run in %s" % outcome.directory, file=sys.stderr)
             return STOPPED
         records.append(outcome.record)
-        print_metrics(outcome.record)
-        for name in ("map.png", "map_full.png", "errors.png", "run.json"):
-            if (outcome.directory / name).exists():
-                print("  %s" % (outcome.directory / name))
+        print_summary(outcome)
     published = [
         result for result in load_published() if (result.paper, result.experiment) == (paper.slug, arguments.experiment)
     ]
-    print_text("\n" + as_text(compare(records, published)))
+    print_published(in_words(compare(records, published)))
     return 0
 
 

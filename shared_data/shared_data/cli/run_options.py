@@ -25,6 +25,11 @@ OPTIONS: Dict[str, Dict[str, Any]] = {
     "--out": {"type": Path, "default": Path("results"), "help": "results folder (default: results)"},
     "--iters": {"type": positive_number, "help": "stop after this many iterations (marks the run as modified)"},
     "--force": {"action": "store_true", "help": "forget what the run directory holds and start over"},
+    "--verbose": {
+        "flags": ("-v",),
+        "action": "store_true",
+        "help": "show the log of the training on the console, too, not only in the run's log.txt",
+    },
     "--predata": {"help": "folder with the partitions the authors shipped; protocol released"},
     "--fold": {"type": fold_number, "help": "of a cross-validation, one fold alone (default: every fold)"},
     "--split": {
@@ -48,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser, *names: str, **defaults: Any) -
         destination = settings.get("dest", name.strip("-"))
         if destination in defaults:
             settings["default"] = defaults[destination]
-        parser.add_argument(name, **settings)
+        parser.add_argument(*settings.pop("flags", ()), name, **settings)
 
 
 def request_of(arguments: argparse.Namespace, experiment: str, protocol: str, seed: int) -> Request:
@@ -74,6 +79,7 @@ def request_of(arguments: argparse.Namespace, experiment: str, protocol: str, se
         fold=given.get("fold"),
         split=files,
         scene_file=given.get("scene_file"),
+        verbose=given.get("verbose", False),
     )
 
 

@@ -1,11 +1,11 @@
 """Helper for a training loop: resume, time and count steps, stop on a signal, log, checkpoint.
 
-    loop = EpochLoop(run.begin(), FORMAT, settings, batches, state)
+    loop = EpochLoop(run, FORMAT, settings, batches, state)
     with loop:
         for _epoch in loop.epochs(lambda: rule.exhausted):
             for batch in loop.minibatches():
                 ...                         # forward, backward, the optimizer step
-                loop.step(loss, len(batch))
+                loop.step(loss, len(batch), rate)
             if loop.stopped:
                 break
             loop.end_epoch({"validation_loss": 0.5}, "validation loss 0.5")
@@ -18,21 +18,19 @@ from the last complete epoch and ends with the results of an uninterrupted run.
 
 import contextlib
 import time
-from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional
 
 from shared_data.errors import CheckpointError
 from shared_data.runs.checkpoints import CheckpointFolder, CheckpointFormat
 from shared_data.runs.history import History
 from shared_data.runs.log import RunLog
-from shared_data.runs.progress import TrainingProgress
+from shared_data.runs.method import Run
+from shared_data.runs.progress import training_numbers
 from shared_data.runs.signals import stop_on_signals
-
-_SHOWN_EVERY = 10  # steps between two numbers beside the progress bar
 
 
 class EpochLoop:
-    """A context manager; entering it resumes from the newest checkpoint below the folder.
+    """A context manager; entering it resumes from the newest checkpoint in the run's folder.
 
     settings: `train` of a configuration, with epochs, num_iters (0: no limit beside the epochs). steps: a lower limit.
     batches: one iteration is one epoch of mini-batches; it has a length, and resumes inside an epoch.
@@ -43,15 +41,16 @@ class EpochLoop:
 
     def __init__(
         self,
-        folder: Path,
+        run: Run,
         checkpoint_format: CheckpointFormat,
         settings: Dict[str, Any],
         batches: Any,
         state: Any,
         steps: Optional[int] = None,
     ) -> None:
-        self._folder, self._batches, self._state = folder, batches, state
-        self._checkpoints = CheckpointFolder(folder / "checkpoints", checkpoint_format)
+        self._run, self._batches, self._state = run, batches, state
+        self._folder = run.begin()
+        self._checkpoints = CheckpointFolder(self._folder / "checkpoints", checkpoint_format)
         self.history = History()
         self.epoch = 0  # epochs that ended
         self.stopped: Optional[str] = None  # why a signal ended it, in words
@@ -69,8 +68,8 @@ class EpochLoop:
         if name:
             self._restore(content)
         with contextlib.ExitStack() as stack:
-            self._progress = stack.enter_context(TrainingProgress(self.total_steps, self.step_count))
-            self.log = stack.enter_context(RunLog(self._folder, self._progress.visible))
+            self._progress = stack.enter_context(self._run.progress(self.total_steps, self.step_count, self._numbers))
+            self.log = stack.enter_context(RunLog(self._folder, self._run.verbose))
             for problem in problems:
                 self.log.warning("%s", problem)
             if name:
@@ -106,18 +105,16 @@ class EpochLoop:
             start = time.perf_counter()
             yield batch
             self.history.add_step(time.perf_counter() - start)
-            shown = self._progress.visible and self.step_count % _SHOWN_EVERY == 0
-            # reading a tensor's value may wait for the device
-            numbers = {"loss": "%.4f" % float(self._loss), "epoch": str(self.epoch + 1)} if shown else {}
-            self._progress.update(**numbers)
+            self._progress.update()
             if self.stopped:
                 return
             if self.step_count == self.total_steps:
                 return
 
-    def step(self, loss: Any, weight: int) -> None:
-        """Take the loss of a finished optimizer step, a number or a detached scalar tensor, for the epoch's mean."""
-        self._loss = loss
+    def step(self, loss: Any, weight: int, rate: float) -> None:
+        """Take the loss of a finished optimizer step, a number or a detached scalar tensor, for the epoch's mean, and
+        the step's learning rate, which is only shown."""
+        self._loss, self._rate = loss, rate
         self._loss_sum, self._weight_sum = self._loss_sum + loss * weight, self._weight_sum + weight
 
     def end_epoch(self, numbers: Dict[str, float], sentence: str) -> None:
@@ -133,6 +130,9 @@ class EpochLoop:
             sentence, seconds,
         )  # fmt: skip
         self.log.info("%s saved", self._checkpoints.save(self.epoch, self._content()))
+
+    def _numbers(self) -> Dict[str, str]:
+        return training_numbers(float(self._loss), self._rate, self.history.entries)
 
     def _request_stop(self, reason: str) -> None:
         self.stopped = reason

@@ -1,4 +1,4 @@
-"""The log of a training: lines on the console and in log.txt, curves for TensorBoard.
+"""The log of a training: lines in log.txt, warnings on the console as well, curves for TensorBoard.
 
 Every call flushes what it writes, so that a full disk raises an OSError there. For this, tensorboardX's EventsWriter is
 used directly: SummaryWriter writes in a thread, which would end unnoticed on a full disk and leave the run waiting for
@@ -27,15 +27,15 @@ class _LogFile(logging.FileHandler):
 class RunLog:
     """Context manager: appends to <folder>/log.txt, writes events to <folder>/checkpoints.
 
-    quiet: keep information off the console, where a progress bar is.
+    verbose: show every line on the console, too.
     Raises: OSError from every method, where a file cannot be written.
     """
 
-    def __init__(self, folder: Path, quiet: bool) -> None:
+    def __init__(self, folder: Path, verbose: bool) -> None:
         # not shared by name: two runs in one process must not write into each other's file
         self._logger = logging.Logger("run", logging.INFO)
         console = logging.StreamHandler(sys.stderr)
-        console.setLevel(logging.WARNING if quiet else logging.INFO)
+        console.setLevel(logging.INFO if verbose else logging.WARNING)
         with contextlib.ExitStack() as opened:  # closes the first file where the second cannot be opened
             for handler in (console, _LogFile(str(folder / "log.txt"), encoding="utf-8")):
                 handler.setFormatter(_FORMAT)

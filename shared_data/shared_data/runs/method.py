@@ -13,6 +13,7 @@ import numpy as np
 
 from shared_data.runs.history import History
 from shared_data.runs.model_file import ModelFile
+from shared_data.runs.progress import Numbers, TrainingProgress
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.draws import Split
@@ -20,10 +21,11 @@ from shared_data.splits.labels import Labels, SealedTruth, Truth, labels_of
 
 
 class Run:
-    """Where one training writes, and on which device it computes.
+    """Where one training writes, what it shows, and on which device it computes.
 
     device: auto, cpu, cuda or cuda:N. shared: a folder for derived data that the method's runs share, such as filtered
-    scenes; by default inside the run's folder.
+    scenes; by default inside the run's folder. title: what its progress is called. verbose: show its log on the
+    console, too.
     """
 
     def __init__(
@@ -32,8 +34,11 @@ class Run:
         device: str = "auto",
         shared: Optional[Path] = None,
         on_begin: Optional[Callable[[], None]] = None,
+        title: str = "training",
+        verbose: bool = False,
     ) -> None:
         self._folder, self.device = Path(folder), device
+        self.title, self.verbose = title, verbose
         self.shared = Path(shared) if shared is not None else self._folder / "shared"
         self._on_begin = on_begin
 
@@ -44,6 +49,10 @@ class Run:
             self._on_begin()
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder
+
+    def progress(self, total: int, done: int, numbers: Numbers) -> TrainingProgress:
+        """The progress of this training, for the console; arguments as of `TrainingProgress`."""
+        return TrainingProgress(total, done, self.title, numbers, lines=self.verbose)
 
 
 class Report(NamedTuple):

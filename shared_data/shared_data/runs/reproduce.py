@@ -105,7 +105,9 @@ def _train_and_evaluate(
     def begin() -> None:
         directory.begin({"environment": surroundings, "revision": environment.revision()})
 
-    run = Run(directory.path, request.device, request.out / method.slug, begin)
+    title = "%s %s seed %d" % (method.slug, request.protocol, request.seed)
+    title += "" if request.fold is None else " fold %d" % request.fold
+    run = Run(directory.path, request.device, request.out / method.slug, begin, title, request.verbose)
     image = training_image(loaded, configuration, draw.split)
     fitted = method.fit(image, labels, configuration, request.seed, run)
     if fitted is None:

@@ -26,6 +26,7 @@ class Request(NamedTuple):
     fold: Optional[int] = None  # of a cross-validation
     split: Tuple[str, ...] = ()  # file or files with the pixels of an own split
     scene_file: Optional[str] = None  # description of an own scene, which the experiment is named after
+    verbose: bool = False  # show the log of a training on the console
 
 
 def register_scene(request: Request) -> None:
@@ -94,6 +95,12 @@ class Outcome(NamedTuple):
     directory: Path
     record: Optional[Dict[str, Any]]
     settings: Optional[Dict[str, Any]] = None
+
+
+def title_of(paper: str, request: Request) -> str:
+    """A run in words, such as "ssdgl indianpines, protocol paper, seed 1"."""
+    fold = "" if request.fold is None else ", fold %d" % request.fold
+    return "%s %s, protocol %s, seed %d%s" % (paper, request.experiment, request.protocol, request.seed, fold)
 
 
 def run_directory_of(paper: str, request: Request) -> Path:

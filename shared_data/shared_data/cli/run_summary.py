@@ -1,0 +1,99 @@
+"""What a paper's run tells at its end: accuracies, time, memory, and where its files are."""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from shared_data.cli.console import print_metrics, print_text
+from shared_data.runs.request import Outcome
+
+_MAPS = ("map.png", "map_full.png", "errors.png")
+
+
+def print_summary(outcome: Outcome) -> None:
+    """The accuracies of a finished run, and beneath them the other lines."""
+    record, folder = outcome.record, outcome.directory
+    assert record is not None  # the run is finished
+    print_metrics(record)
+    lines = [
+        ("time", _times(record["times"])),
+        ("memory", _memory(record["memory"])),
+        ("weights", _weights(record["selection"])),
+        ("maps", _maps(folder)),
+        ("record", str(folder / "run.json")),
+        ("curves", _curves(folder)),
+    ]
+    for name, text in lines:
+        if text:
+            print_text("  %-9s %s" % (name, text))
+
+
+def print_published(sentences: List[str]) -> None:
+    """The comparison with published numbers, in words, and the commands that show more."""
+    for sentence in sentences:
+        print_text("  %-9s %s" % ("published", sentence))
+    print_text(
+        "  %-9s %s" % ("report", "make report draws every run on one page; make diff: all runs beside all numbers")
+    )
+
+
+def _maps(folder: Path) -> str:
+    names = [name for name in _MAPS if (folder / name).exists()]
+    return "%s: %s" % (folder, ", ".join(names)) if names else ""
+
+
+def _times(times: Dict[str, float]) -> str:
+    return "training %s, %.3g s a step; prediction of the whole scene %s" % (
+        _duration(times["train_s"]), times["step_s"], _duration(times["evaluation_s"]),
+    )  # fmt: skip
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return "%.3g s" % seconds
+    minutes = round(seconds / 60)
+    return "%d min" % minutes if minutes < 120 else "%d h %d min" % divmod(minutes, 60)
+
+
+def _memory(memory: Dict[str, Optional[float]]) -> str:
+    told = []
+    for name, where in (("peak_rss_mb", "at most %.0f MB"), ("peak_gpu_mb", "%.0f MB on the GPU")):
+        value = memory.get(name)
+        if value is not None:
+            told.append(where % value)
+    return ", ".join(told)
+
+
+def _weights(selection: Dict[str, Any]) -> str:
+    last = selection.get("last_step")
+    return "of step %d%s, chosen on %s" % (
+        selection["step"], "" if last is None else " of %d" % last, selection["on"],
+    )  # fmt: skip
+
+
+def _curves(folder: Path) -> str:
+    """The command that shows the curves of the training, where there are any; of a cross-validation those of each
+    fold."""
+    if not any(folder.glob("**/events.out.tfevents.*")):
+        return ""
+    viewer = _tensorboard()
+    install = "" if viewer else "  (after: pip install tensorboard)"
+    return "%s --logdir %s%s" % (viewer or "tensorboard", folder, install)
+
+
+def _as_typed(path: Path) -> str:
+    """A path as short as it can be typed in the current folder."""
+    with contextlib.suppress(ValueError):
+        path = path.relative_to(Path.cwd())
+    return str(path)
+
+
+def _tensorboard() -> Optional[str]:
+    """TensorBoard's program in this environment or in one beside it; only those with TensorFlow have it."""
+    own = Path(sys.prefix)
+    for environment in [own, *sorted(own.parent.glob("*-modern"))]:
+        program = environment / "bin" / "tensorboard"
+        if program.exists():
+            return _as_typed(program)
+    return None

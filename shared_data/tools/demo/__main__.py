@@ -1,0 +1,66 @@
+"""Entry point of `python -m tools.demo`, which `make demo` calls."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+from shared_data.cli.console import print_text, run_command
+from shared_data.cli.run_options import add_options
+from shared_data.report import write_report
+from shared_data.scenes.loading import load_scene
+from tools.demo.montage import write_montage
+from tools.demo.runs import FOLD, PROTOCOLS, SCENE, STEPS, Finished, limits, run
+from tools.demo.table import as_text
+
+_EXPLANATION = """\
+released: as the official program does it, flaws included. paper: as the text says; both test pixels beside training
+pixels. leak-free: whole fields are tested, far from every training pixel (spatial-cv, fold %d). The baselines are
+trained and tested on the pixels of the network beside them; one of them reads nothing but a pixel's place.
+""" % FOLD
+
+
+def _paper(text: str) -> Tuple[str, str]:
+    """An argparse type: slug=package."""
+    slug, _, package = text.partition("=")
+    if slug not in STEPS or not package:
+        raise argparse.ArgumentTypeError("expected slug=package of one of %s, found '%s'" % (", ".join(STEPS), text))
+    return slug, package
+
+
+def main(words: Optional[List[str]] = None) -> int:
+    """Run the demo; user errors print one line and exit with 1."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--paper", dest="papers", action="append", required=True, type=_paper, metavar="SLUG=PACKAGE")
+    add_options(parser, "--device", "--out", "--verbose")
+    arguments = parser.parse_args(words)
+    return run_command(lambda: _demo(arguments))
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    began, out = time.monotonic(), arguments.out
+    papers = [slug for slug, _ in arguments.papers]
+    print_text(
+        "The main job on a generated scene, shortened: optimizer steps limited (%s),\n"
+        "and one of the five folds of spatial-cv. One line for each run; logs are in %s." % (limits(papers), out)
+    )
+    sys.stdout.flush()  # before the progress, which is written to another stream
+    runs: List[Finished] = []
+    for slug, package in arguments.papers:
+        for protocol in PROTOCOLS:
+            finished = run(slug, package, protocol, arguments.device, out, arguments.verbose)
+            runs += [finished] if finished else []
+    picture = out / "montage.png"
+    write_montage(picture, papers, runs, load_scene(SCENE))
+    report = write_report([out], out / "report")
+    print_text("\nOverall accuracy in %, steps limited:\n\n" + as_text(papers, runs) + "\n")
+    print_text(_EXPLANATION)
+    for name, path in (("picture", picture), ("report", report)):
+        print_text("  %-8s %s" % (name, path))
+    print_text("  %-8s %.0f s" % ("time", time.monotonic() - began))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,6 +20,7 @@ from shared_data.records.record import read_record  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "own-scene.md"
 CLASSES = 22
+SIDES = (16 * CLASSES, 40)
 SHORT = {"ITERS": "2", "DEVICE": "cpu", "SET": "train.batch=64 model.kernels=4 preprocessing.components=7"}
 
 pytestmark = [
@@ -40,7 +41,7 @@ def data(tmp_path):
     """Two ENVI images of one place, and labels with gaps in their numbers."""
     folder = tmp_path / "my data"
     folder.mkdir()
-    truth = own_files.labels(CLASSES, height=66, width=24)
+    truth = own_files.labels(CLASSES, *SIDES)  # fields so large that whole parts of them can be tested
     numbers = np.concatenate([[0], np.arange(CLASSES) * 7 + 3]).astype(np.uint8)
     cube = own_files.cube(truth=truth, bands=16)
     place = {"map info": "{UTM, 1, 1, 500000, 4480000, 20, 20, 16, North, WGS-84}"}
@@ -71,7 +72,7 @@ def test_every_command_of_the_tutorial_works(data, tmp_path):
     (prediction,) = (results / "a2s2k/next-year/predictions").iterdir()
     for folder in (results / "a2s2k/my-plot/paper/seed-1331", prediction):
         with rasterio.open(folder / "export/class_map.tif") as image:
-            assert image.shape == (66, 24) and image.crs.to_epsg() == 32616
+            assert image.shape == SIDES and image.crs.to_epsg() == 32616
             assert image.transform.to_gdal() == own_files.TRANSFORM
             assert image.read(1).min() >= 1 and image.read(1).max() <= CLASSES
     after = subprocess.run(["git", "status", "--short"], cwd=ROOT, capture_output=True, text=True, check=False).stdout

@@ -339,7 +339,7 @@ def test_maps_have_the_palette_at_their_places_and_say_what_they_show(run: Any, 
     np.testing.assert_array_equal(pixels_of(prediction["src"]), palette[np.load(str(folder / "prediction.npy"))])
     counted = facts["runs"][0]["maps"]
     drawn = pixels_of(errors["src"])
-    for colour, name in ((colours.RIGHT, "right"), (colours.WRONG, "wrong"), (colours.TRAINING, "not_tested")):
+    for colour, name in ((colours.RIGHT, "right"), (colours.WRONG, "wrong"), (colours.NOT_TESTED, "not_tested")):
         assert (drawn == rgb(colour)).all(axis=2).sum() == counted[name]
     assert counted["right"] + counted["wrong"] == record["split"]["test"]["size"]
     assert counted["right"] / (counted["right"] + counted["wrong"]) == pytest.approx(record["metrics"]["oa"])

@@ -130,9 +130,7 @@ def _unseen(compared: Comparison, method: str) -> Cell:
     if not rows:
         return Cell(missing=NOT_RUN)
     row = rows[0]
-    return Cell(
-        *row.oa, n=len(row.seeds), interval=row.intervals.oa if row.intervals else None, doubts=row.doubts
-    )
+    return Cell(*row.oa, n=len(row.seeds), interval=row.intervals.oa if row.intervals else None, doubts=row.doubts)
 
 
 # as a table
@@ -162,7 +160,8 @@ def baselines_sentence(seen: Overview) -> str:
         return "No baseline was run under `%s`." % seen.protocol
     best, worst = seen.baselines[0], seen.baselines[-1]
     named = [
-        "%s (`%s`%s)" % (percent(row.oa[0]), row.method, _interval(row)) for row in ([best] if best is worst else [worst, best])
+        "%s (`%s`%s)" % (percent(row.oa[0]), row.method, _interval(row))
+        for row in ([best] if best is worst else [worst, best])
     ]
     return "Under `%s` the %s without a network reach%s %s; %s." % (
         seen.protocol,

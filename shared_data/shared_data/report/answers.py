@@ -1,11 +1,22 @@
-"""The three sentences that a referee needs of each paper: does the published number hold, what exactly produced it, and
-what is left on fields that training has not seen. They are made of the records; what was not run is said to be missing.
+"""The three sentences that a referee needs, of a scene and of each paper: does the published number hold, what exactly
+produced it, and what is left on fields that training has not seen. They are made of the records; what was not run is
+said to be missing.
 """
 
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from shared_data.comparison.methods import Comparison, Pair, method_of
-from shared_data.comparison.overview import PUBLISHED, RELEASED, TEXT, UNSEEN, Cell, Overview, OverviewRow, runs
+from shared_data.comparison.overview import (
+    PUBLISHED,
+    RELEASED,
+    TEXT,
+    UNSEEN,
+    Cell,
+    Overview,
+    OverviewRow,
+    baselines_sentence,
+    runs,
+)
 from shared_data.comparison.overview import POSITION as PLACE_ALONE
 from shared_data.report.wording import count, percent
 
@@ -36,6 +47,70 @@ def answers(seen: Overview, compared: Comparison, records: Sequence[Record]) -> 
     ]
 
 
+def summary(seen: Overview, compared: Comparison, records: Sequence[Record]) -> Tuple[str, str, str]:
+    """The three sentences about all papers on a scene."""
+    return _all_hold(seen), _all_produced(seen, records), _all_unseen(seen, compared)
+
+
+def _all_hold(seen: Overview) -> str:
+    published = [row for row in seen.rows if row.cells[PUBLISHED].value is not None]
+    parts = ["%s %s" % (row.title, "; ".join(_verdicts(row)) or "not run") for row in published]
+    without = [row.title for row in seen.rows if row.cells[PUBLISHED].value is None]
+    if without:
+        parts.append("for %s no published number is known here" % _listed(without))
+    return _sentence("of %d published numbers on this scene: %s" % (len(published), "; ".join(parts)))
+
+
+def _verdicts(row: OverviewRow) -> List[str]:
+    return [
+        "%s %+.2f points (%s)" % (column, 100 * row.cells[column].delta, _verdict(row.cells[column]))
+        for column in PROTOCOL_OF
+        if row.cells[column].delta is not None
+    ]
+
+
+def _verdict(cell: Cell) -> str:
+    return "%s, %s" % (runs(cell.n), cell.verdict or "too few for a verdict")
+
+
+def _all_produced(seen: Overview, records: Sequence[Record]) -> str:
+    parts = []
+    for row in seen.rows:
+        own = _runs_of(row, PROTOCOL_OF[RELEASED], records)
+        if own:
+            told = "%s, audit: %s" % (own[0]["selection"]["on"], _audit(own[0]))
+        parts.append("%s (%s)" % (row.title, told if own else row.cells[RELEASED].missing))
+    return _sentence("as released, what chooses the weights that are tested: " + "; ".join(parts))
+
+
+def _all_unseen(seen: Overview, compared: Comparison) -> str:
+    ran = [row for row in seen.rows if row.cells[UNSEEN].value is not None]
+    parts = ["%s %s" % (row.title, _under_unseen(row, seen, compared)) for row in ran]
+    without = [row.title for row in seen.rows if row.cells[UNSEEN].value is None]
+    if without:
+        parts.append("not run under %s: %s" % (seen.protocol, _listed(without)))
+    alone = [row.cells[TEXT].baselines[PLACE_ALONE] for row in seen.rows if PLACE_ALONE in row.cells[TEXT].baselines]
+    if alone:
+        ends = percent(min(alone)) + (" to " + percent(max(alone)) if len(alone) > 1 else "")
+        parts.append(
+            "on the papers' own pixels, the class of the nearest training pixel alone is right in %s %%" % ends
+        )
+    return _sentence("; ".join(parts)) + " " + baselines_sentence(seen).replace("`", "")
+
+
+def _listed(names: List[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _runs_of(row: OverviewRow, protocol: str, records: Sequence[Record]) -> List[Record]:
+    wanted = (row.paper, row.experiment, protocol)
+    return [record for record in records if (record["paper"], record["experiment"], record["protocol"]) == wanted]
+
+
+def _audit(record: Record) -> str:
+    return str(record.get("audit", {}).get("audit_verdict", "not made"))
+
+
 def _holds(row: OverviewRow) -> str:
     published = row.cells[PUBLISHED]
     if published.value is None:
@@ -60,7 +135,7 @@ def _against(column: str, cell: Cell) -> str:
 def _produced(row: OverviewRow, records: Sequence[Record]) -> str:
     parts = []
     for column, protocol in PROTOCOL_OF.items():
-        own = [r for r in records if (r["paper"], r["experiment"], r["protocol"]) == (row.paper, row.experiment, protocol)]
+        own = _runs_of(row, protocol, records)
         parts.append("%s: %s" % (column, _procedure(own[0]) if own else row.cells[column].missing))
     return _sentence("; ".join(parts))
 
@@ -69,27 +144,33 @@ def _procedure(record: Record) -> str:
     """How a run came to its number: pixels, the step that was kept and why, what else read test labels."""
     sizes = [count(record["split"][part]["size"]) for part in ("train", "val", "test")]
     selection = record["selection"]
-    told = "%s training, %s validation and %s test pixels, weights of step %s selected on %s" % (
+    told = "%s training, %s validation and %s test pixels, weights of step %s (selected on: %s)" % (
         *sizes, count(selection["step"]), selection["on"]
     )  # fmt: skip
     reasons = sorted({one["reason"] for one in record.get("truth_opened", [])} - {"final evaluation"})
     if reasons:
         told += ", test labels opened for %s" % " and ".join(reasons)
-    return "%s, audit: %s" % (told, record.get("audit", {}).get("audit_verdict", "not made"))
+    return "%s, audit: %s" % (told, _audit(record))
 
 
 def _unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
-    cell, alone = row.cells[UNSEEN], row.cells[TEXT].baselines.get(PLACE_ALONE)
-    if cell.value is None:
-        told = "not run under %s" % seen.protocol
-    else:
-        interval = ", 95 %% interval over fields %.2f–%.2f" % tuple(100 * e for e in cell.interval) if cell.interval else ""
-        told = "%s over %s under %s%s" % (percent(cell.value, cell.std), runs(cell.n), seen.protocol, interval)
-        told += "; " + _beside_baselines(row, seen, compared)
+    alone = row.cells[TEXT].baselines.get(PLACE_ALONE)
+    told = "not run under %s" % seen.protocol
+    if row.cells[UNSEEN].value is not None:
+        told = _under_unseen(row, seen, compared)
     if alone is not None:
-        told += "; on the pixels of the text's protocol, where fields are shared, the class of the nearest training pixel "
+        told += (
+            "; on the pixels of the text's protocol, where fields are shared, the class of the nearest training pixel "
+        )
         told += "alone is right in %s %%" % percent(alone)
     return _sentence(told)
+
+
+def _under_unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
+    cell = row.cells[UNSEEN]
+    interval = ", 95 %% interval over fields %.2f–%.2f" % tuple(100 * e for e in cell.interval) if cell.interval else ""
+    told = "%s over %s under %s%s" % (percent(cell.value, cell.std), runs(cell.n), seen.protocol, interval)
+    return told + ", " + _beside_baselines(row, seen, compared)
 
 
 def _beside_baselines(row: OverviewRow, seen: Overview, compared: Comparison) -> str:

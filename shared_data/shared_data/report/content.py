@@ -11,10 +11,11 @@ from shared_data.comparison.published import METRICS, load_papers, load_publishe
 from shared_data.errors import RecordError
 from shared_data.evaluation.statistics import mean_and_std
 from shared_data.records.conflicts import Conflict
-from shared_data.report.answers import PROTOCOL_OF, QUESTIONS, answers
+from shared_data.report.answers import PROTOCOL_OF, QUESTIONS, answers, summary
 from shared_data.report.run_facts import anchor_of, audit_verdict, run_facts
 from shared_data.report.run_maps import RunMaps
 from shared_data.runs import environment
+from shared_data.scenes.catalogue import scenes
 from shared_data.splits.shared_protocols import MAIN, SHARED, is_shared
 
 VERDICTS = (
@@ -56,14 +57,14 @@ def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Confl
     records = [record for _, record in sources]
     runs = [run_facts(path, record, found) for (path, record), found in zip(described(sources), maps)]
     compared = comparisons(records)
-    scenes = scene_answers(records, compared)
+    by_scene = scene_answers(records, compared)
     return {
         "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "made_by": environment.revision(),
         "records": len(records),
-        "scenes": scenes,
+        "scenes": by_scene,
         "questions": QUESTIONS,
-        "papers": paper_facts(scenes, runs),
+        "papers": paper_facts(by_scene, runs),
         "revisions": _revisions(records),
         "verdicts": dict(VERDICTS),
         "doubts": dict(DOUBTS),
@@ -81,29 +82,39 @@ def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Confl
 
 
 def scene_answers(records: List[Dict[str, Any]], compared: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """What the first page says of each scene: {scene, overview, answers, grid}; those with most runs of papers first.
+    """What the first page says of each scene: {scene, title, overview, summary, answers, grid}; those with most runs of papers
+    first.
 
     grid: [{title, cells}], a row per paper or further configuration of it, with its cells under the protocols as
     {protocol, run, text, verdict, audits, doubts}.
     """
-    counts: Dict[str, int] = {}
+    papers, counts = {paper.slug for paper in load_papers()}, {record["scene"]: 0 for record in records}
     for record in records:
-        counts[record["scene"]] = counts.get(record["scene"], 0) + (record["paper"] in {p.slug for p in load_papers()})
+        counts[record["scene"]] += record["paper"] in papers
     found = []
     for scene in sorted(counts, key=lambda name: (-counts[name], name)):
         ours = [one["compared"] for one in compared if (one["scene"], one["protocol"]) == (scene, MAIN)]
         beside = next(filter(None, ours), Comparison(scene, MAIN, (), [], [], [], []))
         seen = overview(records, beside, variants=True)
         grid = [{"title": row.title, "cells": _grid_cells(row, records)} for row in seen.rows]
-        found.append({"scene": scene, "overview": seen, "answers": answers(seen, beside, records), "grid": grid})
+        known = scenes().get(scene)
+        found.append(
+            {
+                "scene": scene,
+                "title": known.title if known else scene,
+                "overview": seen,
+                "summary": summary(seen, beside, records),
+                "answers": answers(seen, beside, records),
+                "grid": grid,
+            }
+        )
     return found
 
 
 def _grid_cells(row: OverviewRow, records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     cells = []
     for column, protocol in {**PROTOCOL_OF, UNSEEN: MAIN}.items():
-        own = [r for r in records if (r["paper"], r["experiment"], r["protocol"]) == (row.paper, row.experiment, protocol)]
-        cell = row.cells[column]
+        own, cell = _groups(records).get((row.paper, row.experiment, protocol), []), row.cells[column]
         cells.append(
             {
                 "run": anchor_of(own[0]) if own else None,
@@ -116,14 +127,14 @@ def _grid_cells(row: OverviewRow, records: List[Dict[str, Any]]) -> List[Dict[st
     return cells
 
 
-def paper_facts(scenes: List[Dict[str, Any]], runs: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+def paper_facts(by_scene: List[Dict[str, Any]], runs: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """Papers that have runs: {slug, title, scenes: [{scene, title, sentences}], runs}."""
     found = []
     for paper in load_papers():
         own = [run for run in runs if run["paper"] == paper.slug]
         told = [
-            {"scene": one["scene"], "title": row.title, "sentences": row.sentences}
-            for one in scenes
+            {"scene": one["title"], "title": row.title, "sentences": row.sentences}
+            for one in by_scene
             for row in one["answers"]
             if row.paper == paper.slug
         ]
@@ -154,7 +165,9 @@ def other_groups(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     protocol: {run, names, metrics: [(mean, std)], n, doubts, audit}."""
     numbers = {(row.paper, row.experiment, row.protocol)
                for row in diff.compare(records, load_published()) if row.published is not None}  # fmt: skip
-    papers = {paper.slug for paper in load_papers()}
+    papers = [paper.slug for paper in load_papers()]
+    groups = _groups(records)
+    of_papers = sorted((key for key in groups if key[0] in papers), key=lambda key: papers.index(key[0]))
     return [
         {
             "run": anchor_of(members[0]) if key[0] in papers else None,
@@ -164,7 +177,7 @@ def other_groups(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
             "doubts": "; ".join(diff.doubts(members)),
             "audit": " / ".join(sorted({audit_verdict(record) for record in members})),
         }
-        for key, members in _groups(records).items()
+        for key, members in [(key, groups[key]) for key in [*of_papers, *(k for k in groups if k[0] not in papers)]]
         if key not in numbers
     ]
 

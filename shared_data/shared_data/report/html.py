@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from shared_data.comparison.diff import ABOVE, BELOW, EQUIVALENT
 from shared_data.comparison.methods import is_rare, pair_cells, with_interval
-from shared_data.comparison.overview import baselines_sentence, in_words
+from shared_data.comparison.overview import in_words
 from shared_data.report import wording
 from shared_data.report.charts import chart
 from shared_data.report.figures import picture
@@ -41,7 +41,7 @@ def render_html(content: Dict[str, Any], maps: Sequence[RunMaps]) -> str:
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         numeric=_numeric_columns(content["table"]),
         overviews=[
-            picture("Overall accuracy, " + one["scene"], in_words(one["overview"]), draw_overview(one["overview"]))
+            picture("Overall accuracy, " + one["title"], in_words(one["overview"]), draw_overview(one["overview"]))
             for one in content["scenes"]
         ],
         drawings=[
@@ -66,7 +66,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    own = (shade, tone, audit_tone, pair_cells, is_rare, with_interval, baselines_sentence)
+    own = (shade, tone, audit_tone, pair_cells, is_rare, with_interval)
     environment.filters.update(wording.FILTERS, **{function.__name__: function for function in own})
     return environment.get_template("report.html.j2")
 

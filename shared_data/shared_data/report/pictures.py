@@ -35,7 +35,9 @@ def pictures(run: Dict[str, Any], maps: RunMaps) -> List[Dict[str, Any]]:
             count(maps.truth.size),
             maps.scene.num_classes,
         )
-        drawn.append(_picture("Ground truth", alt, maps.truth, palette, [], _numbers(maps.truth, maps.scene.num_classes)))
+        drawn.append(
+            _picture("Ground truth", alt, maps.truth, palette, [], _numbers(maps.truth, maps.scene.num_classes))
+        )
     alt = "Map of the class predicted for every pixel by %s: %s." % (run["title"], accuracy)
     numbers = _numbers(maps.prediction if maps.truth is None else np.where(maps.truth > 0, maps.prediction, 0),
                        maps.scene.num_classes)  # fmt: skip

@@ -96,9 +96,7 @@ def _evaluations(metrics: Dict[str, Any]) -> Dict[str, Any]:
     }
 
 
-def _classes(
-    record: Dict[str, Any], scene: Optional[Scene], fields: Optional[Dict[str, Any]]
-) -> List[Dict[str, Any]]:
+def _classes(record: Dict[str, Any], scene: Optional[Scene], fields: Optional[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """A line per class; interval: of its recall, over spatial units, None where the record does not count them."""
     accuracies = record["metrics"]["per_class"]
     names = scene.class_names if scene and scene.num_classes == len(accuracies) else ()

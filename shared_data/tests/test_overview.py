@@ -1,4 +1,4 @@
-"""The overview of a scene: cells are the records' own or say why they are missing; its table and picture are generated."""
+"""The overview of a scene: a cell is the records' own or says why it is missing; table and picture are generated."""
 
 from xml.etree import ElementTree
 

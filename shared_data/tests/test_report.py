@@ -354,7 +354,7 @@ def test_the_first_page_answers_what_the_records_answer(tmp_path: Path, record: 
 def test_rows_without_a_published_number_have_a_table_of_their_own(tmp_path: Path, record: Facts) -> None:
     for paper, protocol in (("ssdgl", "released"), ("ssdgl", "disjoint"), ("svm", "disjoint")):
         keep(tmp_path / "records" / paper / protocol, dict(record, paper=paper, protocol=protocol))
-    page, facts = report(tmp_path / "records", tmp_path / "out")
+    _, facts = report(tmp_path / "records", tmp_path / "out")
     names = {tuple(row["cells"][:3]) for row in facts["table"]["rows"]}
     assert ("ssdgl", "pavia-v2021", "released") in names and not {name for name in names if "disjoint" in name}
     assert [(row["names"][0], row["run"]) for row in facts["others"]] == [

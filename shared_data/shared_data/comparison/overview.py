@@ -92,9 +92,13 @@ def overview(records: Sequence[Record], compared: Comparison, variants: bool = F
             beside = [p for p in published if (p.paper, p.experiment) == (paper.slug, experiment)][:1]
             title = paper.title + method_of({"paper": "", "experiment": experiment, "scene": scene})
             cells = _cells(paper, experiment, own, beside, of_scene)
-            cells[UNSEEN] = _unseen(compared, method_of(dict(paper=paper.slug, experiment=experiment, scene=scene)))
+            cells[UNSEEN] = _unseen(
+                compared, method_of({"paper": paper.slug, "experiment": experiment, "scene": scene})
+            )
             rows.append(OverviewRow(paper.slug, title, experiment, cells))
-    return Overview(scene, compared.protocol, rows, [row for row in compared.rows if row.method not in slugs])
+    return Overview(
+        scene, compared.protocol, rows, [row for row in compared.rows if row.method.split(" ")[0] not in slugs]
+    )
 
 
 def _cells(
@@ -136,9 +140,9 @@ def _unseen(compared: Comparison, method: str) -> Cell:
 # as a table
 
 LEGEND = (
-    "Overall accuracy in percent: mean over n runs with different seeds, ± sample standard deviation; under `%s` the 95 %% "
-    "interval by a bootstrap over fields in parentheses. Place alone: the class of the nearest training pixel, without "
-    "reading a spectrum, on the pixels of the text's protocol. A verdict needs three runs."
+    "Overall accuracy in percent: mean over n runs with different seeds, ± sample standard deviation; under `%s` the "
+    "95 %% interval by a bootstrap over fields in parentheses. Place alone: the class of the nearest training pixel, "
+    "without reading a spectrum, on the pixels of the text's protocol. A verdict needs three runs."
 )
 
 

@@ -6,6 +6,7 @@ said to be missing.
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from shared_data.comparison.methods import Comparison, Pair, method_of
+from shared_data.comparison.overview import POSITION as PLACE_ALONE
 from shared_data.comparison.overview import (
     PUBLISHED,
     RELEASED,
@@ -17,7 +18,6 @@ from shared_data.comparison.overview import (
     baselines_sentence,
     runs,
 )
-from shared_data.comparison.overview import POSITION as PLACE_ALONE
 from shared_data.report.wording import count, percent
 
 QUESTIONS = (
@@ -62,10 +62,11 @@ def _all_hold(seen: Overview) -> str:
 
 
 def _verdicts(row: OverviewRow) -> List[str]:
+    cells = [(column, row.cells[column], row.cells[column].delta) for column in PROTOCOL_OF]
     return [
-        "%s %+.2f points (%s)" % (column, 100 * row.cells[column].delta, _verdict(row.cells[column]))
-        for column in PROTOCOL_OF
-        if row.cells[column].delta is not None
+        "%s %+.2f points (%s)" % (column, 100 * delta, _verdict(cell))
+        for column, cell, delta in cells
+        if delta is not None
     ]
 
 

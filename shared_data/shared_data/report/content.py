@@ -82,8 +82,9 @@ def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Confl
 
 
 def scene_answers(records: List[Dict[str, Any]], compared: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """What the first page says of each scene: {scene, title, overview, summary, answers, grid}; those with most runs of papers
-    first.
+    """What the first page says of each scene; those with most runs of papers first.
+
+    Each is {scene, title, overview, summary, answers, grid}.
 
     grid: [{title, cells}], a row per paper or further configuration of it, with its cells under the protocols as
     {protocol, run, text, verdict, audits, doubts}.

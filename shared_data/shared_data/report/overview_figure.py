@@ -40,7 +40,7 @@ def draw_overview(seen: Overview) -> Figure:
     lines = places[-1].y + 1
     height = _LINE * lines + 1.25
     figure = Figure(figsize=(WIDTH, height))
-    axes = figure.add_axes([0.265, 0.95 / height, 0.475, (height - 1.2) / height])
+    axes = figure.add_axes((0.265, 0.95 / height, 0.475, (height - 1.2) / height))
     for place in places:
         _draw_line(axes, place)
     for y, title in titles:
@@ -93,9 +93,10 @@ def _draw_line(axes: Any, place: _Place) -> None:
         axes.plot([100 * end for end in ends], [place.y, place.y], color=colour, linewidth=1.6)
         axes.plot([100 * cell.value], [place.y], marker=marker, markersize=6, color=colour, linestyle="none",
                   markerfacecolor=colour if filled else "#ffffff", markeredgewidth=1.3)  # fmt: skip
-    said = cell.missing if cell.value is None else _beside(cell)
-    axes.text(1.02, place.y, said, transform=axes.get_yaxis_transform(), va="center", fontsize=9,
-              color=FAINT if cell.value is None else INK, style="italic" if cell.value is None else "normal")  # fmt: skip
+    there = cell.value is not None
+    said = _beside(cell) if there else cell.missing
+    axes.text(1.02, place.y, said, transform=axes.get_yaxis_transform(),
+              va="center", fontsize=9, color=INK if there else FAINT, style="normal" if there else "italic")  # fmt: skip
 
 
 def _beside(cell: Cell) -> str:

@@ -6,7 +6,8 @@ from typing import Any, Dict, List, Sequence
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import distance_transform_edt, label
+from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import label as numbered
 
 from shared_data.evaluation import maps as colours
 from shared_data.report.run_maps import RunMaps
@@ -19,8 +20,9 @@ _WIDE, _NARROW = 4.0, 2.0  # pixels from a field's middle to its edge
 def pictures(run: Dict[str, Any], maps: RunMaps) -> List[Dict[str, Any]]:
     """Ground truth, prediction and errors, as far as they can be drawn.
 
-    run: facts of `run_facts`. Each picture is {title, alt, src, width, height, legend: [{colour, text}], numbers: [{text,
-    left, top}]}, where the prediction shares the legend of the ground truth. left, top: in percent of the picture.
+    run: facts of `run_facts`. Each picture is {title, alt, src, width, height, legend: [{colour, text}],
+    numbers: [{text, left, top}]}, where the prediction shares the legend of the ground truth. left, top: in percent of
+    the picture.
     """
     if maps.scene is None or maps.prediction is None:
         return []
@@ -87,7 +89,7 @@ def _numbers(labels: np.ndarray, num_classes: int) -> List[Dict[str, Any]]:
     height, width = labels.shape
     found = []
     for value in np.unique(labels[labels > 0]):
-        fields, number = label(np.pad(labels == value, 1, mode="constant"))
+        fields, number = numbered(np.pad(labels == value, 1, mode="constant"))
         inside = distance_transform_edt(fields > 0)
         middles = [np.unravel_index(np.argmax(np.where(fields == one, inside, 0)), fields.shape)
                    for one in _largest(fields, number)]  # fmt: skip

@@ -114,8 +114,8 @@ def _splits(path: Path, record: Dict[str, Any], scene: Scene) -> Tuple[Split, ..
 
 
 def _drawn_again(record: Dict[str, Any], scene: Scene, truth: Optional[np.ndarray]) -> Tuple[Split, ...]:
-    """The splits of a protocol of `SHARED`, of every fold; empty under other protocols, and where the test pixels are not
-    those of the record, which was made with other files, or by other code."""
+    """The splits of a protocol of `SHARED`, of every fold; empty under other protocols, and where the test pixels are
+    not those of the record, which was made with other files, or by other code."""
     if truth is None or record["protocol"] not in SHARED:
         return ()
     loaded = LoadedScene(scene, np.empty(0), truth, (), False)  # a draw reads the labels alone

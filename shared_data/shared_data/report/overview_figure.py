@@ -94,9 +94,9 @@ def _draw_line(axes: Any, place: _Place) -> None:
         axes.plot([100 * cell.value], [place.y], marker=marker, markersize=6, color=colour, linestyle="none",
                   markerfacecolor=colour if filled else "#ffffff", markeredgewidth=1.3)  # fmt: skip
     there = cell.value is not None
-    said = _beside(cell) if there else cell.missing
-    axes.text(1.02, place.y, said, transform=axes.get_yaxis_transform(),
-              va="center", fontsize=9, color=INK if there else FAINT, style="normal" if there else "italic")  # fmt: skip
+    said, colour, style = (_beside(cell), INK, "normal") if there else (cell.missing, FAINT, "italic")
+    beside = axes.get_yaxis_transform()
+    axes.text(1.02, place.y, said, transform=beside, va="center", fontsize=9, color=colour, style=style)
 
 
 def _beside(cell: Cell) -> str:

@@ -46,6 +46,8 @@ scene_of = $(filter-out synthetic,$(basename $(notdir $(wildcard $(FOLDER_$(1))/
 fetch_first = $(if $(DATA)$(HSI_DATA)$(OWN_SCENE),,$(addprefix $(MAKE) --no-print-directory present-,$(call scene_of,$(1),$(2))))
 MAKE_ENV := $(PYTHON) .ci/make_env.py
 SHARED := .venvs/shared-modern/bin/python -m shared_data
+# with generated tables and pictures; a paper's own README is its own command's
+DOCUMENTS := README.md docs/results.md docs/performance.md
 
 # Text that a user gives reaches recipes as environment variables, "$$OUT", in which blanks, quotes and $ are only text.
 # OUT has a default, and NAME is set in some systems: these two only count where they are given to make
@@ -143,7 +145,7 @@ style: env-shared ## ruff alone (style and format): seconds; .pre-commit-config.
 
 lint: style $(PAPERS:%=env-%-modern) ## ruff (style and format), mypy (types), hadolint, and the generated tables of the README files
 	.venvs/shared-modern/bin/mypy
-	@$(SHARED) tables --check docs/results.md
+	@$(SHARED) tables --check $(DOCUMENTS)
 	@$(PYTHON) docker/lock.py --check
 	@if [ -x .venvs/shared-modern/bin/hadolint ]; then .venvs/shared-modern/bin/hadolint docker/*.Dockerfile; fi
 	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables --check &&) true
@@ -253,8 +255,8 @@ record: env-shared ## keep the record of a finished run: make record RUN=<run di
 docs: env-docs ## the documentation site, links checked: OUT/site/index.html
 	@NO_MKDOCS_2_WARNING=1 .venvs/docs/bin/mkdocs build --strict --site-dir "$$OUT/site" # --quiet would hide the warnings from --strict
 
-tables: env-shared $(PAPERS:%=env-%-modern) ## write the tables of the README files from records/ and the papers' decisions
-	@$(SHARED) tables docs/results.md
+tables: env-shared $(PAPERS:%=env-%-modern) ## write the tables and the picture of the README files from records/ and the papers' decisions
+	@$(SHARED) tables $(DOCUMENTS)
 	@$(foreach paper,$(PAPERS),.venvs/$(paper)-modern/bin/python -m $(FOLDER_$(paper)) tables &&) true
 
 env-shared:

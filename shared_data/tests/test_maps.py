@@ -85,23 +85,23 @@ def test_errors_show_right_wrong_and_training_pixels(tmp_path: Path) -> None:
     prediction = truth.copy()
     prediction[0, 0] = 5
     prediction[1, :3] = (2, 3, 0)  # two wrong classes, one without a prediction
-    train_mask = np.zeros(LABELS.shape, dtype=bool)
-    train_mask[0, 8] = train_mask[1, 0] = train_mask[2, 0] = True  # unlabelled, predicted wrongly, predicted rightly
+    tested = np.ones(LABELS.shape, dtype=bool)
+    tested[0, 8] = tested[1, 0] = tested[2, 0] = False  # unlabelled, predicted wrongly, predicted rightly
 
-    maps.write_errors(tmp_path / "errors.png", truth, prediction, SCENE, "Errors", train_mask)
+    maps.write_errors(tmp_path / "errors.png", truth, prediction, SCENE, "Errors", tested)
     outcome = np.ones(LABELS.shape, dtype=int)
     outcome[0] = 0
     outcome[1, 1:3] = 2
     outcome[1:3, 0] = 3
-    palette = (maps.BACKGROUND, maps.RIGHT, maps.WRONG, maps.TRAINING)
+    palette = (maps.BACKGROUND, maps.RIGHT, maps.WRONG, maps.NOT_TESTED)
     np.testing.assert_array_equal(read_back(tmp_path / "errors.png"), expected_colours(outcome, palette))
 
-    figure = maps.draw_errors(truth, prediction, SCENE, "Errors", train_mask)
-    assert legend_texts(figure) == ["Right: 95", "Wrong: 2", "Not tested (training, validation): 2"]
+    figure = maps.draw_errors(truth, prediction, SCENE, "Errors", tested)
+    assert legend_texts(figure) == ["Right: 95", "Wrong: 2", "Labelled, not tested: 2"]
     assert heading_texts(figure) == ["Errors", "97 pixels tested, overall accuracy 97.94 %"]
 
 
-def test_errors_without_training_pixels_do_not_mention_them() -> None:
+def test_where_all_pixels_are_tested_no_others_are_mentioned() -> None:
     assert legend_texts(maps.draw_errors(LABELS, LABELS, SCENE, "Errors")) == ["Right: 97", "Wrong: 0"]
 
 
@@ -176,7 +176,7 @@ def test_errors_name_the_array_that_does_not_fit(tmp_path: Path) -> None:
     for arguments, name in (((small, LABELS), "truth"), ((LABELS, small), "prediction")):
         with pytest.raises(SceneFormatError, match=name + " has the shape"):
             maps.write_errors(tmp_path / "errors.png", arguments[0], arguments[1], SCENE, "Errors")
-    with pytest.raises(SceneFormatError, match="train_mask has the shape"):
+    with pytest.raises(SceneFormatError, match="tested has the shape"):
         maps.write_errors(tmp_path / "errors.png", LABELS, LABELS, SCENE, "Errors", mask)
     assert list(tmp_path.iterdir()) == []
 

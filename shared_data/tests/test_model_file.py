@@ -168,5 +168,5 @@ def test_pixels_that_trained_are_drawn_apart_on_the_models_own_scene_alone(tmp_p
     monkeypatch.setattr("shared_data.evaluation.maps.write_errors", lambda *arguments: drawn.append(arguments[-1]))
     predicted(tmp_path, loaded, model)
     predicted(tmp_path, loaded, model._replace(scene="elsewhere"))
-    np.testing.assert_array_equal(np.flatnonzero(drawn[0]), model.trained)
+    np.testing.assert_array_equal(np.flatnonzero(~drawn[0]), model.trained)
     assert drawn[1] is None

@@ -34,9 +34,11 @@ from shared_data.report.charts import COLOURS, STYLES, chart, curves
 from shared_data.report.content import collect
 from shared_data.report.html import FOLDER, shade
 from shared_data.report.pictures import png_uri
+from shared_data.report.run_maps import NO_SPLIT
 from shared_data.scenes.catalogue import get_scene
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import Split, describe, draw_per_class, save_split
+from shared_data.splits.shared_protocols import draw_shared
 
 Facts = Dict[str, Any]
 
@@ -206,9 +208,8 @@ def test_the_audits_verdict_stands_in_the_first_table_and_above_the_run(
     told, table = verdict or "not audited", facts["table"]
     cells = {row["cells"][table["header"].index("audit")] for row in table["rows"] if row["run"]}
     assert cells == {told} and "<td>%s</td>" % told in page
-    cautions = re.findall(r'<div class="caution" role="note">\n<p><strong>Audit: (.*?)\.</strong>', page)
-    assert cautions == ([verdict] if verdict and verdict.startswith("uses") else [])
-    assert "Audit: %s." % told in page
+    (banner,) = re.findall(r'<p class="banner (\w+)" role="note"><strong>Audit: (.*?)\.</strong>', page)
+    assert banner == ({None: "open", "c": "good", "u": "bad"}[verdict and verdict[0]], told)
 
 
 def test_published_numbers_without_a_run_and_runs_of_several_seeds(tmp_path: Path, record: Facts) -> None:
@@ -234,7 +235,7 @@ def test_methods_under_a_shared_protocol_stand_side_by_side(tmp_path: Path, reco
     (found,) = facts["comparisons"]
     assert (found["scene"], found["protocol"], found["problem"]) == ("pavia", "disjoint", "")
     assert [row.method for row in found["compared"].rows] == ["rssgl v2021", "ssdgl v2021"]
-    part = page[page.index('id="compared-pavia-disjoint"') :]
+    part = page[page.index('id="compared-pavia-disjoint"') :].split("</article>")[0]
     assert ">90.00<" in part and ">70.00<" in part and ">60.00<" not in part
 
 
@@ -312,10 +313,8 @@ def test_a_pooled_record_shows_the_splits_of_its_folds(tmp_path: Path, record: F
         save_split(folder / ("fold-%d" % fold) / "split.npz", split)
     write_record(folder / "run.json", record)
     page, facts = report(folder, tmp_path / "out")
-    assert (
-        "fold 0, {:,} trained, {:,} tested; fold 1, ".format(len(split.train), len(split.test))
-        in Page(page).all("img")[3]["alt"]
-    )
+    told = "fold 0, {:,} trained, {:,} tested; fold 1, ".format(len(split.train), len(split.test))
+    assert len([image for image in Page(page).all("img") if told in image["alt"]]) == 1
     maps = facts["runs"][0]["maps"]
     assert maps["remarks"] == [] and maps["right"] + maps["wrong"] == len(labelled.test)
 
@@ -324,6 +323,46 @@ def test_the_same_records_give_the_same_page_but_for_the_time(run: Any, tmp_path
     pages = [report(tmp_path / "results", tmp_path / name)[0] for name in ("one", "two")]
     one, two = (re.sub(r"20\d\d-\d\d-\d\d[T ][\d:]+", "", page) for page in pages)
     assert one == two
+
+
+# the first page
+
+
+def test_the_first_page_answers_what_the_records_answer(tmp_path: Path, record: Facts) -> None:
+    for seed, oa in ((1, 0.96), (2, 0.961), (3, 0.962)):
+        record["metrics"]["oa"], record["seed"] = oa, seed
+        given = {"paper": "rssgl", "experiment": "pavia", "protocol": "released"}
+        keep(tmp_path / "records" / "rssgl", dict(record, **given))
+    page, facts = report(tmp_path / "records", tmp_path / "out")
+    (scene,) = facts["scenes"]
+    hold, produced, unseen = scene["summary"]
+    assert "RSSGL as released -3.37 points (3 runs, differs (below))" in hold and "A2S2K-ResNet not run" in hold
+    assert "for SSDGL and APDCLNN no published number is known here" in hold
+    assert "RSSGL (last, audit: not made)" in produced and "APDCLNN (no code released)" in produced
+    assert "Not run under spatial-cv: SSDGL, RSSGL" in unseen and "No baseline was run under spatial-cv." in unseen
+    for sentence in scene["summary"]:
+        assert sentence in Page(page).text
+    assert page.index('id="scene-pavia"') < page.index('id="contents"') < page.index('id="papers"')
+    (paper,) = facts["papers"]
+    assert paper["title"] == "RSSGL" and len(paper["runs"]) == 3
+    assert "4 training, 0 validation and 4 test pixels, weights of step 10 (selected on: last)" in Page(page).text
+    cells = next(row["cells"] for row in scene["grid"] if row["title"] == "RSSGL")
+    assert [cell["text"] for cell in cells] == ["96.10 ± 0.10, 3 runs: differs (below)", "not run", "not run"]
+    assert cells[0]["audits"] == ["not audited"] and cells[0]["run"] == "run-rssgl-pavia-released-1"
+
+
+def test_rows_without_a_published_number_have_a_table_of_their_own(tmp_path: Path, record: Facts) -> None:
+    for paper, protocol in (("ssdgl", "released"), ("ssdgl", "disjoint"), ("svm", "disjoint")):
+        keep(tmp_path / "records" / paper / protocol, dict(record, paper=paper, protocol=protocol))
+    _, facts = report(tmp_path / "records", tmp_path / "out")
+    names = {tuple(row["cells"][:3]) for row in facts["table"]["rows"]}
+    assert ("ssdgl", "pavia-v2021", "released") in names and not {name for name in names if "disjoint" in name}
+    assert [(row["names"][0], row["run"]) for row in facts["others"]] == [
+        ("ssdgl", "run-ssdgl-pavia-v2021-disjoint-1"),
+        ("svm", None),
+    ]
+    assert [run["paper"] for run in facts["runs"]] == ["ssdgl", "ssdgl"]  # a baseline's run has a line, no article
+    assert [run["names"] for run in facts["baselines"]] == [["svm", "pavia-v2021", "disjoint", 1]]
 
 
 # the pictures
@@ -339,7 +378,7 @@ def test_maps_have_the_palette_at_their_places_and_say_what_they_show(run: Any, 
     np.testing.assert_array_equal(pixels_of(prediction["src"]), palette[np.load(str(folder / "prediction.npy"))])
     counted = facts["runs"][0]["maps"]
     drawn = pixels_of(errors["src"])
-    for colour, name in ((colours.RIGHT, "right"), (colours.WRONG, "wrong"), (colours.TRAINING, "not_tested")):
+    for colour, name in ((colours.RIGHT, "right"), (colours.WRONG, "wrong"), (colours.NOT_TESTED, "not_tested")):
         assert (drawn == rgb(colour)).all(axis=2).sum() == counted[name]
     assert counted["right"] + counted["wrong"] == record["split"]["test"]["size"]
     assert counted["right"] / (counted["right"] + counted["wrong"]) == pytest.approx(record["metrics"]["oa"])
@@ -351,14 +390,44 @@ def test_maps_have_the_palette_at_their_places_and_say_what_they_show(run: Any, 
         assert name in Page(page).text
 
 
-def test_a_kept_record_brings_its_maps(tmp_path: Path, record: Facts) -> None:
+def test_a_kept_record_brings_its_map_but_no_errors_of_pixels_that_it_does_not_name(
+    tmp_path: Path, record: Facts
+) -> None:
     record, prediction, split = made_up(record)
     record["maps"] = record_maps.maps_of(prediction, split, generated_scene("synthetic").ground_truth)
     keep(tmp_path / "records", record)
     page, facts = report(tmp_path / "records", tmp_path / "out")
-    assert len(Page(page).maps()) == 3
-    sentence = "No split was kept: the errors count all labelled pixels, those that trained included."
-    assert facts["runs"][0]["maps"]["remarks"] == [sentence] and sentence in page
+    assert len(Page(page).maps()) == 2
+    assert facts["runs"][0]["maps"]["remarks"] == [NO_SPLIT] and NO_SPLIT in page
+
+
+def test_the_pixels_of_a_kept_record_are_drawn_again_under_a_shared_protocol(tmp_path: Path, record: Facts) -> None:
+    loaded = generated_scene("synthetic")
+    record, prediction, _ = made_up(record)
+    split = draw_shared(loaded, "disjoint", 1, None)
+    found = evaluate(loaded.ground_truth.flat[split.test], prediction.flat[split.test], loaded.scene.num_classes)
+    record.update(
+        protocol="disjoint", metrics=found._asdict(), maps=record_maps.maps_of(prediction, split, loaded.ground_truth)
+    )
+    record["split"] = describe(split, loaded.ground_truth, loaded.scene.num_classes)
+    keep(tmp_path / "records", record)
+    page, facts = report(tmp_path / "records", tmp_path / "out")
+    maps = facts["runs"][0]["maps"]
+    assert maps["remarks"] == [] and maps["right"] + maps["wrong"] == len(split.test)
+    assert maps["right"] / len(split.test) == pytest.approx(record["metrics"]["oa"])
+    assert len(Page(page).maps()) == 3 and "Maps of the pixels that train" in page
+
+
+def test_wide_fields_of_scenes_with_many_classes_show_their_class(run: Any, tmp_path: Path) -> None:
+    numbers = re.findall(r'<span aria-hidden="true" style="left: ([\d.]+)%; top: ([\d.]+)%">(\d+)</span>',
+                         report(run[0], tmp_path / "out")[0])  # fmt: skip
+    truth = generated_scene("synthetic").ground_truth
+    height, width = truth.shape
+    shown_classes = {int(number) for _, _, number in numbers}
+    assert shown_classes <= set(truth.ravel().tolist()) - {0} and len(shown_classes) > 5
+    shown = numbers[: len(numbers) // 2]  # those of the ground truth come first
+    for left, top, number in shown:
+        assert truth[int(float(top) / 100 * height), int(float(left) / 100 * width)] == int(number)
 
 
 def test_without_ground_truth_a_kept_record_shows_its_prediction_alone(tmp_path: Path, record: Facts) -> None:
@@ -388,6 +457,8 @@ def test_ground_truth_is_found_by_the_hash_of_the_record(tmp_path: Path, tiny: A
     folder = tmp_path / "results"
     folder.mkdir()
     np.save(str(folder / "prediction.npy"), np.ones_like(tiny.ground_truth))
+    everything = np.arange(tiny.ground_truth.size)
+    save_split(folder / "split.npz", Split(everything[:0], everything[:0], everything))
     write_record(folder / "run.json", record)
 
     def remarks_and_accuracy(data: List[Path]) -> Tuple[str, Any]:
@@ -519,8 +590,8 @@ def test_texts_of_a_record_never_become_markup(tmp_path: Path, record: Facts) ->
     page, facts = report(tmp_path / "records", tmp_path / "out")
     parsed = Page(page)
     assert len(parsed.all("script")) == 1
-    assert [image["src"][:19] for image in parsed.all("img")] == ["data:image/svg+xml;"]
-    assert b"alert" not in base64.b64decode(parsed.all("img")[0]["src"].split(",", 1)[1])
+    assert [image["src"][:19] for image in parsed.all("img")] == ["data:image/svg+xml;"] * 2
+    assert not any(b"alert" in base64.b64decode(image["src"].split(",", 1)[1]) for image in parsed.all("img"))
     assert not [name for _, attributes in parsed.elements for name in attributes if name.startswith("on")]
     assert page.count("</style>") == 1
     assert attack in parsed.text

@@ -21,7 +21,10 @@ from shared_data.records.record import write_record
 from shared_data.report import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine"),
+]
 
 FLAGS = (
     "--headless",
@@ -54,6 +57,10 @@ window.dispatchEvent(new Event("afterprint"));
 seen.folded.push(open());
 seen.injected = document.documentElement.dataset.injected || "no";
 seen.wider = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+const first = document.querySelector("article.scene").getBoundingClientRect();
+seen.picture = document.querySelector("article.scene img").naturalWidth;
+seen.answers = [...document.querySelectorAll("article.scene dd")].map((answer) => answer.textContent.trim());
+seen.order = first.bottom < document.querySelector("nav").getBoundingClientRect().top;
 document.documentElement.dataset.seen = JSON.stringify(seen);
 """
 
@@ -99,23 +106,26 @@ def test_the_page_is_drawn_in_the_readers_colours(page: Path, scheme: str, groun
     assert inked[:400].any() and inked[1200:].any()
 
 
-def test_columns_sort_prints_unfold_and_foreign_scripts_do_not_run(page: Path) -> None:
+@pytest.mark.parametrize("width", [320, 800])
+def test_columns_sort_prints_unfold_and_foreign_scripts_do_not_run(page: Path, width: int) -> None:
     text = page.read_text(encoding="utf-8")
     known = "'sha256-%s'" % base64.b64encode(hashlib.sha256(PROBE.encode()).digest()).decode()
     assert "script-src '" in text
     text = text.replace("script-src '", "script-src %s '" % known)
     foreign = '<script>document.documentElement.dataset.injected = "yes"</script>'
     page.write_text(text.replace("</body>", foreign + "<script>" + PROBE + "</script></body>"), encoding="utf-8")
-    document, console = browse(page, "--window-size=500,800", "--dump-dom")
+    document, console = browse(page, "--window-size=%d,800" % width, "--dump-dom")
     seen = json.loads(html.unescape(re.search(r'data-seen="([^"]*)"', document).group(1)))
     assert seen["before"][:4] == ["50.00", "100.00", "6.25", "–"]
     rising = ["6.25", "12.50", "25.00", "40.00", "50.00", "75.00", "80.00", "90.00", "100.00"]
     assert seen["ascending"] == rising + ["–"] and seen["state"] == "ascending"
     assert seen["descending"] == rising[::-1] + ["–"] and seen["stateAfter"] == "descending"
-    assert seen["names"] == 8
+    assert seen["names"] == 9
     assert seen["folded"] == [0, 1, 0]
     assert seen["injected"] == "no" and len(console) == 1
-    assert seen["wider"] <= 0  # wide tables scroll in themselves, the page does not
+    assert seen["wider"] <= 0  # wide tables and pictures scroll in themselves, the page does not
+    assert seen["picture"] > 0 and seen["order"]
+    assert len(seen["answers"]) == 3 and all(answer.endswith(".") for answer in seen["answers"])
 
 
 def test_the_page_prints(page: Path) -> None:

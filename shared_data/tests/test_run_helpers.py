@@ -344,6 +344,15 @@ def test_a_finished_run_is_judged_on_its_test_pixels_and_leaves_every_file(tmp_p
     ]  # fmt: skip
 
 
+def test_errors_are_counted_of_test_pixels_alone(tmp_path, loaded, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("shared_data.evaluation.maps.write_errors", lambda *arguments: drawn.append(arguments[-1]))
+    split = split_of(loaded.ground_truth)
+    near = split._replace(test=split.test[1:])  # one pixel is labelled, and in no set
+    write_prediction(tmp_path, loaded.ground_truth, loaded, near, "title")
+    np.testing.assert_array_equal(np.flatnonzero(drawn[0]), near.test)
+
+
 def test_a_folder_that_cannot_be_written(tmp_path, loaded):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(RunDirectoryError, match="file cannot be written"):

@@ -1,6 +1,6 @@
 """A paper's method and the baselines on the pixels of the paper's own protocol."""
 
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -12,12 +12,24 @@ Record = Dict[str, Any]
 THE_PAPER = "the paper's method"
 
 
-def own_pixels_table(records: Iterable[Record], scene: str, protocol: str) -> str:
-    """Mean overall accuracies in percent as a Markdown table; a sentence where no baseline ran on a paper's pixels.
+class OwnPixels(NamedTuple):
+    """Overall accuracies of all methods on the pixels of one paper. seeds: those that all methods have in common.
+    accuracies: method → seed → fraction; the paper's own method is `THE_PAPER`."""
 
-    A column per paper, whose name it is followed by the seeds that all methods of the column have in common. A row per
-    method, the paper's own first.
-    """
+    seeds: Tuple[int, ...]
+    accuracies: Dict[str, Dict[int, float]]
+
+    def means(self) -> Dict[str, float]:
+        """method → mean over `seeds`, of the methods that have them all."""
+        return {
+            name: float(np.mean([runs[seed] for seed in self.seeds]))
+            for name, runs in self.accuracies.items()
+            if self.seeds and set(self.seeds) <= set(runs)
+        }
+
+
+def own_pixels(records: Iterable[Record], scene: str, protocol: str) -> Dict[str, OwnPixels]:
+    """Of every paper on whose pixels under one of its protocols a baseline ran: paper → `OwnPixels`."""
     columns: Dict[str, Dict[str, Dict[int, float]]] = {}  # paper → method → seed → overall accuracy
     kept = [record for record in records if record["experiment"] == scene]
     for record in kept:
@@ -29,26 +41,30 @@ def own_pixels_table(records: Iterable[Record], scene: str, protocol: str) -> st
         if record["protocol"] == protocol and record["paper"] in columns:
             methods = columns[record["paper"]]
             methods.setdefault(THE_PAPER, {})[record["seed"]] = record["metrics"]["oa"]
+    return {
+        paper: OwnPixels(common_seeds({name: set(runs) for name, runs in methods.items()}), methods)
+        for paper, methods in columns.items()
+    }
+
+
+def own_pixels_table(records: Iterable[Record], scene: str, protocol: str) -> str:
+    """Mean overall accuracies in percent as a Markdown table; a sentence where no baseline ran on a paper's pixels.
+
+    A column per paper, whose name is followed by the seeds that all methods of the column have in common. A row per
+    method, the paper's own first.
+    """
+    columns = own_pixels(records, scene, protocol)
     if not columns:
         return "No baselines on the pixels of a paper's protocol `%s`." % protocol
-    seeds = {paper: common_seeds({name: set(runs) for name, runs in columns[paper].items()}) for paper in columns}
-    papers = sorted(columns)
+    papers, means = sorted(columns), {paper: columns[paper].means() for paper in columns}
     names = sorted(
-        {name for methods in columns.values() for name in methods}, key=lambda name: (name != THE_PAPER, name)
+        {name for column in columns.values() for name in column.accuracies},
+        key=lambda name: (name != THE_PAPER, name),
     )
-    header = ["method"] + ["%s (%s %s)" % (paper, _word(seeds[paper]), _list(seeds[paper])) for paper in papers]
-    rows = [[name] + [_cell(columns[paper].get(name, {}), seeds[paper]) for paper in papers] for name in names]
+    header = ["method"] + ["%s (%s)" % (paper, _seeds(columns[paper].seeds)) for paper in papers]
+    rows: List[List[str]] = [[name] + [percent(means[paper].get(name)) for paper in papers] for name in names]
     return markdown_table(header, rows) + "\n\nOverall accuracy in percent, mean over the seeds in the column's head."
 
 
-def _cell(runs: Dict[int, float], seeds: Iterable[int]) -> str:
-    shared: List[float] = [runs[seed] for seed in seeds if seed in runs]
-    return percent(float(np.mean(shared))) if shared and len(shared) == len(list(seeds)) else "–"
-
-
-def _word(seeds: Any) -> str:
-    return "seed" if len(seeds) == 1 else "seeds"
-
-
-def _list(seeds: Iterable[int]) -> str:
-    return ", ".join(map(str, seeds))
+def _seeds(seeds: Tuple[int, ...]) -> str:
+    return "%s %s" % ("seed" if len(seeds) == 1 else "seeds", ", ".join(map(str, seeds)))

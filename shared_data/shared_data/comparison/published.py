@@ -14,6 +14,7 @@ METRICS = ("oa", "aa", "kappa")
 # Protocols that split the scene as the authors did. Only their runs are comparable with published numbers.
 ANSWERING = ("released", "paper")
 _SCALES = {"percent": 0.01, "fraction": 1.0}
+_OWN = Path(__file__).with_name("published.toml")
 _SCHEMA = load_schema(Path(__file__).with_name("published.schema.json"))
 
 
@@ -41,6 +42,14 @@ class PublishedResult(NamedTuple):
     numbers: Dict[str, PublishedNumber]
 
 
+class Paper(NamedTuple):
+    """A reproduced paper; code: whether its authors released any."""
+
+    slug: str
+    title: str
+    code: bool
+
+
 def _number(name: str, entry: Dict[str, Any], n: int) -> PublishedNumber:
     scale, std = _SCALES[entry["unit"]], entry.get("std")
     if std is not None:
@@ -48,20 +57,16 @@ def _number(name: str, entry: Dict[str, Any], n: int) -> PublishedNumber:
     return PublishedNumber(entry["value"] * scale, std, entry.get("metric", name), entry.get("definition", ""))
 
 
+def load_papers() -> List[Paper]:
+    """The papers, in the order in which they are shown. All other methods are baselines."""
+    return [Paper(**entry) for entry in _document(_OWN)["paper"]]
+
+
 def load_published(path: Any = None) -> List[PublishedResult]:
     """All results of published.toml in file order.
 
     Raises: RecordError naming the entry that does not follow published.schema.json.
     """
-    path = Path(path or Path(__file__).with_name("published.toml"))
-    document = load_toml(path)
-    error = jsonschema.exceptions.best_match(Validator(_SCHEMA).iter_errors(document))
-    if error is not None:
-        place = [str(part + 1) if isinstance(part, int) else part for part in error.absolute_path]
-        raise RecordError(
-            "%s does not follow published.schema.json at %s: %s."
-            % (path.name, " ".join(place) or "top level", error.message)
-        )
     return [
         PublishedResult(
             paper=entry["paper"],
@@ -72,5 +77,17 @@ def load_published(path: Any = None) -> List[PublishedResult]:
             source=entry["source"],
             numbers={name: _number(name, entry[name], entry["n"]) for name in METRICS if name in entry},
         )
-        for entry in document["result"]
+        for entry in _document(Path(path or _OWN))["result"]
     ]
+
+
+def _document(path: Path) -> Dict[str, Any]:
+    document = load_toml(path)
+    error = jsonschema.exceptions.best_match(Validator(_SCHEMA).iter_errors(document))
+    if error is not None:
+        place = [str(part + 1) if isinstance(part, int) else part for part in error.absolute_path]
+        raise RecordError(
+            "%s does not follow published.schema.json at %s: %s."
+            % (path.name, " ".join(place) or "top level", error.message)
+        )
+    return document

@@ -23,7 +23,7 @@ from shared_data.scenes.catalogue import Scene
 
 BACKGROUND = "#f2f2f2"
 # They differ in lightness, so that they are distinct with any colour vision.
-RIGHT, WRONG, TRAINING = "#a9c4d4", "#d7301f", "#16243d"
+RIGHT, WRONG, NOT_TESTED = "#a9c4d4", "#d7301f", "#16243d"
 
 _FRAME = "#8c8c8c"
 _INK, _FAINT_INK = "#1a1a1a", "#5c5c5c"
@@ -58,7 +58,7 @@ def write_errors(
     prediction: np.ndarray,
     scene: Scene,
     title: str,
-    train_mask: Optional[np.ndarray] = None,
+    tested: Optional[np.ndarray] = None,
 ) -> None:
     """Write a PNG file, atomically, that shows where a prediction is right and where it is wrong.
 
@@ -66,12 +66,12 @@ def write_errors(
         truth: (H, W) integers 0..K; pixels with 0 are background.
         prediction: (H, W) integers 0..K; a labelled pixel without a prediction, 0, is wrong.
         title: what is shown; the legend counts the pixels, and a line below the title gives the overall accuracy.
-        train_mask: (H, W) bool; labelled pixels used in training or validation; they are drawn apart, counted neither
-            right nor wrong.
+        tested: (H, W) bool; labelled pixels outside of it, such as those that train or lie too near to test pixels, are
+            drawn apart, counted neither right nor wrong. None: every labelled pixel is tested.
 
     Raises: as `write_map`.
     """
-    _write(path, draw_errors(truth, prediction, scene, title, train_mask))
+    _write(path, draw_errors(truth, prediction, scene, title, tested))
 
 
 def draw_map(labels: np.ndarray, scene: Scene, title: str, mask: Optional[np.ndarray] = None) -> Figure:
@@ -90,22 +90,22 @@ def draw_map(labels: np.ndarray, scene: Scene, title: str, mask: Optional[np.nda
 
 
 def draw_errors(
-    truth: np.ndarray, prediction: np.ndarray, scene: Scene, title: str, train_mask: Optional[np.ndarray] = None
+    truth: np.ndarray, prediction: np.ndarray, scene: Scene, title: str, tested: Optional[np.ndarray] = None
 ) -> Figure:
     """The figure that `write_errors` writes."""
     truth = _checked_labels(truth, scene, "truth")
     prediction = _checked_labels(prediction, scene, "prediction")
     outcome = np.where(truth == 0, 0, np.where(truth == prediction, 1, 2))
-    if train_mask is not None:
-        outcome[_checked_mask(train_mask, scene, "train_mask") & (truth > 0)] = 3
-    _, right, wrong, training = np.bincount(outcome.ravel(), minlength=4)
+    if tested is not None:
+        outcome[~_checked_mask(tested, scene, "tested") & (truth > 0)] = 3
+    _, right, wrong, others = np.bincount(outcome.ravel(), minlength=4)
     keys = [_Key(f"Right: {right:,}", RIGHT), _Key(f"Wrong: {wrong:,}", WRONG)]
-    if train_mask is not None:
-        keys.append(_Key(f"Not tested (training, validation): {training:,}", TRAINING))
-    tested = right + wrong
-    accuracy = f", overall accuracy {100.0 * right / tested:.2f} %" if tested else ""
+    if tested is not None:
+        keys.append(_Key(f"Labelled, not tested: {others:,}", NOT_TESTED))
+    counted = right + wrong
+    accuracy = f", overall accuracy {100.0 * right / counted:.2f} %" if counted else ""
     return _compose(
-        _colour(outcome, (BACKGROUND, RIGHT, WRONG, TRAINING)), title, f"{tested:,} pixels tested{accuracy}", keys
+        _colour(outcome, (BACKGROUND, RIGHT, WRONG, NOT_TESTED)), title, f"{counted:,} pixels tested{accuracy}", keys
     )
 
 

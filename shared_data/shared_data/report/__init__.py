@@ -12,7 +12,7 @@ from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
 from shared_data.records.conflicts import Conflict
 from shared_data.records.record import find_record_files
-from shared_data.report.content import collect
+from shared_data.report.content import collect, described
 from shared_data.report.run_maps import load_maps
 from shared_data.report.truth import Truths
 from shared_data.scenes.loading import DataFolders
@@ -40,7 +40,7 @@ def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> 
             "there is no run record (run.json, seed-<n>.json) in %s; name folders with results or kept records." % named
         )
     truths = Truths(data)
-    maps = [load_maps(path, record, truths) for path, record in sources]
+    maps = [load_maps(path, record, truths) for path, record in described(sources)]
     page = render_html(collect(sources, maps, conflicts), maps)
     path = Path(out) / "report.html"
     try:

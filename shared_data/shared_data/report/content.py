@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from shared_data.comparison import diff
-from shared_data.comparison.methods import PAIRED, PAIRS_HEADER, compare_methods
-from shared_data.comparison.published import load_published
+from shared_data.comparison.methods import PAIRED, PAIRS_HEADER, Comparison, compare_methods
+from shared_data.comparison.overview import UNSEEN, OverviewRow, overview
+from shared_data.comparison.published import METRICS, load_papers, load_published
 from shared_data.errors import RecordError
+from shared_data.evaluation.statistics import mean_and_std
 from shared_data.records.conflicts import Conflict
-from shared_data.report.run_facts import audit_verdict, run_facts
+from shared_data.report.answers import PROTOCOL_OF, QUESTIONS, answers, summary
+from shared_data.report.run_facts import anchor_of, audit_verdict, run_facts
 from shared_data.report.run_maps import RunMaps
 from shared_data.runs import environment
-from shared_data.splits.shared_protocols import SHARED, is_shared
+from shared_data.scenes.catalogue import scenes
+from shared_data.splits.shared_protocols import MAIN, SHARED, is_shared
 
 VERDICTS = (
     (diff.EQUIVALENT, "the 90 % interval of Δ lies inside ±1 point"),
@@ -44,15 +48,26 @@ PROTOCOLS = (
 Sources = Sequence[Tuple[Path, Dict[str, Any]]]
 
 
+def described(sources: Sources) -> Sources:
+    """The runs that the report describes one by one: those of the papers. Baselines have a line each."""
+    papers = {paper.slug for paper in load_papers()}
+    return [(path, record) for path, record in sources if record["paper"] in papers]
+
+
 def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Conflict]) -> Dict[str, Any]:
-    """All facts of the report. maps: of each source, in the same order; conflicts: met when they were read."""
+    """All facts of the report. maps: of each of the `described` sources, in the same order; conflicts: met when they
+    were read."""
     records = [record for _, record in sources]
-    runs = [run_facts(path, record, found) for (path, record), found in zip(sources, maps)]
+    runs = [run_facts(path, record, found) for (path, record), found in zip(described(sources), maps)]
+    compared = comparisons(records)
+    by_scene = scene_answers(records, compared)
     return {
         "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "made_by": environment.revision(),
-        "methods": sorted({record["paper"] for record in records}),
-        "scenes": sorted({run["scene_title"] for run in runs}),
+        "records": len(records),
+        "scenes": by_scene,
+        "questions": QUESTIONS,
+        "papers": paper_facts(by_scene, runs),
         "revisions": _revisions(records),
         "verdicts": dict(VERDICTS),
         "doubts": dict(DOUBTS),
@@ -61,30 +76,135 @@ def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Confl
         "pairs_header": list(PAIRS_HEADER),
         "protocols": dict(PROTOCOLS),
         "table": results_table(records),
+        "others": other_groups(records),
         "conflicts": [_conflict_facts(conflict) for conflict in conflicts],
         "runs": runs,
-        "comparisons": comparisons(records),
+        "baselines": baseline_runs(sources),
+        "comparisons": compared,
     }
 
 
+def scene_answers(records: List[Dict[str, Any]], compared: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """What the first page says of each scene; those with most runs of papers first.
+
+    Each is {scene, title, overview, summary, answers, grid}.
+
+    grid: [{title, cells}], a row per paper or further configuration of it, with its cells under the protocols as
+    {protocol, run, text, verdict, audits, doubts}.
+    """
+    papers, counts = {paper.slug for paper in load_papers()}, {record["scene"]: 0 for record in records}
+    for record in records:
+        counts[record["scene"]] += record["paper"] in papers
+    found = []
+    for scene in sorted(counts, key=lambda name: (-counts[name], name)):
+        ours = [one["compared"] for one in compared if (one["scene"], one["protocol"]) == (scene, MAIN)]
+        beside = next(filter(None, ours), Comparison(scene, MAIN, (), [], [], [], []))
+        seen = overview(records, beside, variants=True)
+        grid = [{"title": row.title, "cells": _grid_cells(row, records)} for row in seen.rows]
+        known = scenes().get(scene)
+        found.append(
+            {
+                "scene": scene,
+                "title": known.title if known else scene,
+                "overview": seen,
+                "summary": summary(seen, beside, records),
+                "answers": answers(seen, beside, records),
+                "grid": grid,
+            }
+        )
+    return found
+
+
+def _grid_cells(row: OverviewRow, records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    cells = []
+    for column, protocol in {**PROTOCOL_OF, UNSEEN: MAIN}.items():
+        own, cell = _groups(records).get((row.paper, row.experiment, protocol), []), row.cells[column]
+        cells.append(
+            {
+                "run": anchor_of(own[0]) if own else None,
+                "text": cell.text,
+                "verdict": cell.verdict,
+                "audits": sorted({audit_verdict(record) for record in own}),
+                "doubts": list(cell.doubts),
+            }
+        )
+    return cells
+
+
+def paper_facts(by_scene: List[Dict[str, Any]], runs: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Papers that have runs: {slug, title, scenes: [{scene, title, sentences}], runs}."""
+    found = []
+    for paper in load_papers():
+        own = [run for run in runs if run["paper"] == paper.slug]
+        told = [
+            {"scene": one["title"], "title": row.title, "sentences": row.sentences}
+            for one in by_scene
+            for row in one["answers"]
+            if row.paper == paper.slug
+        ]
+        if own:
+            found.append({"slug": paper.slug, "title": paper.title, "scenes": told, "runs": own})
+    return found
+
+
 def results_table(records: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """Published against reproduced: {header, rows: [{run, cells}], notes}.
+    """Published against reproduced: {header, rows: [{run, cells}], notes}; rows with a published number alone.
 
     `cells` are the texts under the header; `run` is the anchor of the first of the row's runs, None without one.
     Columns are the comparison's own, however many it has, and what audits of the row's runs found.
     """
-    anchors: Dict[Tuple[str, str, str], str] = {}
-    audits: Dict[Tuple[str, str, str], List[str]] = {}
-    for record in records:
-        key = (record["paper"], record["experiment"], record["protocol"])
-        anchors.setdefault(key, "run-%s-%s-%s-%d" % (key + (record["seed"],)))
-        audits.setdefault(key, []).append(audit_verdict(record))
-    rows, compared = [], diff.compare(records, load_published())
+    groups = _groups(records)
+    rows = []
+    compared = [row for row in diff.compare(records, load_published()) if row.published is not None]
     for row in compared:
-        key = (row.paper, row.experiment, row.protocol)
-        audited = " / ".join(sorted(set(audits.get(key, [])))) or "–"
-        rows.append({"run": anchors.get(key), "cells": list(diff.cells(row)) + [audited]})
+        members = groups.get((row.paper, row.experiment, row.protocol), [])
+        audited = " / ".join(sorted({audit_verdict(record) for record in members})) or "–"
+        run = anchor_of(members[0]) if members else None
+        rows.append({"run": run, "cells": list(diff.cells(row)) + [audited]})
     return {"header": list(diff.HEADER) + ["audit"], "rows": rows, "notes": diff.notes(compared)}
+
+
+def other_groups(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Runs without a published number to compare them with, baselines among them, a row per paper, experiment and
+    protocol: {run, names, metrics: [(mean, std)], n, doubts, audit}."""
+    numbers = {(row.paper, row.experiment, row.protocol)
+               for row in diff.compare(records, load_published()) if row.published is not None}  # fmt: skip
+    papers = [paper.slug for paper in load_papers()]
+    groups = _groups(records)
+    of_papers = sorted((key for key in groups if key[0] in papers), key=lambda key: papers.index(key[0]))
+    return [
+        {
+            "run": anchor_of(members[0]) if key[0] in papers else None,
+            "names": key,
+            "metrics": [mean_and_std([record["metrics"][name] for record in members]) for name in METRICS],
+            "n": len(members),
+            "doubts": "; ".join(diff.doubts(members)),
+            "audit": " / ".join(sorted({audit_verdict(record) for record in members})),
+        }
+        for key, members in [(key, groups[key]) for key in [*of_papers, *(k for k in groups if k[0] not in papers)]]
+        if key not in numbers
+    ]
+
+
+def baseline_runs(sources: Sources) -> List[Dict[str, Any]]:
+    """A line for every run that is not described: {path, names, metrics}."""
+    shown = {path for path, _ in described(sources)}
+    return [
+        {
+            "path": path.as_posix(),
+            "names": [record[name] for name in ("paper", "experiment", "protocol", "seed")],
+            "metrics": [record["metrics"][name] for name in METRICS],
+        }
+        for path, record in sources
+        if path not in shown
+    ]
+
+
+def _groups(records: List[Dict[str, Any]]) -> Dict[Tuple[str, str, str], List[Dict[str, Any]]]:
+    groups: Dict[Tuple[str, str, str], List[Dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault((record["paper"], record["experiment"], record["protocol"]), []).append(record)
+    return groups
 
 
 def comparisons(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:

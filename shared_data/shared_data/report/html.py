@@ -16,10 +16,14 @@ from markupsafe import Markup
 
 from shared_data.comparison.diff import ABOVE, BELOW, EQUIVALENT
 from shared_data.comparison.methods import is_rare, pair_cells, with_interval
+from shared_data.comparison.overview import in_words
 from shared_data.report import wording
 from shared_data.report.charts import chart
+from shared_data.report.figures import picture
 from shared_data.report.illustrations import comparison_figures, run_figures
+from shared_data.report.overview_figure import draw_overview
 from shared_data.report.pictures import pictures
+from shared_data.report.run_facts import NOT_AUDITED
 from shared_data.report.run_maps import RunMaps
 
 FOLDER = Path(__file__).parent
@@ -36,6 +40,10 @@ def render_html(content: Dict[str, Any], maps: Sequence[RunMaps]) -> str:
         script=Markup(script),
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         numeric=_numeric_columns(content["table"]),
+        overviews=[
+            picture("Overall accuracy, " + one["title"], in_words(one["overview"]), draw_overview(one["overview"]))
+            for one in content["scenes"]
+        ],
         drawings=[
             {
                 "pictures": pictures(run, found),
@@ -58,9 +66,8 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        wording.FILTERS, shade=shade, tone=tone, pair_cells=pair_cells, is_rare=is_rare, with_interval=with_interval
-    )
+    own = (shade, tone, audit_tone, pair_cells, is_rare, with_interval)
+    environment.filters.update(wording.FILTERS, **{function.__name__: function for function in own})
     return environment.get_template("report.html.j2")
 
 
@@ -72,6 +79,15 @@ def shade(value: int, total: int) -> str:
 def tone(text: str) -> str:
     """The style of a verdict; its meaning stays readable without colours."""
     return {EQUIVALENT: "good", BELOW: "bad", ABOVE: "other"}.get(text, "open")
+
+
+def audit_tone(text: str) -> str:
+    """The style of an audit's verdict: bad where test labels, or those of the pixels between, reach the method."""
+    if text.startswith("clean"):
+        return "good"
+    if any(word in text for word in ("test labels", "gap labels", "flawed split", "ignores ")):
+        return "bad"
+    return "open" if text == NOT_AUDITED else "other"
 
 
 def _numeric_columns(table: Dict[str, Any]) -> Sequence[bool]:

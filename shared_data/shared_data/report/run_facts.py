@@ -25,14 +25,16 @@ EVALUATIONS = {
     "op": "labels held out inside training windows",
 }
 _NAMES = {"oa": "OA", "aa": "AA", "kappa": "kappa × 100"}
+NOT_AUDITED = "not audited"
 _ENDING = re.compile(r"(.+)_(released|last|op)\Z")
 
 
 def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, Any]:
     """The facts of one run; fractions stay fractions, nothing is formatted."""
     key = (record["paper"], record["experiment"], record["protocol"], record["seed"])
+    fields = _fields(record)
     return {
-        "anchor": "run-%s-%s-%s-%d" % key,
+        "anchor": anchor_of(record),
         "title": "%s · %s · %s · seed %d" % ((key[0].upper(),) + key[1:]),
         "path": path.as_posix(),
         "paper": record["paper"],
@@ -46,10 +48,10 @@ def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, An
         "evaluations": _evaluations(record["metrics"]),
         "selection": record["selection"],
         "test_pixels": record["split"]["test"]["size"],
-        "classes": _classes(record, maps.scene),
+        "classes": _classes(record, maps.scene, fields),
         "confusion": record["metrics"]["confusion"],
         "disagreement": _disagreement(record),
-        "fields": _fields(record),
+        "fields": fields,
         "distances": _distances(record),
         "folds": len(record.get("folds", [])),
         "context": record.get("context"),
@@ -72,6 +74,11 @@ def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, An
     }
 
 
+def anchor_of(record: Dict[str, Any]) -> str:
+    """The name by which the page links to a run."""
+    return "run-%s-%s-%s-%d" % (record["paper"], record["experiment"], record["protocol"], record["seed"])
+
+
 def _evaluations(metrics: Dict[str, Any]) -> Dict[str, Any]:
     """{columns, rows: [{name, values}]}: one column per kind of evaluation, None where a number is not given."""
     table: Dict[str, Dict[str, float]] = {}
@@ -91,15 +98,18 @@ def _evaluations(metrics: Dict[str, Any]) -> Dict[str, Any]:
     }
 
 
-def _classes(record: Dict[str, Any], scene: Optional[Scene]) -> List[Dict[str, Any]]:
+def _classes(record: Dict[str, Any], scene: Optional[Scene], fields: Optional[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """A line per class; interval: of its recall, over spatial units, None where the record does not count them."""
     accuracies = record["metrics"]["per_class"]
     names = scene.class_names if scene and scene.num_classes == len(accuracies) else ()
     matrix = _matrix(record)
     users = [] if matrix is None else class_accuracies(matrix).users
+    intervals = fields["recall"] if fields and not fields["problem"] else [None] * len(accuracies)
     rows = []
     for index, accuracy in enumerate(accuracies):
         row = {"label": index + 1, "name": names[index] if names else "class %d" % (index + 1), "accuracy": accuracy}
         row["users"] = users[index] if index < len(users) else None
+        row["interval"] = intervals[index]
         for part in ("train", "val", "test"):
             counts = record["split"][part]["per_class"]
             row[part] = counts[index] if index < len(counts) else None
@@ -153,9 +163,8 @@ def _map_facts(record: Dict[str, Any], maps: RunMaps) -> Dict[str, Any]:
         return facts
     counts = np.bincount(outcome.ravel(), minlength=4)
     right, wrong = int(counts[run_maps.RIGHT]), int(counts[run_maps.WRONG])
-    not_tested, split_known = int(counts[run_maps.NOT_TESTED]), maps.sets is not None
-    facts.update(right=right, wrong=wrong, not_tested=not_tested, split_known=split_known)
-    if split_known and right + wrong:
+    facts.update(right=right, wrong=wrong, not_tested=int(counts[run_maps.NOT_TESTED]))
+    if right + wrong:
         accuracy = right / (right + wrong)
         if abs(accuracy - record["metrics"]["oa"]) >= 1e-6:
             facts["remarks"].append(
@@ -174,7 +183,7 @@ def _libraries(environment: Dict[str, Any]) -> str:
 
 def audit_verdict(record: Dict[str, Any]) -> str:
     """What the run's audit found, in words."""
-    return str(record.get("audit", {}).get("audit_verdict", "not audited"))
+    return str(record.get("audit", {}).get("audit_verdict", NOT_AUDITED))
 
 
 def _audit(record: Dict[str, Any]) -> Optional[Dict[str, Any]]:

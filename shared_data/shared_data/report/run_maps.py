@@ -1,8 +1,8 @@
 """The arrays behind a run's pictures: its prediction, the ground truth, and which pixels were tested.
 
 They lie beside the run's record (prediction.npy, split.npz, own_truth.npy), or in the record itself where it was kept
-with maps.
-Missing or unusable arrays are left out with a remark, so that a report never fails for lack of a picture.
+with maps; a split of a protocol that all methods share is drawn again from the ground truth. Missing or unusable arrays
+are left out with a remark, so that a report never fails for lack of a picture.
 """
 
 from pathlib import Path
@@ -16,11 +16,14 @@ from shared_data.records import map_codec as record_maps
 from shared_data.records.record_scene import scene_of_record
 from shared_data.report.truth import Truths
 from shared_data.scenes.catalogue import Scene
+from shared_data.scenes.loading import LoadedScene
 from shared_data.splits.draws import Split, index_hash, load_split
+from shared_data.splits.shared_protocols import SHARED, draw_shared
 
 UNLABELLED, RIGHT, WRONG, NOT_TESTED = range(4)
 TRAIN, VAL, TEST = 1, 2, 3  # sets of a split, 0 none
 NO_MAP = "No map was kept with this record."
+NO_SPLIT = "This record does not hold which pixels were tested, so neither its split nor its errors are drawn."
 
 
 class RunMaps(NamedTuple):
@@ -28,7 +31,7 @@ class RunMaps(NamedTuple):
 
     scene: None where the catalogue does not know it. prediction, truth: uint8 classes, 0 unlabelled. sets: uint8, 0
     none, TRAIN, VAL, TEST; TEST at all labelled pixels where folds are pooled. splits: the run's, or those of its
-    folds, in order; empty where they are not kept. remarks: what is missing and why, one sentence each.
+    folds, in order; empty where they are not known. remarks: what is missing and why, one sentence each.
     """
 
     scene: Optional[Scene]
@@ -39,15 +42,11 @@ class RunMaps(NamedTuple):
     remarks: Tuple[str, ...] = ()
 
     def outcome(self) -> Optional[np.ndarray]:
-        """(H, W) uint8 of UNLABELLED, RIGHT, WRONG and NOT_TESTED; None without a ground truth.
-
-        Without a split every labelled pixel counts as tested.
-        """
-        if self.prediction is None or self.truth is None:
+        """(H, W) uint8 of UNLABELLED, RIGHT, WRONG and NOT_TESTED; None without a ground truth or the test pixels."""
+        if self.prediction is None or self.truth is None or self.sets is None:
             return None
         outcome = np.where(self.prediction == self.truth, RIGHT, WRONG).astype(np.uint8)
-        if self.sets is not None:
-            outcome[self.sets != TEST] = NOT_TESTED
+        outcome[self.sets != TEST] = NOT_TESTED
         outcome[self.truth == 0] = UNLABELLED
         return outcome
 
@@ -62,17 +61,18 @@ def load_maps(path: Path, record: Dict[str, Any], truths: Truths) -> RunMaps:
     prediction = _attempt("The prediction", remarks, _prediction, path, record, scene)
     if prediction is None:
         return RunMaps(scene, remarks=tuple(remarks or [NO_MAP]))
-    splits: Tuple[Split, ...] = _attempt("The split", remarks, _splits, path, record, scene) or ()
-    sets = _sets(splits[0], scene) if len(splits) == 1 else None
-    if sets is not None and index_hash(np.flatnonzero(sets == TEST)) != record["split"]["test"]["sha256"]:
-        remarks.append("The test pixels kept with the map are not those of the record.")
     truth = truths.of(record, scene, path)
     if truth.remark:
         remarks.append(truth.remark)
+    splits: Tuple[Split, ...] = _attempt("The split", remarks, _splits, path, record, scene) or ()
+    splits = splits or _attempt("The split", remarks, _drawn_again, record, scene, truth.labels) or ()
+    sets = _sets(splits[0], scene) if len(splits) == 1 else None
+    if sets is not None and index_hash(np.flatnonzero(sets == TEST)) != record["split"]["test"]["sha256"]:
+        remarks.append("The test pixels kept with the map are not those of the record.")
     if record.get("folds") and truth.labels is not None:
         sets = np.where(truth.labels > 0, TEST, 0).astype(np.uint8)
     elif sets is None and truth.labels is not None:
-        remarks.append("No split was kept: the errors count all labelled pixels, those that trained included.")
+        remarks.append(NO_SPLIT)
     return RunMaps(scene, prediction, truth.labels, sets, splits, tuple(remarks))
 
 
@@ -112,6 +112,18 @@ def _splits(path: Path, record: Dict[str, Any], scene: Scene) -> Tuple[Split, ..
     if not all(file.is_file() for file in files):
         return ()
     return tuple(load_split(file, scene.height * scene.width) for file in files)
+
+
+def _drawn_again(record: Dict[str, Any], scene: Scene, truth: Optional[np.ndarray]) -> Tuple[Split, ...]:
+    """The splits of a protocol of `SHARED`, of every fold; empty under other protocols, and where the test pixels are
+    not those of the record, which was made with other files, or by other code."""
+    if truth is None or record["protocol"] not in SHARED:
+        return ()
+    loaded = LoadedScene(scene, np.empty(0), truth, (), False)  # a draw reads the labels alone
+    parts = record.get("folds") or [record]
+    splits = tuple(draw_shared(loaded, record["protocol"], record["seed"], part.get("fold")) for part in parts)
+    same = all(index_hash(split.test) == part["split"]["test"]["sha256"] for split, part in zip(splits, parts))
+    return splits if same else ()
 
 
 def _sets(split: Split, scene: Scene) -> np.ndarray:

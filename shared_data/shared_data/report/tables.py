@@ -1,4 +1,4 @@
-"""Tables in README files, generated between markers so that no number is typed by hand.
+"""Tables and a picture in README files, generated between markers so that no number is typed by hand.
 
     <!-- table: results paper=ssdgl -->
     ... replaced ...
@@ -7,27 +7,38 @@
 Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (time and memory) and `audit` (what
 reaches training) from the records, and kinds that the paper defines itself, such as its table of protocols. Kinds of a
 scene, as in `<!-- table: comparison scene=ksc protocol=spatial-cv -->`: `comparison` (all methods under a protocol that
-they share), `pairs` (two at a time), `per-class`, and `own-pixels` (a paper's method and the baselines under a protocol
-of the paper).
+they share), `pairs` (two at a time), `per-class`, `overview` (the papers' published numbers beside their runs), and
+`own-pixels` (a paper's method and the baselines under a protocol of the paper).
+
+The overview is a picture, too, which is written to a file beside the document and shown with a text of its numbers:
+
+    <!-- figure: overview scene=ksc protocol=spatial-cv file=figures/ksc.svg -->
+    ... replaced ...
+    <!-- end figure -->
 """
 
 import functools
 import re
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from shared_data.audit import as_markdown as as_audit_markdown
 from shared_data.comparison.diff import as_markdown, compare, doubts
 from shared_data.comparison.methods import Comparison, classes_table, compare_methods, methods_table, pairs_table
+from shared_data.comparison.overview import Overview, in_words, overview, overview_table
 from shared_data.comparison.own_pixels import own_pixels_table
 from shared_data.comparison.published import load_published
 from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
 from shared_data.records.record import find_records
 
-_START = re.compile(r"^<!-- table:", re.M)
+_START = re.compile(r"^<!-- (?:table|figure):", re.M)
 _BLOCK = re.compile(
     r"^(<!-- table: ([\w-]+) (?:paper=([\w-]+)|scene=([\w-]+) protocol=([\w-]+)) -->\n)(.*?)(<!-- end table -->)",
+    re.M | re.S,
+)
+_FIGURE = re.compile(
+    r"^(<!-- figure: overview scene=([\w-]+) protocol=([\w-]+) file=([\w./-]+\.svg) -->\n)(.*?)(<!-- end figure -->)",
     re.M | re.S,
 )
 
@@ -83,41 +94,79 @@ _OF_A_COMPARISON: Dict[str, Callable[[Comparison], str]] = {
     "pairs": pairs_table,
     "per-class": classes_table,
 }
-OWN_PIXELS = "own-pixels"
+OWN_PIXELS, OVERVIEW = "own-pixels", "overview"
 
 
-def render(text: str, records: List[Dict[str, Any]], own_kinds: Optional[Dict[str, Table]] = None) -> str:
-    """`text` with the content of every table block generated anew.
+class _OfScenes:
+    """What tables and pictures of scenes show, from all records; each comparison is made once, which takes seconds."""
 
-    own_kinds: further kinds of tables of a paper.
+    def __init__(self, records: Sequence[Dict[str, Any]]):
+        self.records = records
+        self.compared = functools.lru_cache(maxsize=None)(self._compared)
+
+    def _compared(self, scene: str, protocol: str) -> Comparison:
+        return compare_methods(self.records, scene, protocol)
+
+    def overview(self, scene: str, protocol: str) -> Overview:
+        """The papers on a scene; `protocol` is that of unseen fields."""
+        return overview(self.records, self.compared(scene, protocol))
+
+    def table(self, kind: str, scene: str, protocol: str) -> str:
+        """Raises: RecordError for an unknown kind."""
+        _check_kind(kind, "scene", [OWN_PIXELS, OVERVIEW, *_OF_A_COMPARISON])
+        if kind == OWN_PIXELS:
+            return own_pixels_table(self.records, scene, protocol)
+        if kind == OVERVIEW:
+            return overview_table(self.overview(scene, protocol))
+        return _OF_A_COMPARISON[kind](self.compared(scene, protocol))
+
+
+def render(
+    text: str,
+    records: List[Dict[str, Any]],
+    own_kinds: Optional[Dict[str, Table]] = None,
+    scenes: Optional[_OfScenes] = None,
+) -> str:
+    """`text` with the content of every block generated anew; of a figure, that is the link to its file.
+
+    own_kinds: further kinds of tables of a paper. scenes: of the same records, where several files are rendered.
     Raises: RecordError for an unknown kind, a malformed start, or a block without an end.
     """
+    of_scenes = scenes or _OfScenes(records)
 
-    @functools.lru_cache(maxsize=None)
-    def compared(scene: str, protocol: str) -> Comparison:
-        return compare_methods(records, scene, protocol)  # takes seconds, and several tables show it
-
-    def block(match: Any) -> str:
+    def table(match: Any) -> str:
         start, kind, paper, scene, protocol, _, end = match.groups()
         if paper is not None:
             kinds = dict(_OF_A_PAPER, **(own_kinds or {}))
             _check_kind(kind, "paper", kinds)
-            table = kinds[kind](paper, [record for record in records if record["paper"] == paper])
+            content = kinds[kind](paper, [record for record in records if record["paper"] == paper])
         else:
-            _check_kind(kind, "scene", [OWN_PIXELS, *_OF_A_COMPARISON])
-            if kind == OWN_PIXELS:
-                table = own_pixels_table(records, scene, protocol)
-            else:
-                table = _OF_A_COMPARISON[kind](compared(scene, protocol))
-        return start + table + "\n" + end
+            content = of_scenes.table(kind, scene, protocol)
+        return start + content + "\n" + end
+
+    def figure(match: Any) -> str:
+        start, scene, protocol, file, _, end = match.groups()
+        return "%s![%s](%s)\n%s" % (start, in_words(of_scenes.overview(scene, protocol)), file, end)
 
     # without this check a block that lacks its end would extend to the next block's end, and the text between be lost
-    if len(_START.findall(text)) != len(_BLOCK.findall(text)):
+    if len(_START.findall(text)) != len(_BLOCK.findall(text)) + len(_FIGURE.findall(text)):
         raise RecordError(
             "a table block is malformed; expected '<!-- table: KIND paper=SLUG -->' or '<!-- table: KIND scene=SLUG "
-            "protocol=NAME -->'; then the table, '<!-- end table -->'."
+            "protocol=NAME -->'; then the table, '<!-- end table -->'; or '<!-- figure: overview scene=SLUG "
+            "protocol=NAME file=NAME.svg -->', '<!-- end figure -->'."
         )
-    return _BLOCK.sub(block, text)
+    return _FIGURE.sub(figure, _BLOCK.sub(table, text))
+
+
+def _drawn(text: str, folder: Path, scenes: _OfScenes) -> Dict[Path, str]:
+    """The content of the files that the figure blocks of a document in `folder` name."""
+    from shared_data.report.charts import svg_of  # here: tables need no matplotlib
+    from shared_data.report.overview_figure import draw_overview
+
+    return {
+        folder / file: svg_of(draw_overview(scenes.overview(scene, protocol))).decode("utf-8")
+        for _, scene, protocol, file, _, _ in _FIGURE.findall(text)
+    }
 
 
 def _check_kind(kind: str, key: str, kinds: Iterable[str]) -> None:
@@ -128,20 +177,24 @@ def _check_kind(kind: str, key: str, kinds: Iterable[str]) -> None:
 def update_tables(
     files: Iterable[Path], records_folder: Any, write: bool, own_kinds: Optional[Dict[str, Table]] = None
 ) -> List[Path]:
-    """Files whose tables differ from the records; with `write` they are brought up to date.
+    """Files whose tables differ from the records, and pictures; with `write` they are brought up to date.
 
     Raises: RecordError naming the file that cannot be read, rendered or written.
     """
     records = list(find_records(records_folder))
+    scenes = _OfScenes(records)
     stale = []
-    for path in files:
+    for path in map(Path, files):
         try:
-            old = Path(path).read_text(encoding="utf-8")
-            new = render(old, records, own_kinds)
-            if new != old:
-                stale.append(path)
-                if write:
-                    write_text(path, new)
+            old = path.read_text(encoding="utf-8")
+            wanted = {path: render(old, records, own_kinds, scenes)}
+            wanted.update(_drawn(old, path.parent, scenes) if _FIGURE.search(old) else {})
+            for target, content in wanted.items():
+                if not target.exists() or target.read_text(encoding="utf-8") != content:
+                    stale.append(target)
+                    if write:
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        write_text(target, content)
         except (OSError, ValueError, RecordError) as error:
             raise RecordError("%s: its tables cannot be generated: %s" % (path, error)) from error
     return stale
@@ -153,5 +206,6 @@ def report_tables(
     """The `tables` command: update the files, or with `check` only say which are stale (exit code 1)."""
     stale = update_tables(files, records_folder, write=not check, own_kinds=own_kinds)
     for path in stale:
-        print("%s: %s" % (path, "tables are stale; run 'make tables'" if check else "tables updated"))
+        what = "the picture is" if path.suffix == ".svg" else "tables are"
+        print("%s: %s" % (path, what + (" stale; run 'make tables'" if check else " updated")))
     return 1 if stale and check else 0

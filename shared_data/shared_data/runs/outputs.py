@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -56,18 +56,12 @@ def write_prediction(
 ) -> None:
     """prediction.npy (H, W) uint8, map_full.png; of a scene with labels map.png (labelled pixels) and errors.png, too.
 
-    split: written as split.npz; errors.png shows its training and validation pixels separately. None where it is
-    unknown: then `trained` holds the flat indices of these pixels (None: there are none).
+    split: written as split.npz; errors.png counts its test pixels alone. None where it is unknown: then all labelled
+    pixels are counted but those in `trained`, flat indices of pixels that train and validate (None: there are none).
     Raises: RunDirectoryError where the folder cannot be written.
     """
     truth, scene = loaded.ground_truth, loaded.scene
-    if split is not None:
-        trained = np.concatenate([split.train, split.val])
-    train_mask = None
-    if trained is not None:
-        train_mask = np.zeros(truth.size, bool)
-        train_mask[trained] = True
-        train_mask = train_mask.reshape(truth.shape)
+    tested = None if split is None and trained is None else _tested(truth.shape, split, trained)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(folder / "prediction.npy") as temporary:
@@ -77,7 +71,7 @@ def write_prediction(
         maps.write_map(folder / "map_full.png", prediction, scene, title + ", every pixel")
         if loaded.is_labelled:
             maps.write_map(folder / "map.png", prediction, scene, title + ", labelled pixels", mask=truth > 0)
-            maps.write_errors(folder / "errors.png", truth, prediction, scene, title + ", errors", train_mask)
+            maps.write_errors(folder / "errors.png", truth, prediction, scene, title + ", errors", tested)
     except OSError as error:
         raise RunDirectoryError("%s cannot be written: %s." % (folder, error.strerror or error)) from error
 
@@ -90,6 +84,17 @@ def write_own_truth(folder: Path, loaded: LoadedScene) -> None:
     if loaded.scene.own is not None:
         with atomic_path(folder / OWN_TRUTH) as temporary:
             np.save(temporary, loaded.ground_truth)
+
+
+def _tested(shape: Tuple[int, ...], split: Optional[Split], trained: Optional[np.ndarray]) -> np.ndarray:
+    """(H, W) bool: the pixels that errors are counted of."""
+    if split is None:
+        mask = np.ones(shape, bool)
+        mask.ravel()[trained] = False
+    else:
+        mask = np.zeros(shape, bool)
+        mask.ravel()[split.test] = True
+    return mask
 
 
 def write_classified(

@@ -1,0 +1,196 @@
+"""The three sentences that a referee needs, of a scene and of each paper: does the published number hold, what exactly
+produced it, and what is left on fields that training has not seen. They are made of the records; what was not run is
+said to be missing.
+"""
+
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+
+from shared_data.comparison.methods import Comparison, Pair, method_of
+from shared_data.comparison.overview import POSITION as PLACE_ALONE
+from shared_data.comparison.overview import (
+    PUBLISHED,
+    RELEASED,
+    TEXT,
+    UNSEEN,
+    Cell,
+    Overview,
+    OverviewRow,
+    baselines_sentence,
+    runs,
+)
+from shared_data.report.wording import count, percent
+
+QUESTIONS = (
+    "Does the published number hold?",
+    "What exactly produced it?",
+    "What is left on fields that training has not seen?",
+)
+LEVEL = 0.05  # of a paired test, after Holm's correction
+PROTOCOL_OF = {RELEASED: "released", TEXT: "paper"}
+
+Record = Dict[str, Any]
+
+
+class Answers(NamedTuple):
+    """The three sentences about one paper on one scene, in the order of `QUESTIONS`."""
+
+    title: str
+    paper: str
+    sentences: Tuple[str, str, str]
+
+
+def answers(seen: Overview, compared: Comparison, records: Sequence[Record]) -> List[Answers]:
+    """Of every row of an overview. compared: of the same scene and protocol. records: all of the report."""
+    return [
+        Answers(row.title, row.paper, (_holds(row), _produced(row, records), _unseen(row, seen, compared)))
+        for row in seen.rows
+    ]
+
+
+def summary(seen: Overview, compared: Comparison, records: Sequence[Record]) -> Tuple[str, str, str]:
+    """The three sentences about all papers on a scene."""
+    return _all_hold(seen), _all_produced(seen, records), _all_unseen(seen, compared)
+
+
+def _all_hold(seen: Overview) -> str:
+    published = [row for row in seen.rows if row.cells[PUBLISHED].value is not None]
+    parts = ["%s %s" % (row.title, "; ".join(_verdicts(row)) or "not run") for row in published]
+    without = [row.title for row in seen.rows if row.cells[PUBLISHED].value is None]
+    if without:
+        parts.append("for %s no published number is known here" % _listed(without))
+    return _sentence("of %d published numbers on this scene: %s" % (len(published), "; ".join(parts)))
+
+
+def _verdicts(row: OverviewRow) -> List[str]:
+    cells = [(column, row.cells[column], row.cells[column].delta) for column in PROTOCOL_OF]
+    return [
+        "%s %+.2f points (%s)" % (column, 100 * delta, _verdict(cell))
+        for column, cell, delta in cells
+        if delta is not None
+    ]
+
+
+def _verdict(cell: Cell) -> str:
+    return "%s, %s" % (runs(cell.n), cell.verdict or "too few for a verdict")
+
+
+def _all_produced(seen: Overview, records: Sequence[Record]) -> str:
+    parts = []
+    for row in seen.rows:
+        own = _runs_of(row, PROTOCOL_OF[RELEASED], records)
+        if own:
+            told = "%s, audit: %s" % (own[0]["selection"]["on"], _audit(own[0]))
+        parts.append("%s (%s)" % (row.title, told if own else row.cells[RELEASED].missing))
+    return _sentence("as released, what chooses the weights that are tested: " + "; ".join(parts))
+
+
+def _all_unseen(seen: Overview, compared: Comparison) -> str:
+    ran = [row for row in seen.rows if row.cells[UNSEEN].value is not None]
+    parts = ["%s %s" % (row.title, _under_unseen(row, seen, compared)) for row in ran]
+    without = [row.title for row in seen.rows if row.cells[UNSEEN].value is None]
+    if without:
+        parts.append("not run under %s: %s" % (seen.protocol, _listed(without)))
+    alone = [row.cells[TEXT].baselines[PLACE_ALONE] for row in seen.rows if PLACE_ALONE in row.cells[TEXT].baselines]
+    if alone:
+        ends = percent(min(alone)) + (" to " + percent(max(alone)) if len(alone) > 1 else "")
+        parts.append(
+            "on the papers' own pixels, the class of the nearest training pixel alone is right in %s %%" % ends
+        )
+    return _sentence("; ".join(parts)) + " " + baselines_sentence(seen).replace("`", "")
+
+
+def _listed(names: List[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _runs_of(row: OverviewRow, protocol: str, records: Sequence[Record]) -> List[Record]:
+    wanted = (row.paper, row.experiment, protocol)
+    return [record for record in records if (record["paper"], record["experiment"], record["protocol"]) == wanted]
+
+
+def _audit(record: Record) -> str:
+    return str(record.get("audit", {}).get("audit_verdict", "not made"))
+
+
+def _holds(row: OverviewRow) -> str:
+    published = row.cells[PUBLISHED]
+    if published.value is None:
+        start = "No published number for this scene is known here"
+    else:
+        source = "The official log" if published.log else "The paper"
+        start = "%s gives %s over %s" % (source, percent(published.value, published.std), runs(published.n))
+    return "%s; %s." % (start, "; ".join(_against(column, row.cells[column]) for column in PROTOCOL_OF))
+
+
+def _against(column: str, cell: Cell) -> str:
+    """What the runs of a protocol say about the published number."""
+    if cell.value is None:
+        return "%s: %s" % (column, cell.missing)
+    found = "%s: %s over %s" % (column, percent(cell.value, cell.std), runs(cell.n))
+    if cell.delta is None:
+        return found
+    found += ", %+.2f points" % (100 * cell.delta)
+    return found + (", %s" % cell.verdict if cell.verdict else ", too few runs for a verdict")
+
+
+def _produced(row: OverviewRow, records: Sequence[Record]) -> str:
+    parts = []
+    for column, protocol in PROTOCOL_OF.items():
+        own = _runs_of(row, protocol, records)
+        parts.append("%s: %s" % (column, _procedure(own[0]) if own else row.cells[column].missing))
+    return _sentence("; ".join(parts))
+
+
+def _procedure(record: Record) -> str:
+    """How a run came to its number: pixels, the step that was kept and why, what else read test labels."""
+    sizes = [count(record["split"][part]["size"]) for part in ("train", "val", "test")]
+    selection = record["selection"]
+    told = "%s training, %s validation and %s test pixels, weights of step %s (selected on: %s)" % (
+        *sizes, count(selection["step"]), selection["on"]
+    )  # fmt: skip
+    reasons = sorted({one["reason"] for one in record.get("truth_opened", [])} - {"final evaluation"})
+    if reasons:
+        told += ", test labels opened for %s" % " and ".join(reasons)
+    return "%s, audit: %s" % (told, _audit(record))
+
+
+def _unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
+    alone = row.cells[TEXT].baselines.get(PLACE_ALONE)
+    told = "not run under %s" % seen.protocol
+    if row.cells[UNSEEN].value is not None:
+        told = _under_unseen(row, seen, compared)
+    if alone is not None:
+        told += (
+            "; on the pixels of the text's protocol, where fields are shared, the class of the nearest training pixel "
+        )
+        told += "alone is right in %s %%" % percent(alone)
+    return _sentence(told)
+
+
+def _under_unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
+    cell = row.cells[UNSEEN]
+    interval = ", 95 %% interval over fields %.2f–%.2f" % tuple(100 * e for e in cell.interval) if cell.interval else ""
+    told = "%s over %s under %s%s" % (percent(cell.value, cell.std), runs(cell.n), seen.protocol, interval)
+    return told + ", " + _beside_baselines(row, seen, compared)
+
+
+def _beside_baselines(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
+    """What paired tests over fields say; nothing is ranked by means alone."""
+    method = method_of({"paper": row.paper, "experiment": row.experiment, "scene": seen.scene})
+    baselines = {one.method for one in seen.baselines}
+    pairs = [p for p in compared.pairs if method in (p.method_a, p.method_b) and {p.method_a, p.method_b} & baselines]
+    if not pairs:
+        return "no baseline was tested on the same fields"
+    better = [p for p in pairs if p.p_holm < LEVEL and _is_above(p, method)]
+    worse = [p for p in pairs if p.p_holm < LEVEL and not _is_above(p, method)]
+    return "of %d baselines on the same fields it is better than %d, worse than %d, and not shown to differ from %d" % (
+        len(pairs), len(better), len(worse), len(pairs) - len(better) - len(worse)
+    )  # fmt: skip
+
+
+def _is_above(pair: Pair, method: str) -> bool:
+    return (pair.difference.estimate > 0) == (pair.method_a == method)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."

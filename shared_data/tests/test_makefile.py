@@ -123,7 +123,11 @@ def test_results_that_there_are_go_before_the_kept_records(checkout, text):
 
 @pytest.mark.parametrize(
     "words, papers",
-    [([], ["ssdgl", "rssgl", "a2s2k"]), (["PAPERS=all"], sorted(PAPERS)), (["PAPERS=apdclnn ssdgl"], ["apdclnn", "ssdgl"])],
+    [
+        ([], ["ssdgl", "rssgl", "a2s2k"]),
+        (["PAPERS=all"], sorted(PAPERS)),
+        (["PAPERS=apdclnn ssdgl"], ["apdclnn", "ssdgl"]),
+    ],
 )
 def test_the_demo_shows_some_papers_or_all(checkout, words, papers):
     (call,) = checkout.make("demo", *words)

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from pathlib import Path
 from typing import List, Optional, Tuple
 
 from shared_data.cli.console import print_text, run_command
@@ -14,11 +13,14 @@ from tools.demo.montage import write_montage
 from tools.demo.runs import FOLD, PROTOCOLS, SCENE, STEPS, Finished, limits, run
 from tools.demo.table import as_text
 
-_EXPLANATION = """\
+_EXPLANATION = (
+    """\
 released: as the official program does it, flaws included. paper: as the text says; both test pixels beside training
 pixels. leak-free: whole fields are tested, far from every training pixel (spatial-cv, fold %d). The baselines are
 trained and tested on the pixels of the network beside them; one of them reads nothing but a pixel's place.
-""" % FOLD
+"""
+    % FOLD
+)
 
 
 def _paper(text: str) -> Tuple[str, str]:

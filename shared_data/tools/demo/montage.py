@@ -1,7 +1,7 @@
 """The demo's picture: the ground truth, and the class map of every run, in one file."""
 
 from pathlib import Path
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -37,7 +37,7 @@ def write_montage(path: Path, papers: Sequence[str], runs: List[Finished], loade
             if found:
                 _draw_run(axes[row, column], found[0], loaded)
     keys = [Patch(color=colour, label=name) for name, colour in zip(loaded.scene.class_names, loaded.scene.palette)]
-    where: Optional[Any] = axes[1, 0] if len(papers) > 1 else figure
+    where: Any = axes[1, 0] if len(papers) > 1 else figure
     where.legend(handles=keys, loc="upper left" if len(papers) > 1 else "outside right", frameon=False)
     with atomic_path(path) as temporary, open(str(temporary), "wb") as file:
         canvas.print_png(file)

@@ -15,8 +15,8 @@ The scene is made the way a measured scene comes about, one small function per s
    that grows with the signal and differs between bands, and one band with stripes.
 
 What methods score on it: overall accuracy on standardised features; measured and bounded in tests/test_synthetic.py.
-Random: three random splits with 5 % of each class (at least 5 pixels) for training. Unseen fields: the five folds of the
-protocol spatial-cv, seed 1.
+Random: three random splits with 5 % of each class (at least 5 pixels) for training. Unseen fields: the five folds of
+the protocol spatial-cv, seed 1.
 
                                                  random   unseen fields
     linear SVM (C = 1) on spectra                 89.1 %          89.6 %

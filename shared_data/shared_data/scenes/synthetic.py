@@ -14,12 +14,18 @@ The scene is made the way a measured scene comes about, one small function per s
 4. Illumination changes slowly over the scene; the atmosphere's water vapour blanks a few bands; the sensor adds noise
    that grows with the signal and differs between bands, and one band with stripes.
 
-What methods score on it: overall accuracy, mean of three random splits with 5 % of each class (at least 5 pixels) for
-training, standardised features; measured and bounded in tests/test_synthetic.py:
+What methods score on it: overall accuracy on standardised features; measured and bounded in tests/test_synthetic.py.
+Random: three random splits with 5 % of each class (at least 5 pixels) for training. Unseen fields: the five folds of
+the protocol spatial-cv, seed 1.
 
-    linear SVM (C = 1) on spectra                  81.1 %
-    linear SVM (C = 1) on means of 5×5 pixels      88.2 %
-    nearest neighbour on spectra                   57.1 %
+                                                 random   unseen fields
+    linear SVM (C = 1) on spectra                 89.1 %          89.6 %
+    linear SVM (C = 1) on means of 5×5 pixels     96.1 %          92.9 %
+    nearest neighbour on spectra                  64.6 %          62.2 %
+    nearest neighbour on position                 87.9 %          27.4 %
+
+Means of 5×5 pixels average out the deviations of single pixels and the noise. The deviations of whole fields, which
+would mislead on unseen fields, are small. Under a random split, position alone scores nearly as much as spectra.
 
 Only numpy's legacy generator is drawn from, whose streams are frozen, so that every version of numpy gives the same
 scene.
@@ -187,10 +193,10 @@ def _endmembers() -> np.ndarray:
     return np.array(
         [
             _vegetation(chlorophyll=0.80, canopy=0.46, water=0.50, soil=0.16),  # Corn
-            _vegetation(chlorophyll=0.76, canopy=0.48, water=0.47, soil=0.18),  # Soybean
-            _vegetation(chlorophyll=0.58, canopy=0.41, water=0.34, soil=0.26),  # Wheat
-            _vegetation(chlorophyll=0.66, canopy=0.43, water=0.40, soil=0.21),  # Grass
-            _vegetation(chlorophyll=0.68, canopy=0.47, water=0.42, soil=0.17),  # Alfalfa
+            _vegetation(chlorophyll=0.70, canopy=0.50, water=0.43, soil=0.22),  # Soybean
+            _vegetation(chlorophyll=0.50, canopy=0.36, water=0.25, soil=0.35),  # Wheat
+            _vegetation(chlorophyll=0.85, canopy=0.52, water=0.30, soil=0.25),  # Grass
+            _vegetation(chlorophyll=0.60, canopy=0.60, water=0.60, soil=0.10),  # Alfalfa
             _vegetation(chlorophyll=0.88, canopy=0.37, water=0.56, soil=0.10),  # Woods
             _soil(),
             0.09 + 0.06 * _step(800.0, 350.0),  # Asphalt
@@ -238,13 +244,13 @@ def _variability(fields: np.ndarray, random: np.random.RandomState) -> np.ndarra
     per_field = random.standard_normal((fields.max() + 1, 6))[fields]
     per_patch = np.stack([_smooth_noise(random, 3.0) for _ in range(6)], axis=-1)
     per_pixel = random.standard_normal((HEIGHT, WIDTH, 6))
-    weights = 0.016 * per_field + 0.018 * per_patch + 0.034 * per_pixel
+    weights = 0.004 * per_field + 0.006 * per_patch + 0.05 * per_pixel
     return 1.0 + weights.dot(harmonics)
 
 
 def _illumination(random: np.random.RandomState) -> np.ndarray:
     """Factors around 1, (H, W), that change slowly over the scene."""
-    return np.exp(0.12 * _smooth_noise(random, 12.0))
+    return np.exp(0.06 * _smooth_noise(random, 12.0))
 
 
 def _smooth_noise(random: np.random.RandomState, sigma: float) -> np.ndarray:
@@ -263,7 +269,7 @@ def _sense(reflectance: np.ndarray, random: np.random.RandomState) -> np.ndarray
     signal = reflectance * transmission
     band_quality = random.uniform(0.7, 1.4, BANDS)
     band_quality[list(WATER_VAPOUR_BANDS)] = 2.0
-    noise = np.sqrt(1e-5 + 3e-4 * signal) * band_quality * random.standard_normal(signal.shape)
+    noise = np.sqrt(1e-5 + 7e-4 * signal) * band_quality * random.standard_normal(signal.shape)
     signal = signal + noise
     signal[:, :, STRIPED_BAND] += 0.05 * random.standard_normal(WIDTH)
     return signal

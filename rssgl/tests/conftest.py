@@ -36,7 +36,7 @@ def paper():
             "spatial-cv": ("uses test spectra (seen)", "overlaps"),
         },
         lean=(LEAN,),
-        lean_generic=(LEAN, "train.log_interval_step=1"),
+        lean_generic=(LEAN, "minibatch.images=2"),
     )
 
 

@@ -33,7 +33,7 @@ def paper():
             "paper": ("uses test spectra (fitted)", "overlaps"),
             "spatial-cv": ("uses test spectra (seen)", "overlaps"),
         },
-        lean_generic=("train.log_interval_step=1",),
+        lean_generic=("minibatch.images=2",),
     )
 
 

@@ -36,6 +36,7 @@ def paper():
             "spatial-cv": ("uses test spectra (seen)", "overlaps"),
         },
         lean=(LEAN,),
+        lean_generic=(LEAN, "minibatch.images=2"),
     )
 
 

@@ -33,6 +33,7 @@ def paper():
             "paper": ("uses test spectra (fitted)", "overlaps"),
             "spatial-cv": ("uses test spectra (seen)", "overlaps"),
         },
+        lean_generic=("minibatch.images=2",),
     )
 
 

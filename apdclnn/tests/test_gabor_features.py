@@ -179,9 +179,10 @@ def test_progress_counts_the_filters_of_both_passes(tmp_path, monkeypatch):
     assert seen == [(done, 52) for done in range(1, 53)]
 
 
-def test_no_bar_where_stderr_is_a_file(tmp_path, capfd):
+def test_one_line_where_stderr_is_a_file(tmp_path, capfd):
     gabor_features(scene(), FREQUENCIES, 3, tmp_path)
-    assert capfd.readouterr() == ("", "")
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("Gabor filters: step 26 of 26, ")
 
 
 @pytest.mark.parametrize("shape, sample", [((120, 110, 40), 200), ((60, 60, 10), 4096)])

@@ -149,8 +149,8 @@ def test_a_run_stopped_within_an_epoch_resumes_from_the_last_one(request_for, tm
     unbroken = one.fit(tmp_path / "whole")
     step = EpochLoop.step
 
-    def step_and_stop(loop, loss, weight):
-        step(loop, loss, weight)
+    def step_and_stop(loop, *numbers):
+        step(loop, *numbers)
         if loop.epoch == 1:
             os.kill(os.getpid(), signal.SIGINT)
 

@@ -8,7 +8,7 @@
 with a fixture `paper` in its conftest.py that returns a `PaperUnderTest`. Fixtures for all papers are in `plugin.py`.
 """
 
-from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence, Tuple
 
 
 class PaperUnderTest(NamedTuple):
@@ -25,6 +25,7 @@ class PaperUnderTest(NamedTuple):
     listed: Sequence[str]  # configurations that must exist
     default_seed: int
     verdicts: Dict[str, Tuple[str, str]]  # of an audit, per protocol: everything it finds, and the item `context`
+    long_verdicts: Mapping[str, Tuple[str, str]] = {}  # the same of audits that take minutes
     lean: Tuple[str, ...] = ()  # overrides that make the synthetic scene's network smaller
     lean_generic: Tuple[str, ...] = ()  # the same for an own scene, where `lean` does not fit it
     follow: Tuple[str, ...] = ()  # keys derived from those that `lean_generic` sets

@@ -73,8 +73,9 @@ def test_a_scene_without_labels_can_be_predicted(files, capsys):
     assert main(["describe", "my plot.img", "--name", "plot", "--out", "scenes/new"]) == 0
     said = capsys.readouterr().out
     assert "only be classified" in said
-    assert said.splitlines()[-1].split()[1:6] == [".venvs/ssdgl-modern/bin/python", "-m", "ssdgl", "predict", "plot"]
-    assert "--scene scenes/new/plot.toml" in said
+    assert said.splitlines()[-1].split(maxsplit=1)[1] == (
+        "make predict-<paper> SCENE=scenes/new/plot.toml WEIGHTS=<a run of the paper>"
+    )
     document = load_toml(files / "scenes" / "new" / "plot.toml")
     assert not {"ground_truth", "labels", "classes"} & set(document)
     assert document["cube"]["source"] == str(files / "my plot.img")  # outside of the description's folder

@@ -91,7 +91,7 @@ def test_fit_is_given_no_label_of_a_test_pixel(tmp_path):
     ((image, labels),) = given
     loaded = load_scene("synthetic")
     test = toy_method.draw(loaded, None, 1).split.test
-    assert image._fields == ("scene", "cube")
+    assert image._fields == ("scene", "cube", "valid")
     assert not labels.train.ravel()[test].any() and not labels.val.ravel()[test].any()
     assert loaded.ground_truth.ravel()[test].all()
 

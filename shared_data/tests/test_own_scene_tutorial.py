@@ -67,7 +67,7 @@ def test_every_command_of_the_tutorial_works(data, tmp_path):
         outputs[command] = run.stdout
     assert len(outputs) == 8 and "classes: 22" in outputs[commands()[0]]
     record = read_record(results / "a2s2k/my-plot/paper/seed-1331/run.json")
-    assert record["data_verified"] and len(record["metrics"]["recall"]) == CLASSES
+    assert record["data_verified"] and len(record["metrics"]["per_class"]) == CLASSES
     assert (results / "report/report.html").exists()
     (prediction,) = (results / "a2s2k/next-year/predictions").iterdir()
     for folder in (results / "a2s2k/my-plot/paper/seed-1331", prediction):

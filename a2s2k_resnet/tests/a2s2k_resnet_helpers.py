@@ -22,8 +22,8 @@ from shared_data.splits.labels import Labels
 GOLDEN = Path(__file__).parent / "golden"
 
 
-# a scene of seven components, a narrow network and few training pixels: the life of a run does not depend on them
-LEAN = ("preprocessing.components=7", "split.held_out=0.99", "model.kernels=8")
+# a scene of seven components and few training pixels: the life of a run does not depend on them
+LEAN = ("preprocessing.components=7", "split.held_out=0.99")
 
 
 def set_options(*overrides):

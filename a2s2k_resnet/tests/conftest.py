@@ -16,7 +16,7 @@ def paper():
         package="a2s2k_resnet",
         main=main,
         configs_owner=experiments,
-        short=("--iters", "2", *set_options("train.batch=32", *LEAN)),
+        short=("--iters", "2", *set_options("train.batch=32", "model.kernels=8", *LEAN)),
         epochs=set_options("train.epochs=16", *LEAN),
         short_override="train.batch",
         wrong_keys=(

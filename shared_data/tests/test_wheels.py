@@ -18,8 +18,10 @@ FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/setup.cfg"))
 PAPERS = {"ssdgl": "ssdgl", "rssgl": "rssgl", "a2s2k": "a2s2k_resnet", "da-imrn": "da_imrn", "apdclnn": "apdclnn"}
 # the report is an extra, whose package jinja2 the environments of the papers' time lack
 IMPORT_ALL = """
-import importlib, pkgutil, shared_data
+import importlib, pkgutil, sys, shared_data
 for module in pkgutil.walk_packages(shared_data.__path__, "shared_data."):
+    if sys.version_info < (3, 10) and module.name.split(".")[1] in ("describe", "export"):
+        continue  # tools of the current stack
     try:
         module.name.endswith("__main__") or importlib.import_module(module.name)
     except ImportError as error:

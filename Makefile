@@ -50,8 +50,8 @@ SHARED := .venvs/shared-modern/bin/python -m shared_data
 DOCUMENTS := README.md docs/results.md docs/performance.md
 
 # Text that a user gives reaches recipes as environment variables, "$$OUT", in which blanks, quotes and $ are only text.
-# OUT has a default, and NAME is set in some systems: these two only count where they are given to make
-GIVEN_OUT := $(filter command environment,$(word 1,$(origin OUT)))
+# OUT has a default, and NAME is set in some systems: for make scene these two only count on the command line of make
+GIVEN_OUT := $(filter command,$(word 1,$(origin OUT)))
 GIVEN_NAME := $(filter command,$(word 1,$(origin NAME)))
 TEXTS := OUT SET DATA RUN REPORT FIGURES EXPORT WEIGHTS PROFILE IMAGE PREDATA SPLIT SCENE CUBE GT NAME CUBE_KEY GT_KEY UNLABELLED IGNORE DROP_BANDS
 $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))

@@ -17,10 +17,12 @@ from shared_data.runs.directory import take_lock
 from shared_data.runs.method import Method
 from shared_data.runs.request import Request, run_directory_of
 from shared_data.splits.draws import index_hash
+from shared_data.splits.shared_protocols import folds_of
 
 
 def audit_run(method: Method, request: Request, kept_record: Optional[Path] = None) -> Audit:
-    """Audit a request's run and write the findings into the run's directory and record.
+    """Audit a request's run, of a cross-validation the first fold if none is named, and write the findings into the
+    run's directory and record.
 
     `request.iterations` limits the steps of each training; None trains to the end.
 
@@ -28,6 +30,8 @@ def audit_run(method: Method, request: Request, kept_record: Optional[Path] = No
     Where the run directory holds the finished run, its prediction gives the accuracies; without one they are left out.
     Raises: SharedDataError; what the method raises.
     """
+    if request.fold is None and folds_of(request.protocol):
+        request = request._replace(fold=0)
     folder = run_directory_of(method.slug, request)
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
         trials = Trials(method, request, Path(scratch))

@@ -11,7 +11,6 @@ from shared_data.configuration.overrides import check_name
 from shared_data.errors import SharedDataError
 from shared_data.runs.cross_validation import reproduce_all
 from shared_data.runs.method import Method
-from shared_data.splits.shared_protocols import folds_of
 
 
 def add_method_option(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +37,7 @@ def run_baselines(arguments: argparse.Namespace, experiment: str, protocol: str,
         for slug in chosen:
             method = baselines.on_pixels_of(paper, slug) if paper else baselines.METHODS[slug]
             if arguments.audit:  # first, so that the records hold the verdicts
-                first = 0 if folds_of(request.protocol) else None
-                verdict = audit_run(method, request._replace(fold=request.fold or first)).verdict
-                print("%s, audit: %s" % (slug, verdict), flush=True)
+                print("%s, audit: %s" % (slug, audit_run(method, request).verdict), flush=True)
             outcome = reproduce_all(method, request)
             if outcome.record is None:
                 print("stopped; the same command starts the run in %s over" % outcome.directory, file=sys.stderr)

@@ -183,8 +183,6 @@ def _audit(paper: Paper, arguments: argparse.Namespace) -> int:
     for protocol in every if arguments.protocol == EVERY else [arguments.protocol]:
         arguments.protocol = protocol
         request = _request(arguments, paper, arguments.seed)
-        if request.fold is None and folds_of(request.protocol):
-            request = request._replace(fold=0)
         request = request._replace(iterations=arguments.iters or None)
         length = "%d steps" % arguments.iters if arguments.iters else "full length"
         print("%s %s, protocol %s, seed %d, %s"

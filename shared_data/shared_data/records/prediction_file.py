@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 import jsonschema
 
@@ -11,6 +11,7 @@ from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
 from shared_data.files.plain import read_text
 from shared_data.quoting import one_line
+from shared_data.records.record_scene import described, georeference_of
 from shared_data.scenes.catalogue import Georeference, Scene
 
 NAME = "prediction.json"
@@ -37,23 +38,7 @@ def write_prediction_file(folder: Path, paper: str, scene: Scene, weights: Dict[
 
     weights: name and SHA-256 of the file that predicted. Raises: OSError.
     """
-    classes: List[Dict[str, str]] = [
-        {"name": name, "colour": colour} for name, colour in zip(scene.class_names, scene.palette)
-    ]
-    content: Dict[str, Any] = {
-        "paper": paper,
-        "scene": scene.slug,
-        "title": scene.title,
-        "height": scene.height,
-        "width": scene.width,
-        "classes": classes,
-        "weights": weights,
-    }
-    if scene.georeference is not None:
-        content["georeference"] = {
-            "crs": scene.georeference.crs,
-            "transform": [float(number) for number in scene.georeference.transform],
-        }
+    content = dict(described(scene), paper=paper, scene=scene.slug, weights=weights)
     write_text(folder / NAME, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
@@ -70,7 +55,6 @@ def read_prediction_file(folder: Path) -> Prediction:
         raise RecordError(
             "%s: at %s: %s; predict the scene again." % (path, one_line(place), one_line(wrong.message, 300))
         )
-    where = content.get("georeference")
     return Prediction(
         paper=content["paper"],
         scene=content["scene"],
@@ -79,5 +63,5 @@ def read_prediction_file(folder: Path) -> Prediction:
         width=content["width"],
         class_names=tuple(one["name"] for one in content["classes"]),
         palette=tuple(one["colour"] for one in content["classes"]),
-        georeference=Georeference(where["crs"], tuple(where["transform"])) if where else None,
+        georeference=georeference_of(content),
     )

@@ -1,6 +1,6 @@
 """The scene of a record: the catalogue's, or an own one, of which the record holds what maps and tables need."""
 
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from shared_data.scenes.catalogue import Georeference, Scene, get_scene
 from shared_data.scenes.own import OWN
@@ -8,21 +8,29 @@ from shared_data.scenes.own import OWN
 OWN_TRUTH = "own_truth.npy"  # beside the record of a run on an own scene; kept records are without
 
 
-def own_scene_of(scene: Scene) -> Dict[str, Any]:
-    """The record's `own_scene`, of an own scene: JSON values."""
-    described: Dict[str, Any] = {
+def described(scene: Scene) -> Dict[str, Any]:
+    """What maps of a scene need, JSON values: title, sides, classes with colours, georeference if there is one."""
+    result: Dict[str, Any] = {
         "title": scene.title,
         "height": scene.height,
         "width": scene.width,
-        "bands": scene.bands,
         "classes": [{"name": name, "colour": colour} for name, colour in zip(scene.class_names, scene.palette)],
     }
     if scene.georeference is not None:
-        described["georeference"] = {
-            "crs": scene.georeference.crs,
-            "transform": list(scene.georeference.transform),
-        }
-    return described
+        transform = [float(number) for number in scene.georeference.transform]
+        result["georeference"] = {"crs": scene.georeference.crs, "transform": transform}
+    return result
+
+
+def georeference_of(content: Dict[str, Any]) -> Optional[Georeference]:
+    """That of what `described` returned."""
+    placed = content.get("georeference")
+    return Georeference(placed["crs"], tuple(placed["transform"])) if placed else None
+
+
+def own_scene_of(scene: Scene) -> Dict[str, Any]:
+    """The record's `own_scene`, of an own scene: JSON values."""
+    return dict(described(scene), bands=scene.bands)
 
 
 def is_own(record: Dict[str, Any]) -> bool:
@@ -38,7 +46,6 @@ def scene_of_record(record: Dict[str, Any]) -> Scene:
     if not is_own(record):
         return get_scene(record["scene"])
     own = record["own_scene"]
-    placed = own.get("georeference")
     return Scene(
         slug=record["scene"],
         title=own["title"],
@@ -53,5 +60,5 @@ def scene_of_record(record: Dict[str, Any]) -> Scene:
         ground_truth=None,
         access=OWN,
         how_to_get="Its description names its files.",
-        georeference=Georeference(placed["crs"], tuple(placed["transform"])) if placed else None,
+        georeference=georeference_of(own),
     )

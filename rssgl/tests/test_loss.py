@@ -7,7 +7,7 @@ from rssgl_helpers import GOLDEN, NETWORKS
 
 from contracts.full_scene_golden import golden_inputs
 from contracts.golden import read_golden
-from rssgl.loss import REGULARISERS, improved_triplet_loss, sphere_loss, statistical_loss
+from rssgl.loss import REGULARISERS, effective_number_weights, improved_triplet_loss, sphere_loss, statistical_loss
 
 NAMES = {
     "statistical_loss": "statistical",
@@ -94,3 +94,10 @@ def test_triplet_needs_four_pixels_of_a_class_and_of_the_others():
 def test_sphere_needs_two_classes():
     with pytest.raises(ValueError, match="two classes"):
         sphere_loss(torch.randn(5, 3), torch.ones(5, dtype=torch.long))
+
+
+def test_a_class_without_training_pixels_has_weight_0_and_leaves_the_others_as_they_are_alone():
+    weights = effective_number_weights([20, 0, 72, 0, 5])
+    assert weights.tolist()[1::2] == [0, 0]
+    assert torch.equal(weights[[0, 2, 4]], effective_number_weights([20, 72, 5]))
+    assert float(weights.sum()) == pytest.approx(3)

@@ -40,6 +40,10 @@ class SealedError(SharedDataError):
     """A method asks for test labels before training is over, under a protocol that does not disclose them."""
 
 
+class TrainingError(SharedDataError):
+    """A loss or an accuracy of a training is not a finite number."""
+
+
 class RunDirectoryError(SharedDataError):
     """A run directory is in use, cannot be written, or holds a different run."""
 

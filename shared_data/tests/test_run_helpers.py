@@ -13,7 +13,7 @@ import sklearn
 
 from shared_data import __version__
 from shared_data.audit import write_audit
-from shared_data.errors import RunDirectoryError
+from shared_data.errors import RunDirectoryError, TrainingError
 from shared_data.preprocessing.standardise import band_statistics, pad_labels, standardise_and_pad
 from shared_data.records.record import read_record
 from shared_data.runs import allocator, environment
@@ -114,6 +114,14 @@ def test_history_survives_a_checkpoint():
     assert resumed.entries == [{"step": 3, "loss": 0.5}, {"step": 4, "loss": 0.25}]
     assert [type(value) for value in resumed.entries[0].values()] == [int, float]
     assert history.entries == state["entries"] == [{"step": 3, "loss": 0.5}]
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.float32("inf")])
+def test_a_training_that_diverged_ends_in_one_sentence(value):
+    history = History()
+    with pytest.raises(TrainingError, match=r"^step 7: expected a finite validation loss, found (nan|inf): training"):
+        history.add_entry(7, oa=0.5, validation_loss=value)
+    assert history.entries == []
 
 
 class Clock:

@@ -18,9 +18,16 @@ def pixel_cross_entropy(logits: Tensor, y: Tensor, chosen: Tensor) -> Tensor:
 
 
 def effective_number_weights(counts: Sequence[int], beta: float = 0.9999) -> Tensor:
-    """w_c = (1 − β)/(1 − β^n_c), normalised to sum K; computed in float64, returned in float32, shape (K,)."""
-    weights = (1 - beta) / (1 - beta ** np.asarray(counts, np.float64))
-    return torch.from_numpy((weights / weights.sum() * len(weights)).astype(np.float32))
+    """w_c = (1 − β)/(1 − β^n_c) of the classes with pixels, normalised to sum to their number; 0 for the others.
+
+    Computed in float64, returned in float32, shape (K,). Where every class has pixels, the weights sum to K, as in the
+    release. A class without a training pixel occurs under `spatial-cv`, where the formula would divide by zero.
+    """
+    present = np.asarray(counts, np.float64)
+    weights = np.zeros(len(present))
+    occurs = present > 0
+    weights[occurs] = (1 - beta) / (1 - beta ** present[occurs])
+    return torch.from_numpy((weights / weights.sum() * occurs.sum()).astype(np.float32))
 
 
 def sampled_cross_entropy(logits: Tensor, y: Tensor, w: Tensor) -> Tensor:

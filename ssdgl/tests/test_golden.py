@@ -166,3 +166,10 @@ def test_unknown_variant_is_refused():
 
     with pytest.raises(ValueError, match="unknown network variant 'v2030'; there are: v2022"):
         SSDGL({"variant": "v2030"})
+
+
+def test_a_class_without_pixels_has_weight_0_and_leaves_the_others_as_they_are_alone():
+    weights = effective_number_weights([20, 0, 72, 0, 5])
+    assert weights.tolist()[1::2] == [0, 0]
+    assert torch.equal(weights[[0, 2, 4]], effective_number_weights([20, 72, 5]))
+    assert float(weights.sum()) == pytest.approx(3)

@@ -3,8 +3,11 @@
 It is part of every checkpoint, so a resumed run reports the times and curves of the whole run.
 """
 
+import math
 import statistics
 from typing import Any, Dict, List
+
+from shared_data.errors import TrainingError
 
 
 class History:
@@ -18,6 +21,13 @@ class History:
         self.seconds.append(float(seconds))
 
     def add_entry(self, step: int, **numbers: float) -> None:
+        """Raises: TrainingError where a number is not finite, so no result is made of a training that diverged."""
+        for name, value in numbers.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    "step %d: expected a finite %s, found %s: training diverged; lower the learning rate, or look at "
+                    "the values of the scene with `describe`." % (step, name.replace("_", " "), float(value))
+                )
         entry: Dict[str, Any] = {"step": int(step)}
         entry.update((name, float(value)) for name, value in numbers.items())
         self.entries.append(entry)

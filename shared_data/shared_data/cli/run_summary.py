@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from shared_data.cli.console import print_metrics, print_text
+from shared_data.runs.cross_validation import EACH_FOLD
 from shared_data.runs.request import Outcome
 
+_NOTHING = "nothing: "  # how a reason begins where nothing chooses the weights
 _MAPS = ("map.png", "map_full.png", "errors.png")
 
 
@@ -66,10 +68,15 @@ def _memory(memory: Dict[str, Optional[float]]) -> str:
 
 
 def _weights(selection: Dict[str, Any]) -> str:
-    last = selection.get("last_step")
-    return "of step %d%s, chosen on %s" % (
-        selection["step"], "" if last is None else " of %d" % last, selection["on"],
-    )  # fmt: skip
+    """Which step's weights are used and why; of a cross-validation the latest step of any fold."""
+    last, reason, which = selection.get("last_step"), selection["on"], "of step %d" % selection["step"]
+    if last is not None:
+        which += " of %d" % last
+    if reason.startswith(EACH_FOLD):
+        which, reason = "of each fold's own step, %d at most" % selection["step"], reason[len(EACH_FOLD) :]
+    if reason.startswith(_NOTHING):
+        return "%s: %s" % (which, reason[len(_NOTHING) :])
+    return "%s, chosen on %s" % (which, reason)
 
 
 def _curves(folder: Path) -> str:

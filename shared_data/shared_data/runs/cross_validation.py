@@ -28,6 +28,9 @@ from shared_data.scenes.loading import LoadedScene
 from shared_data.splits.draws import Split, describe, load_split
 from shared_data.splits.shared_protocols import folds_of
 
+# how the selection of a pooled record begins; that of a fold follows
+EACH_FOLD = "each fold on its own: "
+
 # in all folds of a repeat
 _ALIKE = ("scene", "own_scene", "modified", "truncated", "data", "data_verified", "config", "decisions")
 _PER_FOLD = ("fold", "metrics", "split", "selection", "times", "weights", "context", "untrained", "truth_opened",
@@ -133,7 +136,7 @@ def _record_of(
         metrics=evaluate(truth.ravel()[labelled], prediction.ravel()[labelled], num_classes)._asdict(),
         selection={
             "step": max(record["selection"]["step"] for record in records),
-            "on": "each fold on its own: " + first["selection"]["on"],
+            "on": EACH_FOLD + first["selection"]["on"],
         },
         split=describe(pooled, truth, num_classes),
         environment=last["environment"],

@@ -451,7 +451,7 @@ def test_an_unknown_kind_is_named():
     ):
         render("<!-- table: colours paper=ssdgl -->\n<!-- end table -->\n", [], {"mine": str})
     with pytest.raises(
-        RecordError, match="unknown table kind 'results'; there are for a scene: comparison, overview, own-pixels, "
+        RecordError, match="unknown table kind 'results'; there are for a scene: baselines, comparison, overview, "
     ):
         render("<!-- table: results scene=pavia protocol=disjoint -->\n<!-- end table -->\n", [])
 
@@ -464,6 +464,18 @@ def test_tables_of_a_scene_take_the_records_of_that_scene_and_protocol(record):
     comparison, pairs, per_class = render(text, runs).split("<!-- end table -->")[:3]
     assert "| ssdgl v2021 | 50.00 |" in comparison and "60.00" not in comparison and "70.00" not in comparison
     assert "No two methods under the protocol `disjoint`" in pairs and "| class |" in per_class
+
+
+def test_baselines_are_shown_over_all_seeds_that_they_share(record):
+    runs = [
+        run(dict(record, paper=paper, experiment="pavia"), oa, protocol="spatial-cv", scene="pavia", seed=seed)
+        for paper, seed, oa in (("svm", 1, 0.5), ("svm", 2, 0.7), ("rf", 1, 0.4), ("rf", 2, 0.4), ("ssdgl", 1, 0.9))
+    ]
+    block = "<!-- table: %s scene=pavia protocol=spatial-cv -->\n<!-- end table -->\n"
+    text = render(block % "comparison" + block % "baselines", runs)
+    together, alone = text.split("<!-- end table -->")[:2]
+    assert "| ssdgl | 90.00 |" in together and "| svm | 50.00 |" in together
+    assert "| svm | 60.00 ± 14.14 |" in alone and "ssdgl" not in alone
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@
 Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (time and memory) and `audit` (what
 reaches training) from the records, and kinds that the paper defines itself, such as its table of protocols. Kinds of a
 scene, as in `<!-- table: comparison scene=ksc protocol=spatial-cv -->`: `comparison` (all methods under a protocol that
-they share), `pairs` (two at a time), `per-class`, `overview` (the papers' published numbers beside their runs), and
-`own-pixels` (a paper's method and the baselines under a protocol of the paper).
+they share), `baselines` (those without a network alone, over all seeds that they have in common), `pairs` (two at a
+time), `per-class`, `overview` (the papers' published numbers beside their runs), and `own-pixels` (a paper's method and
+the baselines under a protocol of the paper).
 
 The overview is a picture, too, which is written to a file beside the document and shown with a text of its numbers:
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from shared_data.audit import as_markdown as as_audit_markdown
+from shared_data.comparison.baselines.table import BASELINES
 from shared_data.comparison.diff import as_markdown, compare, doubts
 from shared_data.comparison.methods import Comparison, classes_table, compare_methods, methods_table, pairs_table
 from shared_data.comparison.overview import Overview, in_words, overview, overview_table
@@ -94,7 +96,7 @@ _OF_A_COMPARISON: Dict[str, Callable[[Comparison], str]] = {
     "pairs": pairs_table,
     "per-class": classes_table,
 }
-OWN_PIXELS, OVERVIEW = "own-pixels", "overview"
+OWN_PIXELS, OVERVIEW, ALONE = "own-pixels", "overview", "baselines"
 
 
 class _OfScenes:
@@ -113,11 +115,14 @@ class _OfScenes:
 
     def table(self, kind: str, scene: str, protocol: str) -> str:
         """Raises: RecordError for an unknown kind."""
-        _check_kind(kind, "scene", [OWN_PIXELS, OVERVIEW, *_OF_A_COMPARISON])
+        _check_kind(kind, "scene", [OWN_PIXELS, OVERVIEW, ALONE, *_OF_A_COMPARISON])
         if kind == OWN_PIXELS:
             return own_pixels_table(self.records, scene, protocol)
         if kind == OVERVIEW:
             return overview_table(self.overview(scene, protocol))
+        if kind == ALONE:
+            without_network = [record for record in self.records if record["paper"] in BASELINES]
+            return methods_table(compare_methods(without_network, scene, protocol))
         return _OF_A_COMPARISON[kind](self.compared(scene, protocol))
 
 

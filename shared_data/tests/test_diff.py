@@ -451,7 +451,7 @@ def test_an_unknown_kind_is_named():
     ):
         render("<!-- table: colours paper=ssdgl -->\n<!-- end table -->\n", [], {"mine": str})
     with pytest.raises(
-        RecordError, match="unknown table kind 'results'; there are for a scene: baselines, comparison, overview, "
+        RecordError, match="unknown table kind 'results'; there are for a scene: answers, baselines, comparison, "
     ):
         render("<!-- table: results scene=pavia protocol=disjoint -->\n<!-- end table -->\n", [])
 

@@ -22,7 +22,7 @@ def test_what_was_reached_and_what_it_cost(tmp_path, capsys):
     (tmp_path / "map.png").touch()
     lines = lines_of({"step": 7, "on": "nothing: there is one candidate"}, tmp_path, capsys)
     assert lines["toy"] == "plot, protocol paper, seed 3: OA 50.00 %, AA 25.00 %, kappa 0.1250 (40 test pixels)"
-    assert lines["time"] == "training 90 s, 0.5 s a step; prediction of the whole scene 2 s"
+    assert lines["time"] == "training 1 min 30 s, 0.5 s a step; prediction of the whole scene 2 s"
     assert lines["memory"] == "at most 512 MB"
     assert lines["maps"] == "%s: map.png" % tmp_path
     assert lines["record"] == str(tmp_path / "run.json")

@@ -3,13 +3,12 @@
 import contextlib
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 from shared_data.cli.console import print_metrics, print_text
-from shared_data.runs.cross_validation import EACH_FOLD
+from shared_data.report.wording import duration, weights_in_words
 from shared_data.runs.request import Outcome
 
-_NOTHING = "nothing: "  # how a reason begins where nothing chooses the weights
 _MAPS = ("map.png", "map_full.png", "errors.png")
 
 
@@ -21,7 +20,7 @@ def print_summary(outcome: Outcome) -> None:
     lines = [
         ("time", _times(record["times"])),
         ("memory", _memory(record["memory"])),
-        ("weights", _weights(record["selection"])),
+        ("weights", weights_in_words(record["selection"])),
         ("maps", _maps(folder)),
         ("record", str(folder / "run.json")),
         ("curves", _curves(folder)),
@@ -47,15 +46,8 @@ def _maps(folder: Path) -> str:
 
 def _times(times: Dict[str, float]) -> str:
     return "training %s, %.3g s a step; prediction of the whole scene %s" % (
-        _duration(times["train_s"]), times["step_s"], _duration(times["evaluation_s"]),
+        duration(times["train_s"]), times["step_s"], duration(times["evaluation_s"]),
     )  # fmt: skip
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return "%.3g s" % seconds
-    minutes = round(seconds / 60)
-    return "%d min" % minutes if minutes < 120 else "%d h %d min" % divmod(minutes, 60)
 
 
 def _memory(memory: Dict[str, Optional[float]]) -> str:
@@ -65,18 +57,6 @@ def _memory(memory: Dict[str, Optional[float]]) -> str:
         if value is not None:
             told.append(where % value)
     return ", ".join(told)
-
-
-def _weights(selection: Dict[str, Any]) -> str:
-    """Which step's weights are used and why; of a cross-validation the latest step of any fold."""
-    last, reason, which = selection.get("last_step"), selection["on"], "of step %d" % selection["step"]
-    if last is not None:
-        which += " of %d" % last
-    if reason.startswith(EACH_FOLD):
-        which, reason = "of each fold's own step, %d at most" % selection["step"], reason[len(EACH_FOLD) :]
-    if reason.startswith(_NOTHING):
-        return "%s: %s" % (which, reason[len(_NOTHING) :])
-    return "%s, chosen on %s" % (which, reason)
 
 
 def _curves(folder: Path) -> str:

@@ -18,7 +18,7 @@ from shared_data.comparison.overview import (
     baselines_sentence,
     runs,
 )
-from shared_data.report.wording import count, percent
+from shared_data.report.wording import count, percent, weights_in_words
 
 QUESTIONS = (
     "Does the published number hold?",
@@ -50,6 +50,15 @@ def answers(seen: Overview, compared: Comparison, records: Sequence[Record]) -> 
 def summary(seen: Overview, compared: Comparison, records: Sequence[Record]) -> Tuple[str, str, str]:
     """The three sentences about all papers on a scene."""
     return _all_hold(seen), _all_produced(seen, records), _all_unseen(seen, compared)
+
+
+def answers_text(told: Sequence[Answers]) -> str:
+    """The sentences of every paper as Markdown, a paragraph for each question."""
+    parts = []
+    for one in told:
+        paragraphs = ["*%s* %s" % (question, sentence) for question, sentence in zip(QUESTIONS, one.sentences)]
+        parts += ["**%s.** %s" % (one.title, paragraphs[0]), *paragraphs[1:]]
+    return "\n\n".join(parts)
 
 
 def _all_hold(seen: Overview) -> str:
@@ -144,10 +153,7 @@ def _produced(row: OverviewRow, records: Sequence[Record]) -> str:
 def _procedure(record: Record) -> str:
     """How a run came to its number: pixels, the step that was kept and why, what else read test labels."""
     sizes = [count(record["split"][part]["size"]) for part in ("train", "val", "test")]
-    selection = record["selection"]
-    told = "%s training, %s validation and %s test pixels, weights of step %s (selected on: %s)" % (
-        *sizes, count(selection["step"]), selection["on"]
-    )  # fmt: skip
+    told = "%s training, %s validation and %s test pixels, weights %s" % (*sizes, weights_in_words(record["selection"]))
     reasons = sorted({one["reason"] for one in record.get("truth_opened", [])} - {"final evaluation"})
     if reasons:
         told += ", test labels opened for %s" % " and ".join(reasons)
@@ -171,7 +177,7 @@ def _under_unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str
     cell = row.cells[UNSEEN]
     interval = ", 95 %% interval over fields %.2f–%.2f" % tuple(100 * e for e in cell.interval) if cell.interval else ""
     told = "%s over %s under %s%s" % (percent(cell.value, cell.std), runs(cell.n), seen.protocol, interval)
-    return told + ", " + _beside_baselines(row, seen, compared)
+    return told + "; " + _beside_baselines(row, seen, compared)
 
 
 def _beside_baselines(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
@@ -183,8 +189,19 @@ def _beside_baselines(row: OverviewRow, seen: Overview, compared: Comparison) ->
         return "no baseline was tested on the same fields"
     better = [p for p in pairs if p.p_holm < LEVEL and _is_above(p, method)]
     worse = [p for p in pairs if p.p_holm < LEVEL and not _is_above(p, method)]
-    return "of %d baselines on the same fields it is better than %d, worse than %d, and not shown to differ from %d" % (
+    told = "of %d baselines on the same fields it is better than %d, worse than %d, and not shown to differ from %d" % (
         len(pairs), len(better), len(worse), len(pairs) - len(better) - len(worse)
+    )  # fmt: skip
+    best = seen.baselines[0].method  # the rows of a comparison are in the order of their accuracies
+    return told + "".join(_difference(pair, method) for pair in pairs if best in (pair.method_a, pair.method_b))
+
+
+def _difference(pair: Pair, method: str) -> str:
+    """The method's overall accuracy minus the other's, with its interval."""
+    ends, sign = pair.difference.interval, 1 if pair.method_a == method else -1
+    other = pair.method_b if pair.method_a == method else pair.method_a
+    return "; it is %+.2f points from the best of them, %s (95 %% interval %+.2f to %+.2f)" % (
+        100 * sign * pair.difference.estimate, other, *sorted(100 * sign * end for end in ends)
     )  # fmt: skip
 
 

@@ -8,8 +8,8 @@ Kinds of a paper: `results` (accuracies per experiment and protocol), `costs` (t
 reaches training) from the records, and kinds that the paper defines itself, such as its table of protocols. Kinds of a
 scene, as in `<!-- table: comparison scene=ksc protocol=spatial-cv -->`: `comparison` (all methods under a protocol that
 they share), `baselines` (those without a network alone, over all seeds that they have in common), `pairs` (two at a
-time), `per-class`, `overview` (the papers' published numbers beside their runs), and `own-pixels` (a paper's method and
-the baselines under a protocol of the paper).
+time), `per-class`, `overview` (the papers' published numbers beside their runs), `answers` (three paragraphs about each
+paper) and `own-pixels` (a paper's method and the baselines under a protocol of the paper).
 
 The overview is a picture, too, which is written to a file beside the document and shown with a text of its numbers:
 
@@ -33,6 +33,7 @@ from shared_data.comparison.published import load_published
 from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
 from shared_data.records.record import find_records
+from shared_data.report.answers import answers, answers_text
 
 _START = re.compile(r"^<!-- (?:table|figure):", re.M)
 _BLOCK = re.compile(
@@ -96,7 +97,7 @@ _OF_A_COMPARISON: Dict[str, Callable[[Comparison], str]] = {
     "pairs": pairs_table,
     "per-class": classes_table,
 }
-OWN_PIXELS, OVERVIEW, ALONE = "own-pixels", "overview", "baselines"
+OWN_PIXELS, OVERVIEW, ALONE, ANSWERS = "own-pixels", "overview", "baselines", "answers"
 
 
 class _OfScenes:
@@ -115,11 +116,14 @@ class _OfScenes:
 
     def table(self, kind: str, scene: str, protocol: str) -> str:
         """Raises: RecordError for an unknown kind."""
-        _check_kind(kind, "scene", [OWN_PIXELS, OVERVIEW, ALONE, *_OF_A_COMPARISON])
+        _check_kind(kind, "scene", [OWN_PIXELS, OVERVIEW, ALONE, ANSWERS, *_OF_A_COMPARISON])
         if kind == OWN_PIXELS:
             return own_pixels_table(self.records, scene, protocol)
         if kind == OVERVIEW:
             return overview_table(self.overview(scene, protocol))
+        if kind == ANSWERS:
+            compared = self.compared(scene, protocol)
+            return answers_text(answers(self.overview(scene, protocol), compared, self.records))
         if kind == ALONE:
             without_network = [record for record in self.records if record["paper"] in BASELINES]
             return methods_table(compare_methods(without_network, scene, protocol))

@@ -4,8 +4,10 @@ import json
 from typing import Any, Dict, Optional, Tuple
 
 from shared_data.comparison.diff import percent, probability
+from shared_data.runs.cross_validation import EACH_FOLD
 
 NOTHING = "–"
+_BY_NOTHING = "nothing: "  # how the reason of a selection begins where nothing chooses the weights
 
 
 def count(value: Optional[int]) -> str:
@@ -60,6 +62,18 @@ def commit(revision: dict) -> str:
     if revision["git"] is None:
         return "unknown revision"
     return revision["git"][:12] + (" with uncommitted changes" if revision["dirty"] else "")
+
+
+def weights_in_words(selection: Dict[str, Any]) -> str:
+    """Which step's weights are used and why; of a cross-validation the latest step of any fold."""
+    last, reason, which = selection.get("last_step"), selection["on"], "of step %d" % selection["step"]
+    if last is not None:
+        which += " of %d" % last
+    if reason.startswith(EACH_FOLD):
+        which, reason = "of each fold's own step, %d at most" % selection["step"], reason[len(EACH_FOLD) :]
+    if reason.startswith(_BY_NOTHING):
+        return "%s: %s" % (which, reason[len(_BY_NOTHING) :])
+    return "%s, chosen on %s" % (which, reason)
 
 
 FILTERS = {

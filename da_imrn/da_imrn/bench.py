@@ -1,6 +1,7 @@
-"""Time of a training step and of an epoch: our code in the current stack against literal loops in the release's stack.
+"""Time of a training step and of an epoch: our code in this stack against literal loops, in the release's and here.
 
-Each side is a process; they work alternately, one idle while the other runs. The sizes are a scene's.
+Each side is a process; they work alternately, the others idle while one runs. The sizes are a scene's. The literal
+loops in this stack show which part of the gain is the newer TensorFlow's.
 """
 
 import argparse
@@ -79,18 +80,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _compare(experiment: str, era: str, repeats: int) -> None:
-    workers = {"literal": Worker(era, experiment, "literal"), "ours": Worker(sys.executable, experiment, "ours")}
+    workers = {
+        "literal, release's stack": Worker(era, experiment, "literal"),
+        "literal, this stack": Worker(sys.executable, experiment, "literal"),
+        "ours": Worker(sys.executable, experiment, "ours"),
+    }
     steps, validations = (_medians(workers, what, repeats) for what in ("step", "validate"))
     epoch = EPOCHS[experiment]
     epochs = {name: epoch_seconds(epoch, steps[name], validations[name]) for name in workers}
     print("%s: mini-batches of %d; an epoch has %d training and %d validation patches" % ((experiment, BATCH) + epoch))
     for name, worker in workers.items():
+        ratios = tuple(times[name] / times["ours"] for times in (steps, validations, epochs))
         print(
-            "  %-8s step %.3f s, validation %.0f patches/s, epoch %.1f s, peak memory %.0f MB (Keras %s)"
-            % (name, steps[name], VALIDATED / validations[name], epochs[name], worker.ask("memory"), worker.stack)
-        )
-    ratios = tuple(times["literal"] / times["ours"] for times in (steps, validations, epochs))
-    print("  ratio    %.2f step, %.2f validation, %.2f epoch" % ratios)
+            "  %-24s step %.3f s (%.2f of ours), validation %.0f patches/s (%.2f), epoch %.1f s (%.2f), "
+            "peak memory %.0f MB (Keras %s)"
+            % (name, steps[name], ratios[0], VALIDATED / validations[name], ratios[1], epochs[name], ratios[2],
+               worker.ask("memory"), worker.stack)
+        )  # fmt: skip
     share = workers["ours"].ask("convolutions") / steps["ours"]
     print("  of our step %.0f %% are convolutions, each timed alone" % (100 * share), flush=True)
     for worker in workers.values():

@@ -41,6 +41,7 @@ def test_a_repeat_tests_every_labelled_pixel_once(repeat):
     assert whole.all()  # zeros would show which pixels are labelled, and with `right` what their labels are
     assert sum(right_of(record)) == sum(sum(right_of(fold)) for fold in folds)
     assert [fold["fold"] for fold in record["folds"]] == list(range(5)) == [fold["fold"] for fold in folds]
+    assert [fold["history"] for fold in record["folds"]] == [fold["history"] for fold in folds]
     assert record["units"] == [entry for fold in folds for entry in fold["units"]]
     assert sum(entry["pixels"] for entry in record["distances"]) == np.count_nonzero(truth)
     assert record["context"]["test_to_training"] > 6 and record["context"]["test_spectra"] == "not seen"

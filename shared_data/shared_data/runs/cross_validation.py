@@ -34,7 +34,7 @@ EACH_FOLD = "each fold on its own: "
 # in all folds of a repeat
 _ALIKE = ("scene", "own_scene", "modified", "truncated", "data", "data_verified", "config", "decisions")
 _PER_FOLD = ("fold", "metrics", "split", "selection", "times", "weights", "context", "untrained", "truth_opened",
-             "audit", "finished_at")  # fmt: skip
+             "audit", "history", "finished_at")  # fmt: skip
 
 
 def reproduce_all(method: Method, request: Request) -> Outcome:

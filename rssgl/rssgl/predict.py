@@ -42,7 +42,8 @@ class TrainedNetwork(Fitted):
         Raises: SettingsError for tiles of a side that the network cannot take.
         """
         if tile:
-            return predict_tiled(self.network, self._scene_for_tiles(image, tile), *image.shape, tile)
+            scene = self._scene_for_tiles(image, tile)
+            return predict_tiled(self.network, scene, *image.shape, tile, progress=self.progress)
         return predict_scene(self.network, self._whole_scene(image), *image.shape)
 
     @torch.no_grad()
@@ -52,7 +53,7 @@ class TrainedNetwork(Fitted):
         with evaluating(self.network):
             if tile:
                 scene = self._scene_for_tiles(image, tile)
-                blocks = logits_of_windows(self.network, scene, height, width, tile)
+                blocks = logits_of_windows(self.network, scene, height, width, tile, progress=self.progress)
             else:
                 logits = self.network(self._whole_scene(image))[0]
                 rows = (Window(top, min(top + _ROWS, height), 0, width) for top in range(0, height, _ROWS))

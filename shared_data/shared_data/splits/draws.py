@@ -1,7 +1,7 @@
 """Sets of training, validation and test pixels, their hashes, and the class-wise draw that several papers use."""
 
 import hashlib
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -21,6 +21,13 @@ class Split(NamedTuple):
 def index_hash(indices: np.ndarray) -> str:
     """SHA-256 over the sorted indices as little-endian int64 bytes."""
     return hashlib.sha256(np.sort(np.asarray(indices)).astype("<i8").tobytes()).hexdigest()
+
+
+def mask_of(pixels: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
+    """(H, W) bool, true at flat C-order pixel indices."""
+    mask = np.zeros(shape, bool)
+    mask.ravel()[pixels] = True
+    return mask
 
 
 def training_counts(ground_truth: np.ndarray, ratio: float, minimum: int, class_names: Sequence[str] = ()) -> List[int]:

@@ -61,10 +61,11 @@ def write_prediction(
     Raises: RunDirectoryError where the folder cannot be written.
     """
     truth, scene = loaded.ground_truth, loaded.scene
+    tested: Optional[np.ndarray] = None
     if split is not None:
         tested = mask_of(split.test, truth.shape)
-    else:
-        tested = None if trained is None else ~mask_of(trained, truth.shape)
+    elif trained is not None:
+        tested = ~mask_of(trained, truth.shape)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(folder / "prediction.npy") as temporary:

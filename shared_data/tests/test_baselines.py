@@ -138,6 +138,21 @@ def test_5x5_means_are_over_the_part_of_the_window_inside_the_scene(loaded):
     np.testing.assert_allclose(found[:, 3], expected.ravel(), rtol=1e-12)
 
 
+def test_5x5_means_leave_ignored_pixels_out(loaded):
+    """A 5×5 hole in whose middle no window pixel is valid."""
+    valid = np.ones(loaded.ground_truth.shape, bool)
+    valid[10:15, 20:25] = valid[0, 0] = False
+    pixels = np.arange(valid.size)
+    found = MEAN_5X5.of(loaded.image._replace(valid=valid), pixels)
+    weights = valid[:, :, None].astype(float)
+    sums = [correlate(each, np.ones((5, 5, 1)), mode="constant") for each in (loaded.cube * weights, weights)]
+    middle = 12 * valid.shape[1] + 22
+    others = pixels != middle
+    expected = sums[0].reshape(valid.size, -1)[others] / sums[1].reshape(valid.size, 1)[others]
+    np.testing.assert_allclose(found[others], expected, rtol=1e-6, atol=1e-9)
+    np.testing.assert_array_equal(found[middle], loaded.cube[12, 22])
+
+
 @pytest.mark.parametrize("row, column", [(10, 12), (0, 0), (1, 30)])
 def test_5x5_means_depend_on_exactly_their_window(loaded, row, column):
     height, width = loaded.image.shape

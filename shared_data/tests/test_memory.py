@@ -40,10 +40,10 @@ def test_free_memory_of_a_system_without_proc(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "free, side, said",
     [
-        (50 * GIGABYTE, 0, "at once: it takes about 40.0 GB, and 50.0 GB of memory are free"),
-        (49 * GIGABYTE, 256, "in tiles of 256 pixels: at once it would take about 40.0 GB, and 49.0 GB of memory"),
+        (50 * GIGABYTE, 0, "at once: it takes about 40 GB, and 50 GB of memory are free"),
+        (49 * GIGABYTE, 256, "in tiles of 256 pixels: at once it would take about 40 GB, and 49 GB of memory"),
         (2 * GIGABYTE, 128, "in tiles of 128 pixels: at once"),
-        (0, 64, "in tiles of 64 pixels: at once it would take about 40.0 GB, and 0.0 GB of memory are free"),
+        (0, 64, "in tiles of 64 pixels: at once it would take about 40 GB, and 0 GB of memory are free"),
         (None, 0, "the free memory is unknown; TILE=256"),
     ],
 )

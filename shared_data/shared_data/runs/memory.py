@@ -36,7 +36,7 @@ def choose_tile(whole: int, in_tiles: Callable[[int], int], free: Optional[int])
             flush=True,
         )
         return 0
-    takes = "about %.1f GB, and %.1f GB of memory are free" % (whole / 1e9, free / 1e9)
+    takes = "about %.3g GB, and %.3g GB of memory are free" % (whole / 1e9, free / 1e9)
     if whole <= _SHARE * free:
         print("the scene is classified at once: it takes %s" % takes, flush=True)
         return 0

@@ -22,5 +22,7 @@ class TestGeneric(Generic):
         split, truth = METHOD.draw(found.loaded, found.configuration, 1).split, found.loaded.ground_truth.ravel()
         assert [list(truth[part]).count(2) for part in split] == [1, 1, 1]
         found = resolved(20, [200, 2])
-        with pytest.raises(SplitError, match=r"class 2 \(class 2\) has 2 labelled pixels.*labels.unlabelled"):
+        with pytest.raises(
+            SplitError, match=r"class 2 \(class 2\) has 2 labelled pixels.*to test\. Let the class.*labels.unlabelled"
+        ):
             METHOD.draw(found.loaded, found.configuration, 1)

@@ -212,6 +212,10 @@ def test_classes_with_few_pixels_and_constant_bands_are_said(files, capsys):
     assert main(["describe", "a.npy", "--labels", "t.npy"]) == 0
     said = capsys.readouterr().out
     assert "--drop-bands=3-4" in said and "fewer than 10 pixels, too few for most splits: Class 2" in said
+    assert "one class alone" not in said
+    np.save(files / "t.npy", (TRUTH == 1).astype(np.uint8))
+    assert main(["describe", "a.npy", "--labels", "t.npy", "--force"]) == 0
+    assert "one class alone: there is no other to tell it from" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -33,7 +33,9 @@ class TestGeneric(Generic):
         split, truth = METHOD.draw(found.loaded, found.configuration, 1).split, found.loaded.ground_truth.ravel()
         assert [list(truth[part]).count(2) for part in split] == [1, 0, 1]
         found = resolved(20, [200, 1])
-        with pytest.raises(SplitError, match=r"class 2 \(class 2\) has 1 labelled pixels.*labels.unlabelled"):
+        with pytest.raises(
+            SplitError, match=r"class 2 \(class 2\) has 1 labelled pixels.*to test\. Let the class.*labels.unlabelled"
+        ):
             METHOD.draw(found.loaded, found.configuration, 1)
 
     def test_weights_alone_need_the_classes_of_a_scene(self, resolved):

@@ -121,6 +121,8 @@ def _warnings(described: Described) -> Iterator[str]:
             "the borders of the labels do not lie on edges of the cube, but would if the labels were "
             f"{described.better_position}: compare both in a picture before you train"
         )
+    if labels and len(labels.classes) == 1:
+        yield "one class alone: there is no other to tell it from, so accuracies mean nothing"
     few = [one.name for one in labels.classes if one.pixels < _FEW] if labels else []
     if few:
         yield f"classes of fewer than {_FEW} pixels, too few for most splits: {', '.join(few)}"

@@ -120,16 +120,11 @@ def _enter(settings: Dict[str, Any], derived: Iterator[Derived], given: Iterable
     return tuple(entered)
 
 
-def as_sentence(scene: str, derived: Sequence[Derived]) -> str:
-    """The derived values with their reasons, as they are printed before a training. scene: its name."""
-    told = ", ".join("%s = %s (%s)" % each for each in derived)
-    return "generic configuration for %s: %s" % (scene, told)
-
-
 def announce(configuration: Configuration) -> None:
-    """Print the derived values of a configuration, where it has any."""
+    """Print the derived values of a configuration with their reasons, where it has any."""
     if configuration.derived:
-        print(as_sentence(configuration.scene, configuration.derived), flush=True)
+        told = ", ".join("%s = %s (%s)" % each for each in configuration.derived)
+        print("generic configuration for %s: %s" % (configuration.scene, told), flush=True)
 
 
 def own_scenes() -> List[str]:

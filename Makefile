@@ -108,7 +108,7 @@ help: ## show this list
 	@echo "  PROFILE (local, slurm, kubernetes, or a folder), RUNNER (venv, docker, podman, apptainer)"
 
 ## reproduce-<paper>-<configuration> ## train, evaluate, draw maps and compare, e.g. reproduce-ssdgl-pavia
-## predict-<paper>-<scene> ## classify a scene with the model of a run: WEIGHTS=<run>, or another file of weights; PROBABILITIES=1: of all classes; TILE=256 (ssdgl, rssgl)
+## predict-<paper>-<scene> ## classify a scene with the model of a run: WEIGHTS=<run>, or another file of weights; PROBABILITIES=1: of all classes; TILE=256 (ssdgl, rssgl; default: as memory asks)
 ## predict-<paper> ## classify an image of your own, labelled or not: SCENE=image.hdr WEIGHTS=<run>
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
 ## docker-<paper> ## build its image, VARIANT=modern|era|cpu|cpu-era, TOOL=docker|podman|buildah, e.g. docker-a2s2k VARIANT=cpu

@@ -41,12 +41,12 @@ class FittedNetwork(Fitted):
 
         Raises: SettingsError for a scene smaller than a patch.
         """
-        return predict_scene(self.network, self._gatherer(image))
+        return predict_scene(self.network, self._gatherer(image), progress=self.progress)
 
     def predict_probabilities(self, image: SceneImage, tile: int = 0, out: Optional[np.ndarray] = None) -> np.ndarray:
         """(H, W, K) float16 softmax values; else as `predict`."""
         out = space_for(image.shape, self.model.num_classes, out)
-        scene_probabilities(self.network, self._gatherer(image), out)
+        scene_probabilities(self.network, self._gatherer(image), out, progress=self.progress)
         return out
 
     def _gatherer(self, image: SceneImage) -> PatchGatherer:

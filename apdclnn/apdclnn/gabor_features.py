@@ -39,7 +39,7 @@ from apdclnn.gabor import (
     slabs,
 )
 from shared_data.files.atomic import atomic_path
-from shared_data.runs.progress import TrainingProgress
+from shared_data.runs.progress import Progress
 from shared_data.scenes.mapped import is_mapped, row_blocks, storage_like
 
 CACHE_VERSION = "gabor features 3"  # increase it with every change of the results
@@ -318,7 +318,7 @@ def _project(
 def _counted(total: int, progress: Optional[Callable[[int, int], None]]) -> Iterator[Advance]:
     """A function to call after each of `total` filters: it calls `progress`, or advances a progress bar."""
     if progress is None:
-        with TrainingProgress(total, title="Gabor filters") as bar:
+        with Progress(total, title="Gabor filters") as bar:
             yield bar.update
         return
     done = iter(range(1, total + 1))

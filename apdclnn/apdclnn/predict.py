@@ -55,12 +55,12 @@ class FittedNetwork(Fitted):
 
         Raises: SettingsError for a scene with NaN or infinity.
         """
-        return predict_scene(self._network_on(image), *image.shape)
+        return predict_scene(self._network_on(image), *image.shape, self.progress)
 
     def predict_probabilities(self, image: SceneImage, tile: int = 0, out: Optional[np.ndarray] = None) -> np.ndarray:
         """(H, W, K) float16 softmax values; else as `predict`."""
         out = space_for(image.shape, self.model.num_classes, out)
-        scene_probabilities(self._network_on(image), out)
+        scene_probabilities(self._network_on(image), out, progress=self.progress)
         return out
 
     def _network_on(self, image: SceneImage) -> Model:

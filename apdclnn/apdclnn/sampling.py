@@ -21,7 +21,7 @@ def draw_split(
     ground_truth: (H, W) labels, 0 unlabelled. minimum: at least 2, so that a class both trains and validates.
     Raises: SplitError naming the class that has no pixel or too few.
     """
-    counts = training_counts(ground_truth, ratio, minimum, class_names)
+    counts = training_counts(ground_truth, ratio, minimum, class_names, fewest=2)
     drawn = draw_per_class(ground_truth, counts, seed)
     train: List[np.ndarray] = []
     held_out: List[np.ndarray] = []

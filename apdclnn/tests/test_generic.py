@@ -68,5 +68,7 @@ def test_a_tiny_class_trains_validates_and_is_tested_or_is_named(monkeypatch):
     split, truth = METHOD.draw(found.loaded, found.configuration, 1).split, found.loaded.ground_truth.ravel()
     assert [list(truth[part]).count(2) for part in split] == [1, 1, 1]
     found = resolved(monkeypatch, 20, [200, 2])
-    with pytest.raises(SplitError, match=r"class 2 \(class 2\) has 2 labelled pixels.*labels.unlabelled"):
+    with pytest.raises(
+        SplitError, match=r"class 2 \(class 2\) has 2 labelled .*to test\. Let the class.*labels.unlabelled"
+    ):
         METHOD.draw(found.loaded, found.configuration, 1)

@@ -72,7 +72,13 @@ def derived(settings: Dict[str, Any], scene: Scene) -> Iterator[Derived]:
 
     Small scenes are partitioned as Indian Pines, large ones as Salinas. The paper's interval of accepted counts fits
     one scene: here every draw is accepted in which something trains and something validates.
+    Raises: SettingsError for a scene of one row or column.
     """
+    if min(scene.height, scene.width) < 2:
+        raise SettingsError(
+            "%s: DA-IMRN classifies patches of at least 2 × 2 pixels, and the scene has %d × %d; choose another paper."
+            % (scene.slug, scene.height, scene.width)
+        )
     of_size, reason = _SALINAS if is_large(scene) else _INDIAN_PINES, labelled_pixels(scene)
     sides = "%s, %d × %d pixels" % (reason, scene.height, scene.width)
     window = min(of_size.window, scene.height, scene.width)

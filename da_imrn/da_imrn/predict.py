@@ -61,14 +61,14 @@ class FittedNetwork(Fitted):
         """
         self._check_size(image)
         with tf.device(self._device):
-            return predict_scene(self.network, image.cube, self._patch)
+            return predict_scene(self.network, image.cube, self._patch, self.progress)
 
     def predict_probabilities(self, image: SceneImage, tile: int = 0, out: Optional[np.ndarray] = None) -> np.ndarray:
         """(H, W, K) float16 softmax values; else as `predict`."""
         self._check_size(image)
         out = space_for(image.shape, self.model.num_classes, out)
         with tf.device(self._device):
-            scene_probabilities(self.network, image.cube, self._patch, out)
+            scene_probabilities(self.network, image.cube, self._patch, out, self.progress)
         return out
 
     def _check_size(self, image: SceneImage) -> None:

@@ -8,6 +8,7 @@ from da_imrn.band_structure import band_kernels_for, remaining, strides_for
 from da_imrn.keras_stack import keras
 from da_imrn.method import METHOD
 from da_imrn.network import POOLED
+from shared_data.errors import SettingsError
 
 pytestmark = pytest.mark.stack_independent
 
@@ -72,6 +73,11 @@ def test_the_first_draw_of_a_partition_trains_and_validates(monkeypatch, protoco
     assert draw.plan.draws == 1 and draw.plan.accepted
     truth = found.loaded.ground_truth.ravel()
     assert all(set(truth[part]) == {1, 2, 3} for part in draw.split)
+
+
+def test_a_scene_of_one_row_is_refused(monkeypatch):
+    with pytest.raises(SettingsError, match="at least 2 × 2 pixels, and the scene has 1 × 90; choose another paper"):
+        resolved(monkeypatch, 64, equal_counts(2, 60), sides=(1, 90))
 
 
 def test_large_scenes_are_partitioned_as_salinas(monkeypatch):

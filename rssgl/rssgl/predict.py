@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from shared_data.errors import CheckpointError, settings_of
 from shared_data.preprocessing.standardise import padded_shape
+from shared_data.runs.memory import choose_tile
 from shared_data.runs.method import Fitted, Report
 from shared_data.runs.model_file import ModelFile, check_paper
 from shared_data.runs.probabilities import of_logits, space_for
@@ -23,9 +24,12 @@ from .encoder_decoder import EncoderDecoder
 from .preprocessing import standardised, statistics_of
 from .saved_model import load_weights, read_model, write_model
 from .tiles import Window, check_tile, logits_of_windows, predict_tiled
-from .torch_run import evaluating, weights_of
+from .torch_run import evaluating, free_memory_of, weights_of
 
 _ROWS = 64  # of the scene whose logits leave the device at once
+# for the memory of a prediction, in terms of the channels C of the first level; measured on a CPU with 96 and 128
+_WHOLE = 11  # maps of C channels, of the scene's size, that are in memory together: 8.8 to 10.9 by network
+_IN_TILES = 15000  # bytes per channel and pixel of a tile's side: 12,700 to 14,800 by network and side
 
 
 class TrainedNetwork(Fitted):
@@ -42,7 +46,8 @@ class TrainedNetwork(Fitted):
         Raises: SettingsError for tiles of a side that the network cannot take.
         """
         if tile:
-            return predict_tiled(self.network, self._scene_for_tiles(image, tile), *image.shape, tile)
+            scene = self._scene_for_tiles(image, tile)
+            return predict_tiled(self.network, scene, *image.shape, tile, progress=self.progress)
         return predict_scene(self.network, self._whole_scene(image), *image.shape)
 
     @torch.no_grad()
@@ -52,7 +57,7 @@ class TrainedNetwork(Fitted):
         with evaluating(self.network):
             if tile:
                 scene = self._scene_for_tiles(image, tile)
-                blocks = logits_of_windows(self.network, scene, height, width, tile)
+                blocks = logits_of_windows(self.network, scene, height, width, tile, progress=self.progress)
             else:
                 logits = self.network(self._whole_scene(image))[0]
                 rows = (Window(top, min(top + _ROWS, height), 0, width) for top in range(0, height, _ROWS))
@@ -60,6 +65,17 @@ class TrainedNetwork(Fitted):
             for window, logits in blocks:
                 out[window.rows, window.columns] = of_logits(logits.permute(1, 2, 0).cpu().numpy())
         return out
+
+    def tile_for(self, image: SceneImage) -> int:
+        """The side of the tiles where the whole scene does not fit into the device's free memory, else 0."""
+        bands, *sides = padded_shape(image.cube.shape, EncoderDecoder.STRIDE)
+        channels = self.model.config["model"]["params"]["block_channels"][0]
+        numbers_per_pixel = bands + _WHOLE * channels
+        return choose_tile(
+            whole=4 * numbers_per_pixel * sides[0] * sides[1],
+            in_tiles=lambda side: _IN_TILES * channels * side,
+            free=free_memory_of(next(self.network.parameters()).device),
+        )
 
     def _whole_scene(self, image: SceneImage) -> Tensor:
         """(1, B, H', W') on the network's device."""

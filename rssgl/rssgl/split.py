@@ -12,7 +12,8 @@ def draw_release_split(loaded: LoadedScene, ratio: float, minimum: int, seed: in
 
     Raises: SplitError where a class has too few pixels.
     """
-    counts = training_counts(loaded.ground_truth, ratio, minimum, loaded.scene.class_names)
+    fewest = 2 if validation_share else 1  # one of them validates
+    counts = training_counts(loaded.ground_truth, ratio, minimum, loaded.scene.class_names, fewest)
     split = draw_per_class(loaded.ground_truth, counts, seed)
     return hold_out(split, loaded.ground_truth, validation_share) if validation_share else split
 

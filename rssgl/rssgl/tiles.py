@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from shared_data.errors import SettingsError
+from shared_data.runs.progress import OpenProgress, silent
 from shared_data.scenes.mapped import temporary_array
 
 from .encoder_decoder import EncoderDecoder
@@ -36,39 +37,58 @@ Scene = Union[Tensor, np.ndarray]
 
 
 def predict_tiled(
-    network: EncoderDecoder, x: Scene, height: int, width: int, tile: int, folder: Optional[Path] = None
+    network: EncoderDecoder,
+    x: Scene,
+    height: int,
+    width: int,
+    tile: int,
+    folder: Optional[Path] = None,
+    progress: OpenProgress = silent,
 ) -> np.ndarray:
     """Classes 1..K of every pixel, (H, W) uint8, as by `predict_scene`, in the memory of a few tiles.
 
     x: the padded scene, a tensor (1, B, H', W') or an array, possibly memory-mapped, (B, H', W').
     tile: side of a tile in pixels of every map, whether it has the scene's sides or an eighth of them.
     folder: for the maps, on a disk with space for them; by default that of TMPDIR.
+    progress: of the tiles of all passes.
     Logits differ from those of the whole scene by the rounding of float32.
     Raises: ValueError for a tile that is no multiple of 16; SettingsError for a network with a module without stages;
     SharedDataError for a folder without disk space.
     """
     with torch.no_grad(), evaluating(network):
         classes = np.empty((height, width), np.uint8)
-        for window, logits in logits_of_windows(network, x, height, width, tile, folder):
+        for window, logits in logits_of_windows(network, x, height, width, tile, folder, progress):
             found = logits.argmax(dim=0).add_(1)
             classes[window.rows, window.columns] = found.to(torch.uint8).cpu().numpy()
     return classes
 
 
 def logits_of_windows(
-    network: EncoderDecoder, x: Scene, height: int, width: int, tile: int, folder: Optional[Path] = None
+    network: EncoderDecoder,
+    x: Scene,
+    height: int,
+    width: int,
+    tile: int,
+    folder: Optional[Path] = None,
+    progress: OpenProgress = silent,
 ) -> Iterator[Tuple["Window", Tensor]]:
     """The tiles of the scene with their logits (K, h, w), else as `predict_tiled`; without gradients and in evaluation
     mode, which is the caller's to see to."""
-    logits = _logits(network, x, tile, folder)
-    for window in windows(height, width, tile):
-        yield window, logits.read(window)[0]
+    scene, passes = _checked(network, x, tile, folder)
+    sides = [(scene.height * rows // network.STRIDE, scene.width * rows // network.STRIDE) for rows in passes]
+    total = sum(-(-rows // tile) * -(-columns // tile) for rows, columns in [*sides, (height, width)])
+    with progress(total, "tile") as shown:
+        logits = network.tiled(Tiles(tile, folder, shown.update), scene)
+        for window in windows(height, width, tile):
+            yield window, logits.read(window)[0]
+            shown.update()
 
 
 def logits_tiled(network: EncoderDecoder, x: Scene, tile: int, folder: Optional[Path] = None) -> np.ndarray:
     """Class logits (K, H', W') in a memory-mapped temporary file; else as `predict_tiled`."""
     with torch.no_grad(), evaluating(network):
-        return Tiles(tile, folder).stored(_logits(network, x, tile, folder)).array
+        tiles, (scene, _) = Tiles(tile, folder), _checked(network, x, tile, folder)
+        return tiles.stored(network.tiled(tiles, scene)).array
 
 
 def check_tile(tile: int) -> None:
@@ -77,15 +97,17 @@ def check_tile(tile: int) -> None:
         raise ValueError("a tile's side must be a multiple of %d pixels, not %d" % (EncoderDecoder.STRIDE, tile))
 
 
-def _logits(network: EncoderDecoder, x: Scene, tile: int, folder: Optional[Path]) -> "FeatureMap":
+def _checked(network: EncoderDecoder, x: Scene, tile: int, folder: Optional[Path]) -> Tuple["StoredMap", List[int]]:
+    """The scene, and for each pass the rows of the map that it would write of a scene of 16×16 pixels."""
     check_tile(tile)
     device = next(network.parameters()).device
     scene = StoredMap(x[0] if isinstance(x, Tensor) else x, device)
     # the smallest scene first: a module without stages must fail now, not after hours
     corner = torch.zeros((1, len(scene.array)) + 2 * (network.STRIDE,), device=device)
-    network.tiled(Tiles(tile, folder), StoredMap(corner[0], device)).read(Window(0, 1, 0, 1))
+    tiles = Tiles(tile, folder)
+    network.tiled(tiles, StoredMap(corner[0], device)).read(Window(0, 1, 0, 1))
     network.check_sides(scene.height, scene.width)
-    return network.tiled(Tiles(tile, folder), scene)
+    return scene, tiles.rows
 
 
 class Window(NamedTuple):
@@ -190,10 +212,14 @@ class SumMap(FeatureMap):
 
 
 class Tiles(Execution[FeatureMap]):
-    """Executes stages in passes over the tiles of a map."""
+    """Executes stages in passes over the tiles of a map.
 
-    def __init__(self, side: int, folder: Optional[Path] = None) -> None:
-        self.side, self.folder = side, folder
+    after_tile: called after each tile of a pass. rows: of the maps that passes have written.
+    """
+
+    def __init__(self, side: int, folder: Optional[Path] = None, after_tile: Callable[[], None] = lambda: None) -> None:
+        self.side, self.folder, self._after_tile = side, folder, after_tile
+        self.rows: List[int] = []
 
     def through(self, stages: Stages, x: FeatureMap) -> FeatureMap:
         answer: Optional[Moments] = None
@@ -227,6 +253,8 @@ class Tiles(Execution[FeatureMap]):
             for group in _channel_groups(len(values)):
                 array[group, window.rows, window.columns] = values[group]
                 forget_pages(array)
+            self._after_tile()
+        self.rows.append(x.height)
         return StoredMap(array, x.device)
 
 

@@ -1,6 +1,7 @@
 """Prediction in tiles equals prediction of the whole scene. Needs the fixtures `golden`, `paper` and `method`."""
 
 import importlib
+import re
 from typing import Any, List, Tuple
 
 import numpy as np
@@ -133,6 +134,24 @@ class Tiles:
             predictions.append(np.load(str(path)))
         assert len(np.unique(predictions[0])) > 1
         np.testing.assert_array_equal(*predictions)
+
+    def test_tiles_are_chosen_where_the_scene_does_not_fit_into_memory(
+        self, paper, method, tmp_path, monkeypatch, capsys
+    ):
+        untrained(method, request_for(paper, tmp_path)).save(tmp_path / "weights.pth")
+        module = importlib.import_module(paper.package + ".predict")
+        folders = {"": tmp_path / "whole", "tile": tmp_path / "tiles", "--tile": tmp_path / "asked"}
+        for kind, free in (("", 10**11), ("tile", 10**6), ("--tile", 10**6)):
+            monkeypatch.setattr(module, "free_memory_of", lambda _device, free=free: free)
+            words = predict_words(paper, folders[kind], tmp_path / "weights.pth")
+            assert paper.main(words + (["--tile", "0"] if kind == "--tile" else [])) == 0
+            said, progress = capsys.readouterr()
+            assert ("at once: it takes" in said) == (kind == "")
+            assert ("in tiles of 64 pixels: at once it would take" in said) == (kind == "tile")
+            assert bool(re.search(r"%s synthetic: tile (\d+) of \1, " % paper.slug, progress)) == (kind == "tile")
+        predictions = [np.load(str(next(folder.glob("**/prediction.npy")))) for folder in folders.values()]
+        np.testing.assert_array_equal(predictions[0], predictions[1])
+        np.testing.assert_array_equal(predictions[0], predictions[2])
 
     @pytest.mark.parametrize("tile", ["100", "8"])
     def test_a_side_that_is_no_multiple_of_16(self, paper, method, tile, tmp_path, capsys):

@@ -1,5 +1,7 @@
 """A scene that no catalogue knows, described by a file: every paper trains on it with its generic configuration."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -131,7 +133,10 @@ class OwnScene:
         if fold:
             return
         (weights,) = (folder / "checkpoints").glob("selected.*")
+        capsys.readouterr()
         assert paper.main(["predict", *words, "--weights", str(weights)]) == 0
+        how = r"the scene is classified at once|%s %s: batch (\d+) of \1, " % (paper.slug, NAME)
+        assert re.search(how, "\n".join(capsys.readouterr()))
         (predicted,) = (tmp_path / "out" / paper.slug / NAME / "predictions").glob("*/prediction.npy")
         np.testing.assert_array_equal(np.load(str(predicted)), np.load(str(folder / "prediction.npy")))
 

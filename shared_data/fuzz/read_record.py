@@ -8,7 +8,7 @@ import numpy as np
 from refusal import value_or_refusal
 
 from shared_data.records.counts import distances_of, units_of
-from shared_data.records.map_codec import encode_map, prediction_of, right_of
+from shared_data.records.map_codec import encode_map, prediction_of
 from shared_data.records.record import collect, read_record
 from shared_data.records.record_scene import scene_of_record
 
@@ -41,7 +41,7 @@ def try_one(content: bytes, folder: Path) -> None:
     if scene is not None:
         prediction = value_or_refusal(prediction_of, record, scene)
         assert prediction is None or prediction.shape == (scene.height, scene.width)
-    for read in (right_of, units_of, distances_of):
+    for read in (units_of, distances_of):
         value_or_refusal(read, record)
     records = folder / "records"
     kept = value_or_refusal(collect, run, records)

@@ -16,6 +16,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
+from shared_data.audit.run import audit_run
 from shared_data.comparison.baselines.classifiers import FOREST, SVM
 from shared_data.comparison.baselines.features import MEAN_5X5, POSITION
 from shared_data.comparison.baselines.fitted import inputs
@@ -26,6 +27,7 @@ from shared_data.evaluation.weights import weights_sha256
 from shared_data.records.map_codec import maps_of
 from shared_data.records.record import read_record, validate_record
 from shared_data.runs import npz_checkpoint
+from shared_data.runs.generic import Derived
 from shared_data.runs.method import Run
 from shared_data.runs.reproduce import reproduce
 from shared_data.runs.request import Request
@@ -136,6 +138,21 @@ def test_5x5_means_are_over_the_part_of_the_window_inside_the_scene(loaded):
     found = MEAN_5X5.of(loaded.image, np.arange(height * width))
     assert found.shape == (height * width, loaded.cube.shape[2])
     np.testing.assert_allclose(found[:, 3], expected.ravel(), rtol=1e-12)
+
+
+def test_5x5_means_leave_ignored_pixels_out(loaded):
+    """A 5×5 hole in whose middle no window pixel is valid."""
+    valid = np.ones(loaded.ground_truth.shape, bool)
+    valid[10:15, 20:25] = valid[0, 0] = False
+    pixels = np.arange(valid.size)
+    found = MEAN_5X5.of(loaded.image._replace(valid=valid), pixels)
+    weights = valid[:, :, None].astype(float)
+    sums = [correlate(each, np.ones((5, 5, 1)), mode="constant") for each in (loaded.cube * weights, weights)]
+    middle = 12 * valid.shape[1] + 22
+    others = pixels != middle
+    expected = sums[0].reshape(valid.size, -1)[others] / sums[1].reshape(valid.size, 1)[others]
+    np.testing.assert_allclose(found[others], expected, rtol=1e-6, atol=1e-9)
+    np.testing.assert_array_equal(found[middle], loaded.cube[12, 22])
 
 
 @pytest.mark.parametrize("row, column", [(10, 12), (0, 0), (1, 30)])
@@ -476,6 +493,19 @@ def test_another_configuration_of_the_paper_is_another_run(tmp_path):
         return reproduce(on_pixels_of(toy_method.METHOD._replace(resolve=resolve), "1nn"), asked).settings
 
     assert settings() == settings() != settings(ratio=0.5)
+
+
+def test_the_papers_derived_values_are_said_by_run_and_audit(tmp_path, capsys):
+    def resolve(request, labelled=True):
+        configuration, loaded = toy_method.resolve(request, labelled)
+        return configuration._replace(derived=(Derived("split.ratio", 0.05, "60 labelled pixels"),)), loaded
+
+    method = on_pixels_of(toy_method.METHOD._replace(resolve=resolve), "1nn-position")
+    asked = request(tmp_path, protocol="ssdgl-released")
+    for run in (audit_run, reproduce):
+        run(method, asked)
+        said = "generic configuration for synthetic: split.ratio = 0.05 (60 labelled pixels)"
+        assert capsys.readouterr().out.splitlines()[0] == said
 
 
 def test_a_paper_that_discloses_test_labels_does_not_disclose_them_to_a_baseline(tmp_path):

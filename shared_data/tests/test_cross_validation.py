@@ -6,9 +6,10 @@ import shutil
 import numpy as np
 import pytest
 import toy_method
+from record_bits import right_of
 
 from shared_data.errors import RecordError, SettingsError
-from shared_data.records.map_codec import prediction_of, right_of
+from shared_data.records.map_codec import prediction_of
 from shared_data.records.record import collect, find_record_paths, read_record, validate_record
 from shared_data.runs.cross_validation import reproduce_all
 from shared_data.runs.pixels import context_of, draw_pixels, resolve, training_image

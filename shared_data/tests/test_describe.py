@@ -13,6 +13,7 @@ pytest.importorskip("h5py")
 pytest.importorskip("spectral")
 pytest.importorskip("rasterio")
 
+import rasterio
 from own_files import CRS, TRANSFORM, cube, described, labels, loaded, write_envi, write_mat73, write_tiff
 
 from shared_data.cli.shared import main
@@ -187,12 +188,18 @@ def test_names_that_no_scene_can_have(file, given, complaint):
 def test_different_places_of_cube_and_labels_are_a_warning(files, capsys):
     write_tiff(files / "a.tif", cube())
     moved = (TRANSFORM[0] + 20, *TRANSFORM[1:])
-    import rasterio
-
     write_tiff(files / "b.tif", TRUTH, placed=False, crs=CRS, transform=rasterio.Affine.from_gdal(*moved))
     for truth, warned in (("truth.tif", False), ("b.tif", True)):
         assert main(["describe", "a.tif", "--labels", truth, "--force"]) == 0
         assert ("name different places" in capsys.readouterr().out) == warned
+
+
+def test_a_rotated_place_is_said_with_the_sides_of_its_pixels(files, capsys):
+    sine, cosine = 0.6, 0.8
+    turned = rasterio.Affine.from_gdal(500, 20 * cosine, 10 * sine, 900, 20 * sine, -10 * cosine)
+    write_tiff(files / "a.tif", cube(), placed=False, crs=CRS, transform=turned)
+    assert main(["describe", "a.tif"]) == 0
+    assert "EPSG:32616, upper left corner at 500, 900, pixels of 20 × 10, rotated" in capsys.readouterr().out
 
 
 def test_classes_with_few_pixels_and_constant_bands_are_said(files, capsys):
@@ -205,6 +212,10 @@ def test_classes_with_few_pixels_and_constant_bands_are_said(files, capsys):
     assert main(["describe", "a.npy", "--labels", "t.npy"]) == 0
     said = capsys.readouterr().out
     assert "--drop-bands=3-4" in said and "fewer than 10 pixels, too few for most splits: Class 2" in said
+    assert "one class alone" not in said
+    np.save(files / "t.npy", (TRUTH == 1).astype(np.uint8))
+    assert main(["describe", "a.npy", "--labels", "t.npy", "--force"]) == 0
+    assert "one class alone: there is no other to tell it from" in capsys.readouterr().out
 
 
 @pytest.mark.slow

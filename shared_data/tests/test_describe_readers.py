@@ -132,6 +132,16 @@ def test_bands_that_may_come_first_are_a_remark_where_no_labels_tell(tmp_path):
     assert described(tiff, name="b").cube.remarks == ()  # the format says it
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_scene_of_one_row_or_column(tmp_path, axis):
+    line, truth = (np.take(array, [5], axis) for array in (CUBE, TRUTH))
+    np.save(tmp_path / "line.npy", line)
+    scipy.io.savemat(tmp_path / "truth.mat", {"note": np.ones((1, 3)), "truth": truth})
+    scene = loaded(described(tmp_path / "line.npy", tmp_path / "truth.mat"))
+    np.testing.assert_array_equal(scene.cube, line)
+    assert np.array_equal(scene.ground_truth > 0, truth > 0)
+
+
 def test_several_arrays_that_fit_are_named(tmp_path, truth_path):
     path = write_mat73(tmp_path / "plot.mat", radiance=CUBE, reflectance=CUBE, mask=TRUTH)
     with pytest.raises(SettingsError, match=r"radiance, reflectance; choose one with --cube-key.*'mask' 21×17"):
@@ -320,15 +330,17 @@ def test_what_is_no_scene_is_named(tmp_path):
     (tmp_path / "bad.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\1" * 4000)
     (tmp_path / "bad.tif").write_bytes(b"II*\0" + b"\7" * 4000)
     np.save(tmp_path / "words.npy", np.full((3, 3, 3), "text"))
+    write_envi(tmp_path / "radar.hdr", CUBE.astype(np.complex64))
     for name, complaint in {
         "flat.npy": "expected a cube, an array with three axes, found .*'flat' 21×17",
         "pair.npz": r"expected MATLAB .* found another format",
-        "cells.mat": "arrays of real numbers: none",
+        "cells.mat": "found no array of real numbers; complex numbers, structures",
         "page.img": "web page",
         "bad.npy": "header of the numpy file cannot be read",
         "bad.h5": "expected an HDF5 file, which cannot be read",
         "bad.tif": "expected a GeoTIFF file, which cannot be read",
         "words.npy": "expected real numbers",
+        "radar.hdr": r"radar\.img: expected real numbers, found complex64; save their amplitude",
         "absent.npy": "there is no such file",
         ".": "it is a folder",
     }.items():

@@ -6,6 +6,7 @@ import pytest
 from shared_data.errors import SettingsError, UnknownNameError
 from shared_data.runs import generic
 from shared_data.runs.generic import Derived
+from shared_data.runs.request import Configuration
 from shared_data.scenes import catalogue
 from shared_data.scenes.catalogue import get_scene
 from shared_data.scenes.loading import LoadedScene
@@ -86,10 +87,13 @@ def test_configurations_of_other_scenes_stay_as_they_are(folder):
     assert settings["net"] == {"width": 4, "depth": 2}
 
 
-def test_what_is_said():
-    derived = [Derived("net.width", [1, 2], "64 bands"), Derived("split.ratio", 0.05, "60 labelled pixels")]
-    assert generic.as_sentence("my-plot", derived) == (
-        "generic configuration for my-plot: net.width = [1, 2] (64 bands), split.ratio = 0.05 (60 labelled pixels)"
+def test_what_is_said(capsys):
+    derived = (Derived("net.width", [1, 2], "64 bands"), Derived("split.ratio", 0.05, "60 labelled pixels"))
+    configuration = Configuration("my-plot", "paper", "my-plot", {}, {}, None, {})
+    generic.announce(configuration)
+    generic.announce(configuration._replace(derived=derived))
+    assert capsys.readouterr().out == (
+        "generic configuration for my-plot: net.width = [1, 2] (64 bands), split.ratio = 0.05 (60 labelled pixels)\n"
     )
 
 

@@ -8,9 +8,10 @@ import pytest
 from shared_data.errors import CheckpointError
 from shared_data.records.prediction_file import read_prediction_file
 from shared_data.runs import model_file, npz_checkpoint
+from shared_data.runs.model_file import prediction_folder
 from shared_data.runs.outputs import write_classified
 from shared_data.runs.request import Configuration, Request
-from shared_data.scenes.loading import load_scene
+from shared_data.scenes.loading import file_sha256, load_scene
 from shared_data.splits.draws import Split
 from shared_data.splits.labels import labels_of
 
@@ -139,7 +140,10 @@ def predicted(tmp_path, loaded, model, content=b"weights", split=None, **changes
     weights = tmp_path / "selected.pth"
     weights.write_bytes(content)
     prediction = np.ones(loaded.ground_truth.shape, np.uint8)
-    outcome = write_classified("a2s2k", request_into(tmp_path, **changes), weights, prediction, loaded, model, split)
+    sha256 = file_sha256(weights)
+    folder = prediction_folder("a2s2k", request_into(tmp_path, **changes), loaded.scene, weights, sha256)
+    file = {"name": weights.name, "sha256": sha256}
+    outcome = write_classified(folder, "a2s2k", file, prediction, loaded, model, split)
     return outcome.directory, sorted(path.name for path in outcome.directory.iterdir())
 
 

@@ -153,6 +153,11 @@ def test_a_mistake_in_a_description_is_named(tmp_path, old, new, complaint):
     assert "my-plot" not in catalogue.scenes()
 
 
+def test_the_command_that_describes_a_file_can_be_pasted(tmp_path):
+    with pytest.raises(CatalogueError, match=r"shared_data describe '.*next year\.hdr' --name"):
+        own.register(tmp_path / "next year.hdr")
+
+
 @pytest.mark.parametrize("name", ["scene.hdr", "scene.tif", "scene.mat", "scene"])
 def test_a_file_that_is_no_description_is_to_be_described_first(tmp_path, name):
     (tmp_path / name).write_bytes(b"ENVI")

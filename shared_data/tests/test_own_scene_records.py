@@ -1,5 +1,6 @@
 """Records of runs on own scenes: maps, reports and comparisons need no description."""
 
+import argparse
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import toy_method
 from own_scenes import numbered, random_scene, write_scene
 
+from shared_data.cli import run_options
 from shared_data.cli.shared import main
 from shared_data.comparison.methods import compare_methods
 from shared_data.errors import RecordError, SettingsError
@@ -36,7 +38,8 @@ def ran(tmp_path, protocol="paper", **changes):
     """The outcome of a run on an own scene, which is then unknown again."""
     path = write_scene(tmp_path / "scene", CUBE, LABELS, **changes)
     request = Request("my-plot", protocol, 1, None, False, "cpu", None, (), tmp_path / "out", False)
-    outcome = reproduce_all(toy_method.METHOD, request._replace(scene_file=str(path)))
+    own.register(path)
+    outcome = reproduce_all(toy_method.METHOD, request)
     catalogue._ADDED.clear()
     for file in (tmp_path / "scene").iterdir():
         file.unlink()
@@ -139,22 +142,25 @@ def test_a_record_with_another_description_is_refused(record, changed):
         validate_record(dict(record, own_scene=dict(own_scene, **changed)))
 
 
-def test_an_own_scene_with_the_name_of_another_experiment_is_refused(tmp_path):
-    def resolve(request, labelled=True):
-        return toy_method.resolve(request._replace(experiment="synthetic"), labelled)
+def test_a_command_names_the_scene_that_it_describes(tmp_path):
+    def registered(experiment, scene_of=str):
+        arguments = argparse.Namespace(scene_file=path, experiment=experiment)
+        return run_options.register_scene_of(arguments, "experiment", scene_of)
 
-    path = write_scene(tmp_path, CUBE, LABELS)
-    request = Request("my-plot", "paper", 1, None, False, "cpu", None, (), tmp_path, False, scene_file=str(path))
-    with pytest.raises(SettingsError, match="'my-plot' is one on the scene synthetic; give your scene another name"):
-        reproduce_all(toy_method.METHOD._replace(resolve=resolve), request)
-    with pytest.raises(SettingsError, match="describes the scene 'my-plot', and the experiment is 'other'"):
-        reproduce_all(toy_method.METHOD, request._replace(experiment="other"))
+    path = str(write_scene(tmp_path, CUBE, LABELS))
+    registered("my-plot")
+    registered("my-plot-wide", lambda _name: "my-plot")  # a paper's variant
+    with pytest.raises(SettingsError, match="describes the scene 'my-plot', and the command names 'other'; a run"):
+        registered("other")
+    with pytest.raises(SettingsError, match="the command names 'my-plot-wide', one on the scene synthetic; a run"):
+        registered("my-plot-wide", lambda _name: "synthetic")
 
 
 def test_a_changed_file_makes_an_unverified_record(tmp_path):
     path = write_scene(tmp_path / "scene", CUBE, LABELS)
     np.save(str(tmp_path / "scene" / "my-plot-cube.npy"), CUBE + 1)
-    request = Request("my-plot", "paper", 1, None, True, "cpu", None, (), tmp_path / "out", False, scene_file=str(path))
+    own.register(path)
+    request = Request("my-plot", "paper", 1, None, True, "cpu", None, (), tmp_path / "out", False)
     record = reproduce_all(toy_method.METHOD, request).record
     assert record["data_verified"] is False and [file["verified"] for file in record["data"]] == [False, False]
 
@@ -166,9 +172,7 @@ def test_two_hundred_classes_are_drawn_and_reported(tmp_path):
     path = write_scene(tmp_path, CUBE, labels, classes=classes)
     assert own.register(path).num_classes == 200
     method = toy_method.METHOD._replace(draw=few)
-    request = Request(
-        "my-plot", "paper", 1, None, False, "cpu", None, (), tmp_path / "out", False, scene_file=str(path)
-    )
+    request = Request("my-plot", "paper", 1, None, False, "cpu", None, (), tmp_path / "out", False)
     outcome = reproduce_all(method, request)
     assert len(outcome.record["own_scene"]["classes"]) == 200 == len(set(scene_of_record(outcome.record).palette))
     assert np.load(str(outcome.directory / "prediction.npy")).max() <= 200

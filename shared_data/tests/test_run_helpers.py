@@ -21,7 +21,7 @@ from shared_data.runs.directory import RunDirectory
 from shared_data.runs.history import History
 from shared_data.runs.log import RunLog
 from shared_data.runs.outputs import Results, finish_run, write_prediction
-from shared_data.runs.progress import TrainingProgress, training_numbers
+from shared_data.runs.progress import Progress, training_numbers
 from shared_data.runs.request import Request, run_directory_of
 from shared_data.runs.signals import stop_on_signals
 from shared_data.scenes.loading import load_scene
@@ -145,7 +145,7 @@ def progress_of(monkeypatch, steps, seconds, total=1000, terminal=False, lines=F
         numbers[0] += 1
         return {"loss": "%d" % numbers[0]}
 
-    with TrainingProgress(total, 0, "ssdgl pavia", loss, lines) as progress:
+    with Progress(total, 0, "ssdgl pavia", loss, lines) as progress:
         for _ in range(steps):
             clock.now += seconds
             progress.update()
@@ -162,7 +162,7 @@ def test_progress_elsewhere_is_a_line_after_every_tenth(monkeypatch, capsys):
     progress_of(monkeypatch, 1000, 1.0)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 10
-    assert lines[0] == "ssdgl pavia: step 100 of 1000, loss 1, 01:40 elapsed, at most 15:00 left"
+    assert lines[0] == "ssdgl pavia: step 100 of 1000, loss 1, 01:40 elapsed, about 15:00 left"
     assert lines[-1] == "ssdgl pavia: step 1000 of 1000, loss 10, 16:40 elapsed"
 
 
@@ -180,7 +180,7 @@ def test_progress_among_the_lines_of_the_log_is_lines_too(monkeypatch, capsys):
 
 def test_a_training_without_a_step_or_with_an_error_shows_nothing(monkeypatch, capsys):
     progress_of(monkeypatch, 0, 1.0)
-    with pytest.raises(ZeroDivisionError), TrainingProgress(10) as progress:
+    with pytest.raises(ZeroDivisionError), Progress(10, title="ssdgl pavia") as progress:
         progress.update()
         raise ZeroDivisionError
     assert capsys.readouterr().err == ""

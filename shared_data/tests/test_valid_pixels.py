@@ -77,8 +77,8 @@ def test_a_band_that_varies_only_where_ignored_is_constant(tmp_path):
 def test_the_mask_reaches_training_also_without_the_spectra_of_test_pixels(tmp_path):
     cube, labels = random_scene(60, 50)
     cube[5, :10] = -9999
-    path = str(write_scene(tmp_path, cube, labels, head="ignore_values = [-9999]"))
-    request = Request("my-plot", "spatial-cv-masked", 1, None, False, "cpu", None, (), tmp_path, False, scene_file=path)
+    own.register(write_scene(tmp_path, cube, labels, head="ignore_values = [-9999]"))
+    request = Request("my-plot", "spatial-cv-masked", 1, None, False, "cpu", None, (), tmp_path, False)
     configuration, loaded = resolve(toy_method.METHOD, request._replace(fold=0))
     split = draw_shared(loaded, "spatial-cv-masked", 1, 0)
     image = training_image(loaded, configuration, split)
@@ -87,8 +87,8 @@ def test_the_mask_reaches_training_also_without_the_spectra_of_test_pixels(tmp_p
 
 
 def test_ignored_pixels_are_predicted_as_no_class(tmp_path):
-    path = str(write_scene(tmp_path, HOLED, LABELS, head="ignore_values = [-9999]"))
-    request = Request("my-plot", "paper", 1, None, False, "cpu", None, (), tmp_path / "out", False, scene_file=path)
+    own.register(write_scene(tmp_path, HOLED, LABELS, head="ignore_values = [-9999]"))
+    request = Request("my-plot", "paper", 1, None, False, "cpu", None, (), tmp_path / "out", False)
     outcome = reproduce(toy_method.METHOD, request)
     prediction = np.load(str(outcome.directory / "prediction.npy"))
     assert np.array_equal(prediction == 0, IGNORED)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from shared_data.audit.pixels import mask_of
 from shared_data.runs.history import History
 from shared_data.runs.method import Draw, Fitted, Method, Report
 from shared_data.runs.model_file import describe_model
@@ -19,7 +18,7 @@ from shared_data.runs.probabilities import of_logits, space_for
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.disjoint import near
-from shared_data.splits.draws import Split, draw_per_class
+from shared_data.splits.draws import Split, draw_per_class, mask_of
 from shared_data.splits.labels import labels_of
 
 ROWS, COLUMNS, BANDS = slice(64, 112), slice(16, 64), slice(None, None, 4)

@@ -14,6 +14,7 @@ from torch import nn
 
 from shared_data.runs import environment
 from shared_data.runs.history import History
+from shared_data.runs.memory import free_memory
 from shared_data.runs.method import Run
 from shared_data.runs.progress import training_numbers
 from shared_data.runs.signals import stop_on_signals
@@ -62,6 +63,15 @@ def peak_gpu_mb(device: str) -> Optional[float]:
     """Peak memory of the device, in 10^6 bytes; None of a CPU."""
     chosen = select_device(device)
     return torch.cuda.max_memory_allocated(chosen) / 1e6 if chosen.type == "cuda" else None
+
+
+def free_memory_of(device: torch.device) -> Optional[int]:
+    """Bytes of the device's memory that are free; None where unknown."""
+    if device.type == "cpu":
+        return free_memory()
+    if hasattr(torch.cuda, "mem_get_info"):
+        return torch.cuda.mem_get_info(device)[0]
+    return torch.cuda.get_device_properties(device).total_memory - torch.cuda.memory_allocated(device)
 
 
 class Steps:

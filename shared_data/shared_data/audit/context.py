@@ -5,9 +5,9 @@ from typing import Any, Dict, Optional
 import numpy as np
 
 from shared_data.audit.finding import FINISHED, Finding, Value
-from shared_data.audit.pixels import mask_of
 from shared_data.audit.trials import Trials
 from shared_data.runs.pixels import context_of
+from shared_data.splits.draws import mask_of
 
 NONE, OVERLAPS = "none", "overlaps"
 

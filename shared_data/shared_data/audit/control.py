@@ -10,10 +10,10 @@ import numpy as np
 
 from shared_data.audit.alterations import shuffle_spectra, turn, with_labels
 from shared_data.audit.finding import IGNORES_LABELS, IGNORES_SPECTRA, RESPONDS, Finding, Value
-from shared_data.audit.pixels import hidden_test_pixels, mask_of
+from shared_data.audit.pixels import hidden_test_pixels
 from shared_data.audit.trials import PREDICTION, TRAINING, Trial, Trials, World
 from shared_data.evaluation.metrics import evaluate
-from shared_data.splits.draws import Split
+from shared_data.splits.draws import Split, mask_of
 
 _SEED = 0
 _KNOWN = 0.3  # kappa with true labels, where training labels speak against them

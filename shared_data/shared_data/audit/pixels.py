@@ -17,10 +17,3 @@ def hidden_test_pixels(truth: np.ndarray, split: Split) -> np.ndarray:
 def gap_pixels(truth: np.ndarray, split: Split) -> np.ndarray:
     """Sorted flat indices of the labelled pixels that are in no set."""
     return np.setdiff1d(np.flatnonzero(truth), np.concatenate(split))
-
-
-def mask_of(pixels: np.ndarray, shape: tuple) -> np.ndarray:
-    """(H, W) bool."""
-    mask = np.zeros(shape, bool)
-    mask.ravel()[pixels] = True
-    return mask

@@ -14,6 +14,7 @@ from shared_data.files.npz import read_npy
 from shared_data.records.audit_file import check_fits, fold_of, settings_sha256
 from shared_data.records.record import read_record
 from shared_data.runs.directory import take_lock
+from shared_data.runs.generic import announce
 from shared_data.runs.method import Method
 from shared_data.runs.request import Request, run_directory_of
 from shared_data.splits.draws import index_hash
@@ -35,6 +36,7 @@ def audit_run(method: Method, request: Request, kept_record: Optional[Path] = No
     folder = run_directory_of(method.slug, request)
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
         trials = Trials(method, request, Path(scratch))
+        announce(trials.configuration)
         facts = _facts(trials)
         # fail before the trainings, which take minutes
         for path in filter(None, (folder / "run.json", kept_record)):

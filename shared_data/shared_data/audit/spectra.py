@@ -11,10 +11,11 @@ import numpy as np
 
 from shared_data.audit.alterations import alter_spectra
 from shared_data.audit.finding import FITTED, NOT_AUDITED, NOT_DETERMINISTIC, SEEN, Finding, Value, found
-from shared_data.audit.pixels import hidden_test_pixels, mask_of
+from shared_data.audit.pixels import hidden_test_pixels
 from shared_data.audit.trials import PREDICTION, SELECTION, TRAINING, Trial, Trials, World
 from shared_data.errors import SharedDataError
 from shared_data.splits.disjoint import distance_to
+from shared_data.splits.draws import mask_of
 
 _SEED = 0
 _FAR = "with the spectra of %d test pixels altered, none in the receptive field of a training pixel, "

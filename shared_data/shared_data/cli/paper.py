@@ -90,9 +90,10 @@ def build_parser(paper: Paper) -> argparse.ArgumentParser:
     _add_scene_options(prediction, paper)
     prediction.add_argument("--weights", type=Path, required=True, help="the folder of a run, or a file of weights")
     if paper.tiles:
-        prediction.add_argument("--tile", type=tile_side, default=0,
+        prediction.add_argument("--tile", type=tile_side,
                              help="work in tiles of this side, a multiple of 16, in bounded memory and with the same "
-                             "result; 0 takes the whole scene at once (default: %(default)d)")  # fmt: skip
+                             "result; 0 takes the whole scene at once (default: tiles where the whole scene does not "
+                             "fit into the memory that is free)")  # fmt: skip
     prediction.add_argument("--probabilities", action="store_true",
                             help="write the probabilities of all classes, too: probabilities.npy, float16")  # fmt: skip
     prediction.set_defaults(handler=_predict)
@@ -268,7 +269,7 @@ def main(paper: Paper, words: Optional[List[str]] = None) -> int:
     arguments = build_parser(paper).parse_args(words)
 
     def command() -> int:
-        register_scene_of(arguments)
+        register_scene_of(arguments, "experiment", paper.method.scene_of)
         return arguments.handler(paper, arguments)
 
     return run_command(command, paper.errors)

@@ -2,10 +2,11 @@
 
 import argparse
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 from shared_data.cli.arguments import fold_number, positive_number, seed_number
 from shared_data.configuration.overrides import split_overrides
+from shared_data.errors import SettingsError
 from shared_data.runs.request import Request
 from shared_data.scenes.own import register
 from shared_data.splits.shared_protocols import protocol_of_files
@@ -74,17 +75,30 @@ def request_of(arguments: argparse.Namespace, experiment: str, protocol: str, se
         overrides=tuple(one for text in given.get("overrides", []) for one in split_overrides(text)),
         out=given["out"],
         force=given.get("force", False),
-        tile=given.get("tile", 0),
+        tile=given.get("tile"),
         predata=given.get("predata"),
         fold=given.get("fold"),
         split=files,
-        scene_file=given.get("scene_file"),
         verbose=given.get("verbose", False),
     )
 
 
-def register_scene_of(arguments: argparse.Namespace) -> None:
-    """Let this process know the own scene of a command's options, before names are checked. Raises: CatalogueError."""
-    path = vars(arguments).get("scene_file")
-    if path is not None:
-        register(path)
+def register_scene_of(arguments: argparse.Namespace, positional: str, scene_of: Callable[[str], str] = str) -> None:
+    """Let this process know the own scene of a command's options, if they name one, before names are checked.
+
+    positional: the argument that names the scene, or an experiment. scene_of: the scene of an experiment; any other
+    name is returned as it is.
+    Raises: CatalogueError; SettingsError where the argument names another scene than the one described.
+    """
+    given = vars(arguments)
+    path = given.get("scene_file")
+    if path is None:
+        return
+    described, name = register(path).slug, given[positional]
+    scene = scene_of(name)
+    if scene != described:
+        named = "'%s'" % name if scene == name else "'%s', one on the scene %s" % (name, scene)
+        raise SettingsError(
+            "%s describes the scene '%s', and the command names %s; a run on an own scene has the scene's name."
+            % (path, described, named)
+        )

@@ -302,7 +302,7 @@ def main(words: Optional[List[str]] = None) -> int:
     arguments = build_parser().parse_args(words)
 
     def command() -> int:
-        register_scene_of(arguments)
+        register_scene_of(arguments, "scene")
         return arguments.handler(arguments)
 
     return run_command(command)

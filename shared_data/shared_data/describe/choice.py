@@ -21,6 +21,11 @@ def choose(source: Source, key: str | None, option: str, fits: Callable[[Shape],
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
+        if not source.shapes:
+            raise SceneFormatError(
+                f"{source.path}: expected {wanted}, found no array of real numbers; complex numbers, structures, cells "
+                "and texts are not read: save the array by itself, as real numbers."
+            )
         raise SceneFormatError(f"{source.path}: expected {wanted}, found these arrays of real numbers: {listed}.")
     raise SettingsError(
         f"{source.path}: several arrays can be {wanted}: {one_line(', '.join(fitting), 400)}; choose one with {option} "

@@ -49,14 +49,15 @@ def open_labels(path: Path, key: str | None, cube: Shape) -> Opened:
     """
     source = open_source(path)
     places = {cube[:2], cube[1:], (cube[0], cube[2])}
-    candidates = [shape for shape in map(without_single, source.shapes.values()) if len(shape) == 2]
-    exact = any(shape in places for shape in candidates)
+    planes = [_plane(shape) for shape in source.shapes.values()]
+    exact = any(plane in places for plane in planes)
+    is_map = any(_is_map(plane) for plane in planes)
 
     def fits(shape: Shape) -> bool:
-        plane = without_single(shape)
+        plane = _plane(shape)
         if exact:
             return plane in places
-        return len(plane) == 2 or (not candidates and len(plane) == 3)
+        return _is_map(plane) or (not is_map and len(plane) == 3)
 
     name = choose(source, key, "--labels-key", fits, "a map of labels, an array of rows × columns")
     array, header = source.open(name)
@@ -102,5 +103,14 @@ def check_shapes(cube: Opened, labels: Opened, plane: Shape) -> None:
 
 
 def plane_shape(labels: Opened) -> Shape:
-    """The shape of the labels without axes of length 1."""
-    return without_single(labels.array.shape)
+    """The shape of the labels, without axes of length 1 where there are more than two axes."""
+    return _plane(labels.array.shape)
+
+
+def _plane(shape: Shape) -> Shape:
+    return shape if len(shape) == 2 else without_single(shape)
+
+
+def _is_map(plane: Shape) -> bool:
+    """Not a number or a list of numbers, which MATLAB stores with two axes, too."""
+    return len(plane) == 2 and min(plane) > 1

@@ -1,5 +1,6 @@
 """What `describe` found and wrote, in words."""
 
+import math
 import os
 import shlex
 from collections.abc import Iterable, Iterator
@@ -95,6 +96,8 @@ def _place(described: Described) -> Iterator[str]:
         return
     left, width, row_turn, top, column_turn, height = found.transform
     turned = ", rotated" if row_turn or column_turn else ""
+    if turned:
+        width, height = math.hypot(width, column_turn), -math.hypot(row_turn, height)
     crs = one_line(found.crs, 60)
     yield f"{crs}, upper left corner at {left:.10g}, {top:.10g}, pixels of {width:g} × {-height:g}{turned}"
 
@@ -118,6 +121,8 @@ def _warnings(described: Described) -> Iterator[str]:
             "the borders of the labels do not lie on edges of the cube, but would if the labels were "
             f"{described.better_position}: compare both in a picture before you train"
         )
+    if labels and len(labels.classes) == 1:
+        yield "one class alone: there is no other to tell it from, so accuracies mean nothing"
     few = [one.name for one in labels.classes if one.pixels < _FEW] if labels else []
     if few:
         yield f"classes of fewer than {_FEW} pixels, too few for most splits: {', '.join(few)}"

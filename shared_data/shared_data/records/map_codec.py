@@ -112,27 +112,6 @@ def prediction_of(record: Dict[str, Any], scene: Scene) -> np.ndarray:
     return prediction
 
 
-def right_of(record: Dict[str, Any]) -> np.ndarray:
-    """One bool per test pixel, in ascending order of their flat indices: whether the method got it right.
-
-    Raises: RecordError where the record holds no maps, or not as many bits as test pixels or as right ones.
-    """
-    _check_maps(record)
-    size = record["split"]["test"]["size"]
-    right = sum(row[index] for index, row in enumerate(record["metrics"]["confusion"]) if index < len(row))
-    try:
-        content = base64.b64decode(record["maps"]["right"].encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise RecordError("%s, map 'right': it is not base64 text (%s)." % (name_of(record), error)) from error
-    bits = np.unpackbits(np.frombuffer(content, np.uint8)).astype(bool)
-    if len(content) != -(-size // 8) or bits[size:].any() or bits.sum() != right:
-        raise RecordError(
-            "%s, map 'right': expected %d bits of %d right pixels, found %d of %d; run it again."
-            % (name_of(record), size, right, bits.size, bits.sum())
-        )
-    return bits[:size]
-
-
 def name_of(record: Dict[str, Any]) -> str:
     """The run of a record, for a sentence."""
     return "%s %s, protocol %s, seed %d" % (

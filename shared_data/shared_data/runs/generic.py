@@ -11,6 +11,7 @@ import numpy as np
 
 from shared_data.configuration.overrides import GENERIC, check_name, experiment_names, key_of, load_config
 from shared_data.errors import SettingsError
+from shared_data.runs.request import Configuration
 from shared_data.scenes import catalogue
 from shared_data.scenes.catalogue import Scene
 from shared_data.scenes.loading import LoadedScene
@@ -119,10 +120,11 @@ def _enter(settings: Dict[str, Any], derived: Iterator[Derived], given: Iterable
     return tuple(entered)
 
 
-def as_sentence(scene: str, derived: Sequence[Derived]) -> str:
-    """The derived values with their reasons, as a run says them when it starts. scene: its name."""
-    told = ", ".join("%s = %s (%s)" % each for each in derived)
-    return "generic configuration for %s: %s" % (scene, told)
+def announce(configuration: Configuration) -> None:
+    """Print the derived values of a configuration with their reasons, where it has any."""
+    if configuration.derived:
+        told = ", ".join("%s = %s (%s)" % each for each in configuration.derived)
+        print("generic configuration for %s: %s" % (configuration.scene, told), flush=True)
 
 
 def own_scenes() -> List[str]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from shared_data.runs.history import History
 from shared_data.runs.model_file import ModelFile
-from shared_data.runs.progress import Numbers, TrainingProgress
+from shared_data.runs.progress import Numbers, Progress
 from shared_data.runs.request import Configuration
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.draws import Split
@@ -50,9 +50,9 @@ class Run:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder
 
-    def progress(self, total: int, done: int, numbers: Numbers) -> TrainingProgress:
-        """The progress of this training, for the console; arguments as of `TrainingProgress`."""
-        return TrainingProgress(total, done, self.title, numbers, lines=self.verbose)
+    def progress(self, total: int, done: int, numbers: Numbers) -> Progress:
+        """The progress of this training, for the console; arguments as of `Progress`."""
+        return Progress(total, done, self.title, numbers, lines=self.verbose)
 
 
 class Report(NamedTuple):
@@ -80,12 +80,23 @@ class Fitted(ABC):
     """A trained method, of `fit` or `load`.
 
     model: what predicting needs beside the weights. report: of the training; None for a loaded file. SUFFIX: extension
-    of the files that `save` writes.
+    of the files that `save` writes. title: what the progress of predictions is called on the console; without one it is
+    not shown.
     """
 
     SUFFIX: str
     model: ModelFile
     report: Optional[Report] = None
+    title: str = ""
+
+    def progress(self, total: int, unit: str) -> Progress:
+        """The progress of a prediction, for the console. unit: what is counted, such as "batch"."""
+        return Progress(total, title=self.title, unit=unit)
+
+    def tile_for(self, _image: SceneImage) -> int:
+        """The side of the tiles in which this scene fits into memory; 0 where it does as a whole, and where the method
+        works in batches anyway. The choice is printed."""
+        return 0
 
     @abstractmethod
     def predict(self, image: SceneImage, tile: int = 0) -> np.ndarray:

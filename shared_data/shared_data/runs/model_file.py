@@ -19,7 +19,7 @@ from shared_data.errors import CheckpointError
 from shared_data.quoting import one_line
 from shared_data.runs.request import Configuration, Request
 from shared_data.scenes.catalogue import Scene
-from shared_data.scenes.loading import SceneImage, file_sha256
+from shared_data.scenes.loading import SceneImage
 from shared_data.splits.shared_protocols import is_shared, protocols_of
 
 FORMAT_VERSION = 1  # increase it with every change that an older reader would misinterpret
@@ -186,9 +186,9 @@ def announce(model: Optional[ModelFile], request: Request, path: Any) -> None:
         )
 
 
-def prediction_folder(paper: str, request: Request, scene: Scene, weights: Path) -> Path:
+def prediction_folder(paper: str, request: Request, scene: Scene, weights: Path, sha256: str) -> Path:
     """results/<paper>/<experiment>/predictions/<scene>-<stem>-<first 8 hexadecimal digits of the file's SHA-256>."""
-    name = "%s-%s-%s" % (scene.slug, weights.stem, file_sha256(weights)[:8])
+    name = "%s-%s-%s" % (scene.slug, weights.stem, sha256[:8])
     return request.out / paper / request.experiment / "predictions" / name
 
 

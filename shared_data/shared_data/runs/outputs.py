@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -20,11 +20,11 @@ from shared_data.records.record_scene import OWN_TRUTH, own_scene_of
 from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
 from shared_data.runs.history import History
-from shared_data.runs.model_file import ModelFile, prediction_folder
+from shared_data.runs.model_file import ModelFile
 from shared_data.runs.pixels import untrained_of
 from shared_data.runs.request import Outcome, Request
-from shared_data.scenes.loading import LoadedScene, file_sha256
-from shared_data.splits.draws import Split, describe, save_split
+from shared_data.scenes.loading import LoadedScene
+from shared_data.splits.draws import Split, describe, mask_of, save_split
 from shared_data.splits.labels import Truth
 
 
@@ -61,7 +61,11 @@ def write_prediction(
     Raises: RunDirectoryError where the folder cannot be written.
     """
     truth, scene = loaded.ground_truth, loaded.scene
-    tested = None if split is None and trained is None else _tested(truth.shape, split, trained)
+    tested: Optional[np.ndarray] = None
+    if split is not None:
+        tested = mask_of(split.test, truth.shape)
+    elif trained is not None:
+        tested = ~mask_of(trained, truth.shape)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(folder / "prediction.npy") as temporary:
@@ -86,35 +90,24 @@ def write_own_truth(folder: Path, loaded: LoadedScene) -> None:
             np.save(temporary, loaded.ground_truth)
 
 
-def _tested(shape: Tuple[int, ...], split: Optional[Split], trained: Optional[np.ndarray]) -> np.ndarray:
-    """(H, W) bool: the pixels that errors are counted of."""
-    if split is None:
-        mask = np.ones(shape, bool)
-        mask.ravel()[trained] = False
-    else:
-        mask = np.zeros(shape, bool)
-        mask.ravel()[split.test] = True
-    return mask
-
-
 def write_classified(
+    folder: Path,
     paper: str,
-    request: Request,
-    weights: Path,
+    weights: Dict[str, str],
     prediction: np.ndarray,
     loaded: LoadedScene,
     model: Optional[ModelFile],
     split: Optional[Split],
 ) -> Outcome:
-    """Write the output of `predict` into `model_file.prediction_folder`: the files of `write_prediction`, and
-    prediction.json, which says what the numbers of the map mean.
+    """Write the output of `predict` into its folder: the files of `write_prediction`, and prediction.json, which says
+    what the numbers of the map mean.
 
-    weights: the file. model: its description; None for bare weights, which are drawn beside the `split` of the request.
-    Classes have the model's names and colours; the labels of a scene with other classes are ignored.
+    weights: name and SHA-256 of the file. model: its description; None for bare weights, which are drawn beside the
+    `split` of the request. Classes have the model's names and colours; the labels of a scene with other classes are
+    ignored.
     Raises: RunDirectoryError where the folder cannot be written.
     """
-    folder = prediction_folder(paper, request, loaded.scene, weights)
-    title = "%s · %s · %s" % (paper.upper(), loaded.scene.title, weights.name)
+    title = "%s · %s · %s" % (paper.upper(), loaded.scene.title, weights["name"])
     trained = None
     if model is not None:
         if model.class_names != tuple(loaded.scene.class_names):
@@ -125,7 +118,7 @@ def write_classified(
         loaded = loaded._replace(scene=scene)
     write_prediction(folder, prediction, loaded, split, title, trained)
     try:
-        write_prediction_file(folder, paper, loaded.scene, {"name": weights.name, "sha256": file_sha256(weights)})
+        write_prediction_file(folder, paper, loaded.scene, weights)
     except OSError as error:
         raise RunDirectoryError("%s cannot be written: %s." % (folder, error.strerror or error)) from error
     return Outcome(folder, None)

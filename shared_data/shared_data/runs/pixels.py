@@ -4,12 +4,11 @@ from typing import Any, Dict, Tuple
 
 import numpy as np
 
-from shared_data.errors import SettingsError
 from shared_data.runs.method import Draw, Method
-from shared_data.runs.request import Configuration, Request, register_scene
+from shared_data.runs.request import Configuration, Request
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.disjoint import least_distance
-from shared_data.splits.draws import Split
+from shared_data.splits.draws import Split, mask_of
 from shared_data.splits.shared_protocols import (
     draw_shared,
     is_from_files,
@@ -24,16 +23,9 @@ from shared_data.splits.spatial import untrained_classes
 def resolve(method: Method, request: Request, labelled: bool = True) -> Tuple[Configuration, LoadedScene]:
     """The configuration and the scene of a request; files that hold its pixels are among the scene's evidence.
 
-    Raises: what `register_scene` and `Method.resolve` raise; SplitError where such a file cannot be used;
-    SettingsError where an own scene has the name of another scene's experiment.
+    Raises: what `Method.resolve` raises; SplitError where such a file cannot be used.
     """
-    register_scene(request)
     configuration, loaded = method.resolve(request, labelled)
-    if request.scene_file is not None and loaded.scene.own is None:
-        raise SettingsError(
-            "%s: the experiment '%s' is one on the scene %s; give your scene another name."
-            % (request.scene_file, request.experiment, loaded.scene.slug)
-        )
     if is_from_files(request.protocol):
         found = read_from_files(loaded, request.protocol, request.seed, request.split, request.data)
         loaded = loaded._replace(files=loaded.files + found.files)
@@ -68,9 +60,7 @@ def context_of(method: Method, configuration: Configuration, split: Split, groun
     ground_truth: (H, W) labels; those of validation pixels are counted.
     """
     shape = ground_truth.shape
-    trains = np.zeros(shape, bool)
-    trains.ravel()[split.train] = True
-    with_training = method.receptive_field(configuration, trains)
+    with_training = method.receptive_field(configuration, mask_of(split.train, shape))
     with_patches = method.receptive_field(configuration, with_training)
     seen = "seen" if with_training.ravel()[split.test].any() else "not seen"
     return {

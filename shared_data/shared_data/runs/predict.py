@@ -9,8 +9,8 @@ from shared_data.runs.model_file import ModelFile, announce, check_bands, predic
 from shared_data.runs.outputs import write_classified
 from shared_data.runs.pixels import draw_pixels, resolve, unclassified_where_invalid
 from shared_data.runs.probabilities import remove_probabilities, write_probabilities
-from shared_data.runs.request import Outcome, Request, register_scene
-from shared_data.scenes.loading import LoadedScene, load_scene
+from shared_data.runs.request import Outcome, Request
+from shared_data.scenes.loading import LoadedScene, file_sha256, load_scene
 from shared_data.splits.draws import Split
 
 
@@ -37,10 +37,9 @@ def predict(method: Method, request: Request, weights: Path, probabilities: bool
     probabilities: whether to write those of all classes, too, as `runs.probabilities` says; those of an earlier
         prediction in the same folder are removed.
     Writes results/<paper>/<experiment>/predictions/<scene>-<name of the weights>-<hash>/.
-    Raises: CheckpointError where the file cannot be read or does not fit; what `register_scene` and the method raise.
+    Raises: CheckpointError where the file cannot be read or does not fit; what the method raises.
     """
     weights = model_of(weights)
-    register_scene(request)
     bare = _Bare(method, request)
     fitted = method.load(weights, request.device, bare.model)
     if bare.loaded is not None:
@@ -50,14 +49,18 @@ def predict(method: Method, request: Request, weights: Path, probabilities: bool
         loaded, described = load_scene(scene, request.data, request.unverified, labelled=False), fitted.model
         check_bands(fitted.model, loaded.scene, weights)
     announce(described, request, weights)
-    folder = prediction_folder(method.slug, request, loaded.scene, weights)
+    sha256 = file_sha256(weights)
+    folder = prediction_folder(method.slug, request, loaded.scene, weights, sha256)
+    tile = fitted.tile_for(loaded.image) if request.tile is None else request.tile
+    fitted.title = "%s %s" % (method.slug, loaded.scene.slug)
     if probabilities:
-        prediction = write_probabilities(folder, fitted, loaded.image, request.tile)
+        prediction = write_probabilities(folder, fitted, loaded.image, tile)
     else:
         remove_probabilities(folder)
-        prediction = fitted.predict(loaded.image, request.tile)
+        prediction = fitted.predict(loaded.image, tile)
     prediction = unclassified_where_invalid(prediction, loaded.image)
-    return write_classified(method.slug, request, weights, prediction, loaded, described, bare.split)
+    file = {"name": weights.name, "sha256": sha256}
+    return write_classified(folder, method.slug, file, prediction, loaded, described, bare.split)
 
 
 class _Bare:

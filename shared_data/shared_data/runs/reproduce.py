@@ -15,7 +15,7 @@ from shared_data.evaluation.weights import weights_sha256
 from shared_data.records.audit_file import read_audit
 from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
-from shared_data.runs.generic import as_sentence
+from shared_data.runs.generic import announce
 from shared_data.runs.method import Fitted, Method, Report, Run, seal
 from shared_data.runs.outputs import Results, finish_run
 from shared_data.runs.pixels import context_of, draw_pixels, resolve, training_image, unclassified_where_invalid
@@ -82,8 +82,7 @@ def reproduce(method: Method, request: Request) -> Outcome:
         if finished is not None:
             print("%s is finished already; --force or FORCE=1 runs it again" % folder)
             return Outcome(folder, finished)
-        if configuration.derived:
-            print(as_sentence(configuration.scene, configuration.derived), flush=True)
+        announce(configuration)
         read_audit(folder)  # an unreadable one must fail now, not after hours of training
         try:
             return Outcome(folder, _train_and_evaluate(method, request, configuration, loaded, directory))

@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from shared_data.errors import SettingsError
-from shared_data.scenes.own import register
-
 
 class Request(NamedTuple):
     """One run as the user asked for it."""
@@ -20,26 +17,12 @@ class Request(NamedTuple):
     overrides: Tuple[str, ...]  # "dotted.key=value"
     out: Path
     force: bool
-    tile: int = 0  # side in pixels of the tiles in which a scene is predicted; 0 is the whole scene at once
+    tile: Optional[int] = None  # side in pixels of the tiles of a prediction, 0: the whole scene; None: as memory asks
     settings_alone: bool = False  # only return the settings that determine the result; run nothing
     predata: Optional[str] = None  # folder with the partitions that a paper's authors shipped
     fold: Optional[int] = None  # of a cross-validation
     split: Tuple[str, ...] = ()  # file or files with the pixels of an own split
-    scene_file: Optional[str] = None  # description of an own scene, which the experiment is named after
     verbose: bool = False  # show the log of a training on the console
-
-
-def register_scene(request: Request) -> None:
-    """Add the own scene of a request, if it has one, to the catalogue of this process. Raises: what `register` raises;
-    SettingsError where the experiment is not named after the scene."""
-    if request.scene_file is None:
-        return
-    slug = register(request.scene_file).slug
-    if request.experiment != slug and not request.experiment.startswith(slug + "-"):  # a paper's variant: -<suffix>
-        raise SettingsError(
-            "%s describes the scene '%s', and the experiment is '%s'; a run on an own scene has the scene's name."
-            % (request.scene_file, slug, request.experiment)
-        )
 
 
 class Configuration(NamedTuple):

@@ -4,6 +4,7 @@
 process finds the scene by its name like any other.
 """
 
+import shlex
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
@@ -61,8 +62,8 @@ def load_description(path: Any) -> Scene:
     path = Path(path)
     if path.suffix.lower() != DESCRIPTION_SUFFIX:
         raise CatalogueError(
-            "{0}: expected the description of a scene (.toml), found a file of another kind; describe it first: "
-            "python -m shared_data describe {0} --name <name>.".format(one_line(path))
+            "{}: expected the description of a scene (.toml), found a file of another kind; describe it first: "
+            "python -m shared_data describe {} --name <name>.".format(one_line(path), shlex.quote(one_line(path)))
         )
     if not path.is_file():
         raise CatalogueError("{}: expected the description of a scene, found no such file.".format(one_line(path)))

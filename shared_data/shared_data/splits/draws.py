@@ -1,7 +1,7 @@
 """Sets of training, validation and test pixels, their hashes, and the class-wise draw that several papers use."""
 
 import hashlib
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -23,9 +23,19 @@ def index_hash(indices: np.ndarray) -> str:
     return hashlib.sha256(np.sort(np.asarray(indices)).astype("<i8").tobytes()).hexdigest()
 
 
-def training_counts(ground_truth: np.ndarray, ratio: float, minimum: int, class_names: Sequence[str] = ()) -> List[int]:
+def mask_of(pixels: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
+    """(H, W) bool, true at flat C-order pixel indices."""
+    mask = np.zeros(shape, bool)
+    mask.ravel()[pixels] = True
+    return mask
+
+
+def training_counts(
+    ground_truth: np.ndarray, ratio: float, minimum: int, class_names: Sequence[str] = (), fewest: int = 1
+) -> List[int]:
     """Training pixels per class: max(ceil(count·ratio), minimum); ratio 0 takes `minimum` of every class.
 
+    fewest: the least `minimum` that the caller can do with, for a message.
     Raises: SplitError where a class has no pixel, or too few to leave one for the test.
     """
     num_classes = len(class_names) or int(ground_truth.max())
@@ -36,10 +46,11 @@ def training_counts(ground_truth: np.ndarray, ratio: float, minimum: int, class_
         if has == 0:
             raise SplitError("%s has no labelled pixel in the ground truth; the split needs every class." % name)
         if has <= needs:
+            remedy = "Lower split.minimum, or let" if has > fewest else "Let"
             raise SplitError(
                 "%s has %d labelled pixels; the split draws %d for training and needs at least one more to test. "
-                "Lower split.minimum, or let the class count as unlabelled (of an own scene: labels.unlabelled in its "
-                "description)." % (name, has, needs)
+                "%s the class count as unlabelled (of an own scene: labels.unlabelled in its description)."
+                % (name, has, needs, remedy)
             )
     return wanted.tolist()
 

@@ -31,7 +31,8 @@ def _spectra(image: SceneImage, pixels: np.ndarray) -> np.ndarray:
 
 
 def _mean_spectra(image: SceneImage, pixels: np.ndarray) -> np.ndarray:
-    """Means over the part of the 5×5 window that lies in the scene, unlabelled pixels included."""
+    """Means over the valid pixels of the 5×5 window that lie in the scene, unlabelled ones included; of a pixel without
+    any, its own spectrum."""
     height, width = image.shape
     rows, columns = np.divmod(pixels, width)
     total = np.zeros((len(pixels), image.cube.shape[2]))
@@ -40,8 +41,12 @@ def _mean_spectra(image: SceneImage, pixels: np.ndarray) -> np.ndarray:
     for down, right in product(steps, steps):
         below, beside = rows + down, columns + right
         inside = (below >= 0) & (below < height) & (beside >= 0) & (beside < width)
+        if image.valid is not None:
+            inside[inside] = image.valid[below[inside], beside[inside]]
         total[inside] += image.cube[below[inside], beside[inside]]
         count[inside] += 1
+    alone = (count == 0).ravel()
+    total[alone], count[alone] = _spectra(image, pixels[alone]), 1
     return total / count
 
 

@@ -58,11 +58,11 @@ def _decisions(slug: str, protocol: str) -> Dict[str, Any]:
 def _configuration(request: Request, slug: str, scene: str, theirs: Optional[Configuration] = None) -> Configuration:
     """theirs: the configuration of the paper on whose pixels the baseline runs."""
     settings, decided = _settings(slug, scene), _decisions(slug, request.protocol)
-    if theirs is not None:
-        settings["split"] = theirs.settings  # with protocol and seed it determines the paper's pixels
-    return Configuration(
-        request.experiment, request.protocol, scene, settings, settings, decided, decided, given=theirs
-    )
+    configuration = Configuration(request.experiment, request.protocol, scene, settings, settings, decided, decided)
+    if theirs is None:
+        return configuration
+    settings["split"] = theirs.settings  # with protocol and seed it determines the paper's pixels
+    return configuration._replace(given=theirs, derived=theirs.derived)
 
 
 def _check_unchanged(slug: str, request: Request) -> None:

@@ -48,7 +48,7 @@ def open_envi(path: Path, header_path: Path) -> Source:
         image = envi.open(str(header_path), str(data))
         dtype, shape = np.dtype(image.dtype), tuple(int(side) for side in image.shape)
         if dtype.kind not in "iuf":
-            raise ValueError("its numbers are complex")
+            raise SceneFormatError(f"{data}: expected real numbers, found {dtype}; save their amplitude, for example.")
         _check_size(data, shape, dtype, int(image.offset))
         mapped = image.open_memmap(interleave="bip", writable=False)
     if shape[2] == 1:  # a classification, or one band
@@ -71,7 +71,7 @@ def _data_of(header_path: Path) -> Path:
     if found is None:
         raise SceneFormatError(
             f"{header_path}: there is no file with the numbers beside this header; expected {stem.name}, "
-            f"{stem.name}.img or {stem.name}.dat in {header_path.parent}: place it there or name it instead."
+            f"{stem.name}.img or {stem.name}.dat: place it there or name it instead."
         )
     return found
 

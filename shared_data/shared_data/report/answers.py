@@ -198,10 +198,10 @@ def _beside_baselines(row: OverviewRow, seen: Overview, compared: Comparison) ->
 
 def _difference(pair: Pair, method: str) -> str:
     """The method's overall accuracy minus the other's, with its interval."""
-    ends, sign = pair.difference.interval, 1 if pair.method_a == method else -1
-    other = pair.method_b if pair.method_a == method else pair.method_a
+    other, points = (pair.method_b, 100) if pair.method_a == method else (pair.method_a, -100)
+    low, high = sorted(points * end for end in pair.difference.interval)
     return "; it is %+.2f points from the best of them, %s (95 %% interval %+.2f to %+.2f)" % (
-        100 * sign * pair.difference.estimate, other, *sorted(100 * sign * end for end in ends)
+        points * pair.difference.estimate, other, low, high
     )  # fmt: skip
 
 

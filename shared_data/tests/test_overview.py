@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from shared_data.comparison.methods import compare_methods
+from shared_data.comparison.methods import Pair, compare_methods
 from shared_data.comparison.overview import (
     NO_CODE,
     NOT_RUN,
@@ -19,7 +19,9 @@ from shared_data.comparison.overview import (
 )
 from shared_data.comparison.published import load_papers
 from shared_data.errors import RecordError
+from shared_data.evaluation.field_statistics import Difference
 from shared_data.records.record import write_record
+from shared_data.report.answers import answers, answers_text
 from shared_data.report.charts import svg_of
 from shared_data.report.overview_figure import draw_overview
 from shared_data.report.tables import render, report_tables
@@ -75,6 +77,23 @@ def test_the_table_has_a_line_per_paper_and_says_what_baselines_reach(runs):
     assert "the 2 baselines without a network reach 40.00 (`1nn-position`) to 60.00 (`svm`); 1 run." in table
     assert "Doubts: RSSGL as released: unknown revision" in table
     assert "No baseline was run under `spatial-cv`." in overview_table(seen_of([]))
+
+
+def test_a_paper_is_told_in_three_paragraphs_with_its_difference_from_the_best_baseline(runs):
+    compared = compare_methods(runs, "pavia", "spatial-cv")._replace(
+        pairs=[
+            Pair("svm", "rssgl", Difference(0.1, (-0.02, 0.2), 0.2, 9), 0.4),
+            Pair("rssgl", POSITION, Difference(0.1, (0.05, 0.15), 0.01, 9), 0.02),
+        ]
+    )
+    told = answers_text(answers(overview(runs, compared), compared, runs)).split("\n\n")
+    rssgl = [paragraph.startswith("**RSSGL.**") for paragraph in told].index(True)
+    assert len(told) == 15 and told[rssgl].startswith(
+        "**RSSGL.** *Does the published number hold?* The paper gives 99.47"
+    )
+    assert told[rssgl + 1].startswith("*What exactly produced it?* As released: ")
+    assert "50.00 over 1 run under spatial-cv; of 2 baselines on the same fields it is better than 1" in told[rssgl + 2]
+    assert "; it is -10.00 points from the best of them, svm (95 % interval -20.00 to +2.00);" in told[rssgl + 2]
 
 
 def test_the_picture_shows_every_number_and_every_gap(runs):

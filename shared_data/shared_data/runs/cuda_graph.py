@@ -7,18 +7,16 @@ the library needs no framework.
 """
 
 import os
-from typing import Any, Callable
+from typing import Any
 
 from shared_data.errors import DeviceError, SettingsError
 from shared_data.quoting import one_line
 
 VARIABLE = "HSI_CUDA_GRAPHS"
 
-Function = Callable[[Any], Any]  # of a tensor to a tensor
 
-
-def as_asked(network: Any, function: Function, sample: Any) -> Function:
-    """`graphed` where the environment variable HSI_CUDA_GRAPHS is 1; the function itself where it is 0 or not set.
+def replay_if_asked(network: Any, method: str, sample: Any) -> None:
+    """`replay` where the environment variable HSI_CUDA_GRAPHS is 1; nothing where it is 0 or not set.
 
     Raises: SettingsError for another value; DeviceError where the sample's device or this PyTorch has no graphs.
     """
@@ -26,27 +24,29 @@ def as_asked(network: Any, function: Function, sample: Any) -> Function:
     if value not in ("0", "1"):
         raise SettingsError("%s: expected 0 or 1, found '%s'." % (VARIABLE, one_line(value)))
     if value == "0":
-        return function
+        return
     if sample.device.type != "cuda":
         raise DeviceError("%s=1 needs a CUDA device, and this run is on the %s; unset it." % (VARIABLE, sample.device))
     import torch
 
     if not hasattr(torch.cuda, "make_graphed_callables"):
         raise DeviceError("%s=1 needs PyTorch 2, and this is %s; unset it." % (VARIABLE, torch.__version__))
-    return graphed(network, function, sample)
+    replay(network, method, sample)
 
 
-def graphed(network: Any, function: Function, sample: Any) -> Function:
-    """The function, replayed from graphs in training for inputs of the sample's shape; as it is for all others.
+def replay(network: Any, method: str, sample: Any) -> None:
+    """From now on a method of the network is replayed from graphs, in training and for inputs of the sample's shape.
 
-    network: an nn.Module in training mode, on the GPU. function: a differentiable function of one tensor with the
-    network's parameters, which never waits for the GPU, such as the network itself. sample: an input tensor; inputs get
-    no gradient. Weights, running statistics and random states are as before. A result is valid until the next call.
+    network: an nn.Module in training mode, on the GPU. method: the name of one that maps a tensor to a tensor by the
+    network's parameters and never waits for the GPU, such as `forward`. sample: an input; inputs get no gradient.
+    Weights, running statistics and random states are as before. A result is valid until the next call.
     """
     import torch
 
+    function = getattr(network, method)
+
     class Part(torch.nn.Module):
-        """The function as a module with the network's parameters."""
+        """The method as a module with the network's parameters."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -63,7 +63,7 @@ def graphed(network: Any, function: Function, sample: Any) -> Function:
     for parameter in network.parameters():
         if parameter.grad is not None:
             parameter.grad.zero_()
-    replay: Any = torch.cuda.make_graphed_callables(Part(), (sample,), allow_unused_input=True)
+    from_graphs: Any = torch.cuda.make_graphed_callables(Part(), (sample,), allow_unused_input=True)
     with torch.no_grad():
         for buffer, before in zip(network.buffers(), buffers):
             buffer.copy_(before)
@@ -71,6 +71,6 @@ def graphed(network: Any, function: Function, sample: Any) -> Function:
 
     def call(x: Any) -> Any:
         fits = network.training and torch.is_grad_enabled() and x.shape == sample.shape
-        return replay(x) if fits else function(x)
+        return from_graphs(x) if fits else function(x)
 
-    return call
+    setattr(network, method, call)

@@ -1,7 +1,7 @@
 """What is checked: the networks of the papers on PyTorch in training, on a scene of a given size."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple
 
 import numpy as np
 import torch
@@ -92,6 +92,7 @@ class Subject:
     network: nn.Module
     optimizer: torch.optim.Optimizer
     grad_clip = 0.0  # norm; 0: no clipping
+    method = "forward"  # of the network, from one tensor to one; what follows it has no fixed shapes
 
     def loss(self, number: int) -> Tensor:
         """The loss of mini-batch `number`."""
@@ -105,8 +106,8 @@ class Subject:
         """(H, W) uint8 classes 1..K of the scene."""
         raise NotImplementedError
 
-    def wrap(self, make: Callable[[nn.Module, Any, Tensor], Any]) -> None:
-        """Put make(network, function, sample) in the place of a function of the network that maps one tensor to one."""
+    def sample(self) -> Tensor:
+        """An input of `method`."""
         raise NotImplementedError
 
     def clip(self) -> None:
@@ -126,6 +127,8 @@ class Subject:
 
 class WholeScene(Subject):
     """SSDGL or RSSGL: a mini-batch is the scene, with an indicator of the sampled pixels."""
+
+    method = "decode"
 
     def __init__(self, name: str, which: str, size: Size, device: torch.device) -> None:
         self._paper, self._which, self._size = WHOLE_SCENE[name], which, size
@@ -166,8 +169,8 @@ class WholeScene(Subject):
     def classes(self) -> np.ndarray:
         return predict_scene(self.network, self._x, self._size.height, self._size.width)
 
-    def wrap(self, make: Callable[[nn.Module, Any, Tensor], Any]) -> None:
-        self.network.decode = make(self.network, self.network.decode, self._x)
+    def sample(self) -> Tensor:
+        return self._x
 
 
 def _sampled(labels: np.ndarray, per_class: int, seed: int) -> Tensor:
@@ -202,7 +205,6 @@ class Patches(Subject):
             self.network.load_state_dict(ours.state_dict())
             self._array = PatchGatherer(cube, side)(self._pixels).double().numpy()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings["optimizer"]["lr"])
-        self._forward: Any = self.network
         self.steps_of_epoch, self._validating = -(-size.training // self._batch), size.training
 
     def _patches(self, chosen: np.ndarray) -> Tensor:
@@ -212,7 +214,7 @@ class Patches(Subject):
 
     def loss(self, number: int) -> Tensor:
         chosen = np.random.RandomState(number).permutation(len(self._pixels))[: self._batch]
-        return F.cross_entropy(self._forward(self._patches(chosen)), self._targets[chosen].to(self._gatherer.device))
+        return F.cross_entropy(self.network(self._patches(chosen)), self._targets[chosen].to(self._gatherer.device))
 
     def evaluate(self) -> None:
         for start in range(0, self._validating, EVALUATED):
@@ -229,8 +231,8 @@ class Patches(Subject):
     def classes(self) -> np.ndarray:
         return predict_patches(self.network, self._gatherer)
 
-    def wrap(self, make: Callable[[nn.Module, Any, Tensor], Any]) -> None:
-        self._forward = make(self.network, self.network, self._patches(np.arange(self._batch)))
+    def sample(self) -> Tensor:
+        return self._patches(np.arange(self._batch))
 
 
 def subject_of(name: str, size: Size, device: torch.device, which: str = "ours") -> Subject:

@@ -85,7 +85,7 @@ SCENE_OPTIONS = $(if $(GT),--labels "$$GT") $(if $(GIVEN_NAME),--name "$$NAME") 
 FIND_RECORDS = found=; [ ! -e "$$OUT" ] || found=1;
 RECORDS = $${found:+"$$OUT"} records
 
-.PHONY: help scene demo gpu-check environments test test-all faults style lint format docs data diff report export record tables clean env-shared env-shared-era env-matrix env-docs env-fuzz matrix slurm-check docker-check docker-lock
+.PHONY: help scene demo gpu-check bench environments test test-all faults style lint format docs data diff report export record tables clean env-shared env-shared-era env-matrix env-docs env-fuzz matrix slurm-check docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -222,6 +222,14 @@ audit-%: env-%-$(STACK) FORCE_TARGET
 		$(GIVEN_PROTOCOL) $(if $(SEED),--seed $(SEED)) \
 		$(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
 		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS)
+
+# the lines of the table are the rows that every benchmark prints
+bench: ## one table of all papers: a training step of the literal network and of ours: OUT/bench.md
+	@mkdir -p "$$OUT"
+	@printf '%s\n' '| network | literal step | our step | ratio | GFLOP of the literal step | our share of the peak |' \
+		'|---|---|---|---|---|---|' >"$$OUT/bench.md"
+	@set +e; $(foreach paper,$(PAPERS),$(MAKE) --no-print-directory bench-$(paper) | tee /dev/stderr | grep '^|' >>"$$OUT/bench.md";) true
+	@cat "$$OUT/bench.md"
 
 bench-da-imrn: env-da-imrn-era # it compares both stacks
 

@@ -16,7 +16,7 @@ from da_imrn.bench_worker import BATCH, VALIDATED
 from shared_data.cli.arguments import positive_number
 from shared_data.errors import SettingsError
 from shared_data.runs import environment
-from shared_data.timing import medians
+from shared_data.timing import medians, table_row
 
 _ERA_PYTHON = Path(__file__).resolve().parents[2] / ".venvs" / "da-imrn-era" / "bin" / "python"
 
@@ -91,6 +91,7 @@ def _compare(experiment: str, era: str, repeats: int) -> None:
         )
     ratios = tuple(times["literal"] / times["ours"] for times in (steps, validations, epochs))
     print("  ratio    %.2f step, %.2f validation, %.2f epoch" % ratios)
+    print(table_row("da-imrn " + experiment, steps))
     share = workers["ours"].ask("convolutions") / steps["ours"]
     print("  of our step %.0f %% are convolutions, each timed alone" % (100 * share), flush=True)
     for worker in workers.values():

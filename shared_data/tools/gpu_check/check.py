@@ -46,7 +46,7 @@ class Part(NamedTuple):
 # the most important first
 PARTS = {
     "parity": Part("golden files of the official networks, float32 without TF32", "parity", "rows", 45),
-    "timing": Part("the literal network → ours, as PyTorch sets TF32", "parts", "timing", 105),
+    "timing": Part("the literal network → ours, as PyTorch sets TF32", "parts", "timing", 95),
     "graphs": Part("plain steps → CUDA graphs", "parts", "graphs", 50, cuda=True),
     "determinism": Part("two trainings of one seed", "parts", "determinism", 55),
     "interruption": Part("SIGKILL in training, then the same command again", "interruption", "rows", 75),
@@ -184,6 +184,7 @@ def facts_of(device: Any, quick: bool, missing: List[str]) -> Dict[str, Any]:
 
     from shared_data.runs import environment
     from simplecv.util.device import device_name
+    from tools.gpu_check.subjects import INDIAN_PINES, scene_of
 
     facts = {"device": device_name(device) or environment.cpu_name()}
     if device.type == "cuda":
@@ -196,7 +197,7 @@ def facts_of(device: Any, quick: bool, missing: List[str]) -> Dict[str, Any]:
     facts.update(
         PyTorch=torch.__version__, Python=platform.python_version(), numpy=numpy.__version__,
         cores=str(environment.usable_cores()), revision=environment.revision()["git"] or "unknown",
-        sizes="tiny" if quick else "of the scenes",
+        sizes="tiny" if quick else "of the scenes; at that of Indian Pines " + scene_of(INDIAN_PINES).origin,
     )  # fmt: skip
     if missing:
         facts["without"] = ", ".join(missing)

@@ -1,5 +1,6 @@
 """The parts of the check that compute in their own process; each yields rows. device: of PyTorch; quick: tiny sizes."""
 
+import gc
 import os
 import statistics
 import time
@@ -300,5 +301,6 @@ def _guarded(subject: str, make: Callable[[], Row], required: bool = True) -> Ro
 
 
 def _free(device: torch.device) -> None:
+    gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -1,5 +1,6 @@
 """What is checked: the networks of the papers on PyTorch in training, on a scene of a given size."""
 
+import functools
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
 
@@ -58,18 +59,20 @@ _NARROW: Dict[str, Dict[str, Any]] = {
 
 
 class Scene(NamedTuple):
-    """cube (H, W, B) float32, every band standardised; labels (H, W) uint8, 0 unlabelled."""
+    """cube (H, W, B) float32, every band standardised; labels (H, W) uint8, 0 unlabelled; origin: in words."""
 
     cube: np.ndarray
     labels: np.ndarray
+    origin: str
 
 
+@functools.lru_cache(maxsize=1)
 def scene_of(size: Size) -> Scene:
     """Indian Pines where its files are found and the size is its own; else fields with a spectrum each, and noise."""
     if size == INDIAN_PINES:
         try:
             loaded = load_scene(size.name)
-            return Scene(_standardised(loaded.cube), loaded.ground_truth)
+            return Scene(_standardised(loaded.cube), loaded.ground_truth, "Indian Pines")
         except SharedDataError:
             pass
     random = np.random.RandomState(0)
@@ -77,7 +80,7 @@ def scene_of(size: Size) -> Scene:
     labels = np.kron(fields, np.ones((BLOCK, BLOCK), np.int64))[: size.height, : size.width].astype(np.uint8)
     spectra = random.standard_normal((size.classes + 1, size.bands)).astype(np.float32)
     noise = random.standard_normal((size.height, size.width, size.bands)).astype(np.float32)
-    return Scene(_standardised(spectra[labels] + 2 * noise), labels)
+    return Scene(_standardised(spectra[labels] + 2 * noise), labels, "a generated scene")
 
 
 def _standardised(cube: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ PROTOCOL ?= $(if $(SPLIT),own,paper)
 DEVICE ?= auto
 OUT ?= results
 VARIANT ?= modern
+PYTHON_GPU ?= .venvs/rssgl-modern/bin/python
 STACK := $(if $(findstring era,$(VARIANT)),era,modern)
 RUNNER ?= venv
 PROTOCOLS ?= released paper spatial-cv
@@ -84,7 +85,7 @@ SCENE_OPTIONS = $(if $(GT),--labels "$$GT") $(if $(GIVEN_NAME),--name "$$NAME") 
 FIND_RECORDS = found=; [ ! -e "$$OUT" ] || found=1;
 RECORDS = $${found:+"$$OUT"} records
 
-.PHONY: help scene demo environments test test-all faults style lint format docs data diff report export record tables clean env-shared env-shared-era env-matrix env-docs env-fuzz matrix slurm-check docker-check docker-lock
+.PHONY: help scene demo gpu-check bench environments test test-all faults style lint format docs data diff report export record tables clean env-shared env-shared-era env-matrix env-docs env-fuzz matrix slurm-check docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -222,10 +223,21 @@ audit-%: env-%-$(STACK) FORCE_TARGET
 		$(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
 		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS)
 
+# the lines of the table are the rows that every benchmark prints
+bench: ## one table of all papers: a training step of the literal network and of ours: OUT/bench.md
+	@mkdir -p "$$OUT"
+	@printf '%s\n' '| network | literal step | our step | ratio | GFLOP of the literal step | our share of the peak |' \
+		'|---|---|---|---|---|---|' >"$$OUT/bench.md"
+	@set +e; $(foreach paper,$(PAPERS),$(MAKE) --no-print-directory bench-$(paper) | tee /dev/stderr | grep '^|' >>"$$OUT/bench.md";) true
+	@cat "$$OUT/bench.md"
+
 bench-da-imrn: env-da-imrn-era # it compares both stacks
 
 bench-%: env-%-$(STACK) FORCE_TARGET
 	@.venvs/$*-$(STACK)/bin/python -m $(notdir $(FOLDER_$*)) bench --device $(DEVICE)
+
+gpu-check: $(if $(filter file,$(origin PYTHON_GPU)),env-rssgl-modern) ## check the papers on PyTorch on a GPU (8 minutes): OUT/gpu-check.md; DEVICE=cpu: tiny sizes; PYTHON_GPU: an interpreter with PyTorch
+	@"$(PYTHON_GPU)" shared_data/tools/gpu_check/check.py --device $(DEVICE) --out "$$OUT" $(if $(filter 1 yes true,$(QUICK)),--quick)
 
 diff: env-shared ## every run and kept record against the published numbers (FORMAT=text, markdown, latex, csv, json; STRICT=1: fail where a row without doubts differs below)
 	@$(FIND_RECORDS) $(SHARED) diff $(RECORDS) $(if $(filter 1 yes true,$(STRICT)),--strict) $(if $(FORMAT),--format $(FORMAT))

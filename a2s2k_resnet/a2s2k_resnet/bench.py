@@ -27,7 +27,7 @@ from a2s2k_resnet.prediction import pixel_logits
 from shared_data.cli.arguments import positive_number
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
-from shared_data.timing import load_literal, medians, seconds
+from shared_data.timing import load_literal, medians, seconds, table_row
 
 SIDE, BANDS, CLASSES, LABELLED = 145, 200, 16, 10249
 TRAIN = VALIDATION = 1018
@@ -167,6 +167,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(line, flush=True)
     ratios = tuple(times["literal"] / times["ours"] for times in (steps, evaluations, epochs))
     print("  ratio    %.2f training step, %.2f evaluation, %.2f epoch" % ratios)
+    print(table_row("%s indianpines" % model, steps), flush=True)
     return 0
 
 

@@ -18,6 +18,7 @@ from a2s2k_resnet.preprocessing import preprocess, whitening_of
 from a2s2k_resnet.stopping import RULES
 from a2s2k_resnet.validation import Validation
 from shared_data.errors import SettingsError, settings_of
+from shared_data.runs import cuda_graph
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.runs.epoch_loop import EpochLoop
 from shared_data.runs.method import Report, Run
@@ -60,6 +61,8 @@ def fit(
     optimizer = OPTIMIZERS[settings["optimizer"]["name"]](network.parameters(), lr=settings["optimizer"]["lr"])
     rule = RULES[decisions.monitored](train["patience"])
     state = _State(network, optimizer, rule, validation, device)
+    # the last mini-batch of an epoch may be smaller: then it is computed without graphs, with its own statistics
+    cuda_graph.replay_if_asked(network, "forward", gatherer(torch.zeros(train["batch"], dtype=torch.int64)))
 
     with EpochLoop(run, checkpoint.FORMAT, train, batches, state, steps) as loop:
         for _epoch in loop.epochs(lambda: rule.exhausted):

@@ -18,7 +18,7 @@ from apdclnn.tf_stack import FRAMEWORK_VERSION
 from shared_data.cli.arguments import positive_number
 from shared_data.runs import environment
 from shared_data.scenes.catalogue import get_scene
-from shared_data.timing import load_literal, medians, seconds
+from shared_data.timing import load_literal, medians, seconds, table_row
 
 _LITERAL = Path(__file__).resolve().parents[1] / "tests" / "apdclnn_literal.py"
 
@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("  %-8s step %.3f s, prediction %.0f patches/s" % (name, steps[name], len(many) / batches[name]))
     print("  ratio    %.2f step, %.2f prediction; largest difference of logits before training %.1e"
           % (steps["literal"] / steps["ours"], batches["literal"] / batches["ours"], difference))  # fmt: skip
+    print(table_row("apdclnn " + arguments.experiment, steps), flush=True)
     return 0
 
 

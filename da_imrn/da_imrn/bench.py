@@ -17,7 +17,7 @@ from da_imrn.bench_worker import BATCH, VALIDATED
 from shared_data.cli.arguments import positive_number
 from shared_data.errors import SettingsError
 from shared_data.runs import environment
-from shared_data.timing import medians
+from shared_data.timing import medians, table_row
 
 _ERA_PYTHON = Path(__file__).resolve().parents[2] / ".venvs" / "da-imrn-era" / "bin" / "python"
 
@@ -97,6 +97,7 @@ def _compare(experiment: str, era: str, repeats: int) -> None:
             % (name, steps[name], ratios[0], VALIDATED / validations[name], ratios[1], epochs[name], ratios[2],
                worker.ask("memory"), worker.stack)
         )  # fmt: skip
+    print(table_row("da-imrn " + experiment, {"literal": steps["literal, this stack"], "ours": steps["ours"]}))
     share = workers["ours"].ask("convolutions") / steps["ours"]
     print("  of our step %.0f %% are convolutions, each timed alone" % (100 * share), flush=True)
     for worker in workers.values():

@@ -1,16 +1,12 @@
 """Fixtures of the RSSGL tests: who the paper is, and its golden networks."""
 
-import numpy as np
 import pytest
-from rssgl_helpers import GOLDEN, LEAN, NETWORKS
+from rssgl_helpers import LEAN, NETWORKS, golden_network
 
 from contracts import PaperUnderTest
-from contracts.full_scene_golden import fill_by_rule
-from contracts.golden import read_golden
 from rssgl import config
 from rssgl.cli import main
 from rssgl.method import METHOD
-from rssgl.network import RSSGL
 
 
 @pytest.fixture
@@ -48,17 +44,4 @@ def method():
 @pytest.fixture(params=sorted(NETWORKS))
 def golden(request):
     """(name, golden JSON, golden probability, our network filled by the rule)."""
-    content = read_golden(GOLDEN, request.param)
-    config = content["config"]
-    network = RSSGL(
-        {
-            "in_channels": config["in_channels"],
-            "num_classes": config["num_classes"],
-            "block_channels": config["block_channels"],
-            "inner_dim": config["inner_dim"],
-            "kernel": NETWORKS[request.param][0],
-        }
-    )
-    fill_by_rule(network)
-    probability = np.load(str(GOLDEN / (request.param + ".npz")))["probability"]
-    return request.param, content, probability, network
+    return (request.param, *golden_network(request.param))

@@ -5,13 +5,11 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from rssgl_helpers import GOLDEN, NETWORKS
+from rssgl_helpers import NETWORKS, golden_loss
 from rssgl_literal import LiteralRSSGL
 
 from contracts.full_scene_golden import GoldenNetwork, check_gradient_norms, fill_by_rule, golden_inputs
-from contracts.golden import read_golden
 from rssgl.conv_lstm import GlobalConvLSTM3d, StackedRecurrence
-from rssgl.loss import effective_number_weights
 from rssgl.network import RSSGL
 from rssgl.train import Trainable
 
@@ -20,17 +18,9 @@ class TestNetwork(GoldenNetwork):
     """Names, shapes and probabilities."""
 
 
-def trainable(name, network, regulariser="statistical"):
-    _, weight, scene, split = NETWORKS[name]
-    counts = read_golden(GOLDEN, "splits")[scene][split]["train_per_class"]
-    return Trainable(network, regulariser, weight, effective_number_weights(counts))
-
-
 def test_loss_and_gradient_norms_as_released(golden):
     name, content, _, network = golden
-    x, y, w = golden_inputs(content["config"]["in_channels"], content["config"]["num_classes"])
-    outputs = trainable(name, network)(x, y, w)
-    loss = outputs["cls_loss"] + outputs["regularisation_loss"]
+    loss = golden_loss(name, content, network)
     assert float(loss.detach()) == pytest.approx(content["loss"]["cls_loss"], rel=1e-4)
 
     loss.backward()

@@ -6,7 +6,7 @@ import statistics
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import Callable, Dict, List, Mapping, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from shared_data.errors import SettingsError
 
@@ -38,6 +38,18 @@ def medians(
             times[name].append(side())
         turns += 1
     return {name: statistics.median(values) for name, values in times.items()}, turns
+
+
+def table_row(network: str, steps: Mapping[str, float], work: Optional[float] = None, peak: float = math.inf) -> str:
+    """A network's row in the table of `make bench`. steps: seconds of a training step of `literal` and `ours`.
+
+    work: FLOP of the literal step, None where it is not counted. peak: FLOP/s that the device reaches.
+    """
+    cells = [network, "%.4f s" % steps["literal"], "%.4f s" % steps["ours"]]
+    cells.append("%.2f" % (steps["literal"] / steps["ours"]))
+    cells.append("–" if work is None else "%.0f" % (work / 1e9))
+    cells.append("–" if work is None else "%.0f %%" % (100 * work / peak / steps["ours"]))
+    return "| %s |" % " | ".join(cells)
 
 
 def load_literal(path: Path) -> ModuleType:

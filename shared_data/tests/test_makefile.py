@@ -16,6 +16,8 @@ PROGRAM = """#!{python}
 import json, os, sys
 with open({calls!r}, "a") as file:
     file.write(json.dumps([os.path.relpath(sys.argv[0], {folder!r})] + sys.argv[1:]) + "\\n")
+if "bench" in sys.argv:
+    print("measured twice\\n| " + sys.argv[2] + " |")
 """
 AWKWARD = [
     "my results",
@@ -77,6 +79,23 @@ def option(words, name):
     return words[words.index(name) + 1]
 
 
+def test_bench_collects_the_rows_that_the_papers_print(checkout):
+    packages = [call[2] for call in checkout.make("bench", "OUT=my results")]
+    assert packages == ["ssdgl", "rssgl", "a2s2k_resnet", "da_imrn", "apdclnn"]
+    lines = (checkout.folder / "my results" / "bench.md").read_text().splitlines()
+    assert lines[0].startswith("| network | literal step | our step | ratio |") and lines[1].startswith("|---|")
+    assert lines[2:] == ["| %s |" % package for package in packages]
+
+
+def test_gpu_check_has_the_interpreter_and_the_device_asked_for(checkout):
+    (call,) = checkout.make("gpu-check")
+    assert call[:2] == [".venvs/rssgl-modern/bin/python", "shared_data/tools/gpu_check/check.py"]
+    assert checkout.environments == ["rssgl-modern"] and option(call, "--device") == "auto"
+    (call,) = checkout.make("gpu-check", "DEVICE=cpu", "PYTHON_GPU=.venvs/ssdgl-modern/bin/python", "QUICK=1")
+    assert call[0] == ".venvs/ssdgl-modern/bin/python" and checkout.environments == []
+    assert option(call, "--device") == "cpu" and call[-1] == "--quick"
+
+
 @pytest.mark.parametrize("text", AWKWARD)
 def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
     out, given, data = "OUT=" + text, "SET=" + text, "DATA=" + text
@@ -104,6 +123,8 @@ def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
     lists = {"UNLABELLED": "--unlabelled=", "IGNORE": "--ignore=", "DROP_BANDS": "--drop-bands="}
     (call,) = checkout.make("scene", "CUBE=cube.npy", *(name + "=" + text for name in lists))
     assert call[3:] == ["describe", "cube.npy", *(name + text for name in lists.values())]
+    (call,) = checkout.make("gpu-check", out)
+    assert option(call, "--out") == text
     (call,) = checkout.make("demo", out)
     assert option(call, "--out") == text + "/demo"
     (call,) = checkout.make("matrix", "PROFILE=" + text, "IMAGE=" + text, "RUNNER=docker")

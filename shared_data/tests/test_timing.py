@@ -8,7 +8,7 @@ import zoo
 from shared_data.errors import SettingsError
 from shared_data.runs.request import Request
 from shared_data.runs.timed_fit import time_fit
-from shared_data.timing import load_literal, medians, seconds
+from shared_data.timing import load_literal, medians, seconds, table_row
 
 
 def test_sides_take_turns_and_their_medians_leave_out_the_warm_up():
@@ -59,3 +59,9 @@ def test_a_timed_training_has_the_steps_asked_for_and_trains_on_a_protocols_pixe
     assert given["steps"] == timed.trained == 7 and 0 < given["labelled"] < 48 * 48 // 4
     assert timed.fit >= 0.05 and timed.steps == pytest.approx(0.007) and timed.predict > 0
     assert list(tmp_path.iterdir()) == []  # it leaves nothing behind
+
+
+def test_a_row_of_the_table_tells_ratio_work_and_share_of_the_peak():
+    steps = {"literal": 3.0, "ours": 0.5}
+    assert table_row("one", steps) == "| one | 3.0000 s | 0.5000 s | 6.00 | – | – |"
+    assert table_row("two", steps, 2e9, 1e10) == "| two | 3.0000 s | 0.5000 s | 6.00 | 2 | 40 % |"

@@ -24,7 +24,7 @@ from shared_data.preprocessing.standardise import padded_side
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.scenes.catalogue import get_scene
-from shared_data.timing import medians, seconds
+from shared_data.timing import medians, seconds, table_row
 from simplecv.util.device import device_name, select_device
 
 from .encoder_decoder import EncoderDecoder
@@ -177,6 +177,7 @@ class Subject(ABC):
             "  ratio    %.2f training, %.2f evaluation"
             % (steps["literal"] / steps["ours"], forward["literal"] / forward["ours"])
         )
+        print(table_row("%s %s" % (self.PACKAGE, size), steps, work, peak), flush=True)
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Options of the `bench` command."""

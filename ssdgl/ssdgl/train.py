@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from shared_data.preprocessing.standardise import pad_labels
+from shared_data.runs import cuda_graph
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.runs.method import Report, Run
 from shared_data.runs.request import Configuration
@@ -107,6 +108,7 @@ def fit(
     # training, from the newest checkpoint on
     folder = run.begin()
     prepare_device(device)
+    cuda_graph.replay_if_asked(network, "decode", x)
     with launched(run, folder, trainable, optimizer, schedule, done, total_steps) as launcher:
         launcher.add_epoch_callback(after_epoch)
         launcher.train_by_config(stream, config["train"], strict=True)

@@ -1,16 +1,12 @@
 """Fixtures of the SSDGL tests: who the paper is, and its golden networks."""
 
-import numpy as np
 import pytest
-from ssdgl_helpers import GOLDEN, VARIANTS
+from ssdgl_helpers import VARIANTS, golden_network
 
 from contracts import PaperUnderTest
-from contracts.full_scene_golden import fill_by_rule
-from contracts.golden import read_golden
 from ssdgl import config
 from ssdgl.cli import main
 from ssdgl.method import METHOD
-from ssdgl.network import SSDGL
 
 
 @pytest.fixture
@@ -45,19 +41,4 @@ def method():
 @pytest.fixture(params=sorted(VARIANTS))
 def golden(request):
     """(name, golden JSON, golden probability, our network filled by the rule)."""
-    variant, ratio = VARIANTS[request.param]
-    content = read_golden(GOLDEN, request.param)
-    config = content["config"]
-    network = SSDGL(
-        {
-            "in_channels": config["in_channels"],
-            "num_classes": config["num_classes"],
-            "block_channels": config["block_channels"],
-            "inner_dim": config["inner_dim"],
-            "attention_ratio": ratio,
-            "variant": variant,
-        }
-    )
-    fill_by_rule(network)
-    probability = np.load(str(GOLDEN / (request.param + ".npz")))["probability"]
-    return request.param, content, probability, network
+    return (request.param, *golden_network(request.param))

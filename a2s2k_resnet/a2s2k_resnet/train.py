@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from a2s2k_resnet import checkpoint, experiments
 from a2s2k_resnet.checkpoint import copy_of
+from a2s2k_resnet.cuda_graph import replay_if_asked
 from a2s2k_resnet.decisions import Decisions
 from a2s2k_resnet.device import select_device, wait_for
 from a2s2k_resnet.patches import MinibatchStream, PatchGatherer
@@ -18,7 +19,6 @@ from a2s2k_resnet.preprocessing import preprocess, whitening_of
 from a2s2k_resnet.stopping import RULES
 from a2s2k_resnet.validation import Validation
 from shared_data.errors import SettingsError, settings_of
-from shared_data.runs import cuda_graph
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.runs.epoch_loop import EpochLoop
 from shared_data.runs.method import Report, Run
@@ -62,7 +62,7 @@ def fit(
     rule = RULES[decisions.monitored](train["patience"])
     state = _State(network, optimizer, rule, validation, device)
     # the last mini-batch of an epoch may be smaller: then it is computed without graphs, with its own statistics
-    cuda_graph.replay_if_asked(network, "forward", gatherer(torch.zeros(train["batch"], dtype=torch.int64)))
+    replay_if_asked(network, "forward", gatherer(torch.zeros(train["batch"], dtype=torch.int64)))
 
     with EpochLoop(run, checkpoint.FORMAT, train, batches, state, steps) as loop:
         for _epoch in loop.epochs(lambda: rule.exhausted):

@@ -9,6 +9,7 @@ from typing import Dict, Optional
 import numpy as np
 import torch
 
+from rssgl.cuda_graph import replay_if_asked
 from rssgl.evaluations import Evaluations, SelectedNetwork, accuracy
 from rssgl.loss import REGULARISERS, effective_number_weights, weighted_cross_entropy
 from rssgl.network import RSSGL
@@ -19,7 +20,6 @@ from rssgl.selection import BestWeights
 from rssgl.torch_run import Steps, launched, prepare_device, seed_everything, weights_of
 from shared_data.configuration.overrides import check_name
 from shared_data.preprocessing.standardise import pad_labels
-from shared_data.runs import cuda_graph
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.runs.method import Report, Run
 from shared_data.runs.request import Configuration
@@ -127,7 +127,7 @@ def fit(
 
     # training, from the newest checkpoint on
     prepare_device(device)
-    cuda_graph.replay_if_asked(network, "decode", x)
+    replay_if_asked(network, "decode", x)
     with launched(run, folder, trainable, optimizer, schedule, done, total_steps, best=best) as launcher:
         launcher.add_epoch_callback(after_epoch)
         if not best.exhausted:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from rssgl import cuda_graph
 from shared_data.errors import DeviceError, SettingsError
-from shared_data.runs import cuda_graph
 from tools.gpu_check import check
 
 ONE_ROW = 'print(\'{"subject": "a", "result": "b", "passed": true}\', flush=True)\n'

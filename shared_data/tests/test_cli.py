@@ -272,14 +272,14 @@ def test_the_request_holds_what_was_asked_for(tmp_path, paper):
              "--set", "a=1", "--set", "b.c=x", "--out", str(tmp_path), "--force"]  # fmt: skip
     assert paper_cli.main(paper[0], words) == 0
     (request,) = paper[1]
-    assert request[:11] == ("salinas", "paper", 7, "a:b", True, "cpu", 5, ("a=1", "b.c=x"), tmp_path, True, 0)
+    assert request[:11] == ("salinas", "paper", 7, "a:b", True, "cpu", 5, ("a=1", "b.c=x"), tmp_path, True, None)
 
 
 def test_tiles_are_an_option_of_papers_that_know_them(capsys, paper):
     words = ["predict", "salinas", "--weights", "w.pth"]
     able = paper[0]._replace(tiles=True)
     assert paper_cli.main(able, words) == 0 and paper_cli.main(able, words + ["--tile", "256"]) == 0
-    assert [request.tile for request, _ in paper[1]] == [0, 256]
+    assert [request.tile for request, _ in paper[1]] == [None, 256]
     for unable, given in ((able, "-16"), (able, "1.5"), (paper[0], "256")):
         with pytest.raises(SystemExit):
             paper_cli.main(unable, words + ["--tile", given])

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from shared_data.preprocessing.standardise import pad_labels
-from shared_data.runs import cuda_graph
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.runs.method import Report, Run
 from shared_data.runs.request import Configuration
@@ -22,6 +21,7 @@ from simplecv.module.model_builder import make_model
 from simplecv.opt.learning_rate import make_learningrate
 from simplecv.opt.optimizer import make_optimizer
 from simplecv.util.device import select_device
+from ssdgl.cuda_graph import replay_if_asked
 from ssdgl.decisions import Decisions
 from ssdgl.loss import OBJECTIVES, effective_number_weights, evaluate_objective
 from ssdgl.network import SSDGL
@@ -108,7 +108,7 @@ def fit(
     # training, from the newest checkpoint on
     folder = run.begin()
     prepare_device(device)
-    cuda_graph.replay_if_asked(network, "decode", x)
+    replay_if_asked(network, "decode", x)
     with launched(run, folder, trainable, optimizer, schedule, done, total_steps) as launcher:
         launcher.add_epoch_callback(after_epoch)
         launcher.train_by_config(stream, config["train"], strict=True)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared_data.runs import cuda_graph
+from rssgl import cuda_graph
 from shared_data.timing import medians
 from tools.gpu_check.rows import Row
 from tools.gpu_check.subjects import (

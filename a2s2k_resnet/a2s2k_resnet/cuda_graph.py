@@ -1,13 +1,15 @@
+# The same file lies in a2s2k_resnet/a2s2k_resnet, rssgl/rssgl and ssdgl/ssdgl; a test keeps them equal.
 """Replay a network's forward and backward pass from CUDA graphs, for the papers on PyTorch. Off by default.
 
 A step on a small scene is hundreds of short kernels, and a GPU waits for the launch of each. A graph launches all of
 them at once. Loss, clipping and optimizer stay outside: the number of sampled pixels, the learning rate and the
-optimizer's state may change as ever, and checkpoints are the same. This module imports PyTorch when it is used, because
-the library needs no framework.
+optimizer's state may change as ever, and checkpoints are the same.
 """
 
 import os
 from typing import Any
+
+import torch
 
 from shared_data.errors import DeviceError, SettingsError
 from shared_data.quoting import one_line
@@ -27,8 +29,6 @@ def replay_if_asked(network: Any, method: str, sample: Any) -> None:
         return
     if sample.device.type != "cuda":
         raise DeviceError("%s=1 needs a CUDA device, and this run is on the %s; unset it." % (VARIABLE, sample.device))
-    import torch
-
     if not hasattr(torch.cuda, "make_graphed_callables"):
         raise DeviceError("%s=1 needs PyTorch 2, and this is %s; unset it." % (VARIABLE, torch.__version__))
     replay(network, method, sample)
@@ -41,8 +41,6 @@ def replay(network: Any, method: str, sample: Any) -> None:
     network's parameters and never waits for the GPU, such as `forward`. sample: an input; inputs get no gradient.
     Weights, running statistics and random states are as before. A result is valid until the next call.
     """
-    import torch
-
     function = getattr(network, method)
 
     class Part(torch.nn.Module):

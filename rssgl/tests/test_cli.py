@@ -52,3 +52,6 @@ def test_selection_table_says_what_selecting_on_test_is_worth():
     }  # fmt: skip
     last = selection_table("rssgl", [record]).splitlines()[-1]
     assert last == "| indianpines | paper | 1 | validation | 30 | 30 | 95.00 | 95.00 | 96.00 (20) | +1.00 |"
+    pooled = dict(record, history=[], folds=[dict(record, fold=3)], metrics={"oa": 0.5})
+    lines = selection_table("rssgl", [pooled]).splitlines()
+    assert lines[2:] == [last.replace("| 1 |", "| 1, fold 3 |", 1)]

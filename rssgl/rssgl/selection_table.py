@@ -6,8 +6,8 @@ Record = Dict[str, Any]
 
 
 def selection_table(_paper: str, records: List[Record]) -> str:
-    """One line per training, so per fold of a cross-validation: test OA of the selected and of the last weights, and the
-    best of the training's evaluations."""
+    """One line per training, so per fold of a cross-validation: test OA of the selected and of the last weights, and
+    the best of the training's evaluations."""
     lines = [
         "| experiment | protocol | seed | selected on | selected at step | of | test OA | test OA of the last step "
         "| best test OA of the run (step) | gained by selecting on test |",

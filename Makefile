@@ -50,6 +50,12 @@ SHARED := .venvs/shared-modern/bin/python -m shared_data
 # with generated tables and pictures; a paper's own README is its own command's
 DOCUMENTS := README.md docs/results.md docs/performance.md
 
+# MODEL names a network of a2s2k; a path there is a trained model, as WEIGHTS is
+ifneq ($(findstring /,$(value MODEL)),)
+override WEIGHTS := $(value MODEL)
+override MODEL :=
+endif
+
 # Text that a user gives reaches recipes as environment variables, "$$OUT", in which blanks, quotes and $ are only text.
 # OUT has a default, and NAME is set in some systems: for make scene these two only count on the command line of make
 GIVEN_OUT := $(filter command,$(word 1,$(origin OUT)))
@@ -109,7 +115,7 @@ help: ## show this list
 	@echo "  PROFILE (local, slurm, kubernetes, or a folder), RUNNER (venv, docker, podman, apptainer)"
 
 ## reproduce-<paper>-<configuration> ## train, evaluate, draw maps and compare, e.g. reproduce-ssdgl-pavia
-## predict-<paper>-<scene> ## classify a scene with the model of a run: WEIGHTS=<run>, or another file of weights; PROBABILITIES=1: of all classes; TILE=256 (ssdgl, rssgl; default: as memory asks)
+## predict-<paper>-<scene> ## classify a scene with the model of a run: WEIGHTS=<run>, or another file of weights (also MODEL=<path>); PROBABILITIES=1: of all classes; TILE=256 (ssdgl, rssgl; default: as memory asks)
 ## predict-<paper> ## classify an image of your own, labelled or not: SCENE=image.hdr WEIGHTS=<run>
 ## data-<scene> ## fetch and verify one scene, e.g. data-pavia
 ## docker-<paper> ## build its image, VARIANT=modern|era|cpu|cpu-era, TOOL=docker|podman|buildah, e.g. docker-a2s2k VARIANT=cpu

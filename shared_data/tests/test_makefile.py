@@ -115,6 +115,8 @@ def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
     assert [option(call, name) for name in ("--out", "--set", "--data", "--weights")] == [text] * 4
     assert call[:5] == [".venvs/da-imrn-modern/bin/python", "-m", "da_imrn", "predict", "pavia"]
     assert "--probabilities" in call and "--protocol" not in call
+    (call,) = checkout.make("predict-a2s2k-pavia", "MODEL=runs/" + text)  # a path, so not one of its baselines
+    assert option(call, "--weights") == "runs/" + text and call[3:5] == ["predict", "pavia"]
     (call,) = checkout.make("export", "RUN=" + text, "EXPORT=" + text, "FORMAT=geotiff csv")
     assert call[4] == option(call, "--out") == text and call[5:8] == ["--format", "geotiff", "csv"]
     given = {"CUBE": "describe", "GT": "--labels", "NAME": "--name", "OUT": "--out", "CUBE_KEY": "--cube-key"}

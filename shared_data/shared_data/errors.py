@@ -41,7 +41,7 @@ class SealedError(SharedDataError):
 
 
 class TrainingError(SharedDataError):
-    """A loss or an accuracy of a training is not a finite number."""
+    """The loss of a training is not a finite number."""
 
 
 class RunDirectoryError(SharedDataError):

@@ -21,13 +21,14 @@ class History:
         self.seconds.append(float(seconds))
 
     def add_entry(self, step: int, **numbers: float) -> None:
-        """Raises: TrainingError where a number is not finite, so no result is made of a training that diverged."""
-        for name, value in numbers.items():
-            if not math.isfinite(value):
-                raise TrainingError(
-                    "step %d: expected a finite %s, found %s: training diverged; lower the learning rate, or look at "
-                    "the values of the scene with `describe`." % (step, name.replace("_", " "), float(value))
-                )
+        """Raises: TrainingError where the `loss` is not finite, so no result is made of a training that diverged. Numbers
+        of a validation may be NaN: there may be nothing to validate on."""
+        loss = numbers.get("loss", 0.0)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                "step %d: expected a finite loss, found %s: training diverged; lower the learning rate, or look at the "
+                "values of the scene with `describe`." % (step, float(loss))
+            )
         entry: Dict[str, Any] = {"step": int(step)}
         entry.update((name, float(value)) for name, value in numbers.items())
         self.entries.append(entry)

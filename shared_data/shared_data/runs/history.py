@@ -21,8 +21,10 @@ class History:
         self.seconds.append(float(seconds))
 
     def add_entry(self, step: int, **numbers: float) -> None:
-        """Raises: TrainingError where the `loss` is not finite, so no result is made of a training that diverged. Numbers
-        of a validation may be NaN: there may be nothing to validate on."""
+        """Raises: TrainingError where the `loss` is not finite, so no result is made of a training that diverged.
+
+        Numbers of a validation may be NaN: there may be nothing to validate on.
+        """
         loss = numbers.get("loss", 0.0)
         if not math.isfinite(loss):
             raise TrainingError(

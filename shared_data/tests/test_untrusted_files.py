@@ -276,7 +276,7 @@ def test_a_configuration_that_is_no_text_is_named(tmp_path, content):
 
 
 def test_a_configuration_cannot_write_to_the_terminal(tmp_path):
-    (tmp_path / "pavia.toml").write_text("# Good\x1b[2J\x07\n# \u202eevil\n")
+    (tmp_path / "pavia.toml").write_text("# Good\x1b[2J\x07\n# \u202eevil\n", encoding="utf-8")
     assert describe(tmp_path, "pavia") == "Good\\x1b[2J\\x07\n\\u202eevil"
 
 

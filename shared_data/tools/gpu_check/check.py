@@ -99,7 +99,8 @@ def check(device: Any, quick: bool, out: Path, names: List[str], missing: List[s
     from tools.gpu_check import report
 
     out.mkdir(parents=True, exist_ok=True)
-    facts, done = facts_of(device, quick, missing), []  # type: ignore[var-annotated]
+    facts = facts_of(device, quick, missing)
+    done: List[Dict[str, Any]] = []
     print("; ".join("%s: %s" % pair for pair in facts.items()), flush=True)
     for name in names:
         part: Dict[str, Any] = {"name": name, "about": PARTS[name].about, "state": "cut off", "seconds": 0, "rows": []}

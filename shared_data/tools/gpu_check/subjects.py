@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
 
+import a2s2k_resnet_helpers
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from a2s2k_resnet.prediction import predict_scene as predict_patches
 from rssgl.bench import SUBJECT as RSSGL
 from shared_data.errors import SharedDataError
 from shared_data.files.toml import load_toml
-from shared_data.preprocessing.standardise import padded_side
+from shared_data.preprocessing.standardise import band_statistics, pad_labels, standardise_and_pad
 from shared_data.scenes.loading import load_scene
 from shared_data.timing import load_literal
 from ssdgl.bench import SUBJECT as SSDGL
@@ -59,7 +60,7 @@ _NARROW: Dict[str, Dict[str, Any]] = {
 
 
 class Scene(NamedTuple):
-    """cube (H, W, B) float32, every band standardised; labels (H, W) uint8, 0 unlabelled; origin: in words."""
+    """cube (H, W, B) of any numbers; labels (H, W) uint8, 0 unlabelled; origin: in words."""
 
     cube: np.ndarray
     labels: np.ndarray
@@ -72,7 +73,7 @@ def scene_of(size: Size) -> Scene:
     if size == INDIAN_PINES:
         try:
             loaded = load_scene(size.name)
-            return Scene(_standardised(loaded.cube), loaded.ground_truth, "Indian Pines")
+            return Scene(loaded.cube, loaded.ground_truth, "Indian Pines")
         except SharedDataError:
             pass
     random = np.random.RandomState(0)
@@ -80,12 +81,12 @@ def scene_of(size: Size) -> Scene:
     labels = np.kron(fields, np.ones((BLOCK, BLOCK), np.int64))[: size.height, : size.width].astype(np.uint8)
     spectra = random.standard_normal((size.classes + 1, size.bands)).astype(np.float32)
     noise = random.standard_normal((size.height, size.width, size.bands)).astype(np.float32)
-    return Scene(_standardised(spectra[labels] + 2 * noise), labels, "a generated scene")
+    return Scene(spectra[labels] + 2 * noise, labels, "a generated scene")
 
 
-def _standardised(cube: np.ndarray) -> np.ndarray:
-    flat = cube.reshape(-1, cube.shape[2]).astype(np.float32)
-    return ((flat - flat.mean(axis=0)) / flat.std(axis=0)).reshape(cube.shape)
+def _standardised(cube: np.ndarray, multiple: int) -> np.ndarray:
+    """(B, H', W') float32, every band standardised over the scene, sides padded to a multiple."""
+    return standardise_and_pad(cube, multiple, band_statistics(cube))
 
 
 class Subject:
@@ -150,10 +151,8 @@ class WholeScene(Subject):
         self.grad_clip = settings["optimizer"]["grad_clip"]["max_norm"]
         self.steps_of_epoch = settings["minibatch"]["images"]
         scene = scene_of(size)
-        sides = [padded_side(side, EncoderDecoder.STRIDE) for side in scene.labels.shape]
-        padding = [(0, padded - side) for padded, side in zip(sides, scene.labels.shape)]
-        cube, labels = np.pad(scene.cube, [*padding, (0, 0)]), np.pad(scene.labels, padding)
-        self._x = torch.from_numpy(np.ascontiguousarray(cube.transpose(2, 0, 1)))[None].to(device)
+        labels = pad_labels(scene.labels, EncoderDecoder.STRIDE)
+        self._x = torch.from_numpy(_standardised(scene.cube, EncoderDecoder.STRIDE))[None].to(device)
         # the literal losses compute all pixels, also those of no class, and multiply them by zero
         self._y = torch.from_numpy(labels.astype(np.int64)).clamp(min=1)[None].to(device)
         self._w = [_sampled(labels, settings["minibatch"]["per_class"], seed).to(device) for seed in range(DISTINCT)]
@@ -194,7 +193,7 @@ class Patches(Subject):
         torch.manual_seed(0)
         ours = build_network(name, bands, size.classes, side)
         self.network = ours.to(device)
-        cube = np.ascontiguousarray(scene.cube[:, :, :bands])
+        cube = np.ascontiguousarray(_standardised(scene.cube[:, :, :bands], 1).transpose(1, 2, 0))
         self._gatherer, self._array = PatchGatherer(cube, side, device), None
         # drawn from few pixels, so that the literal network's patches are soon cut; their number changes no time
         pixels = np.random.RandomState(1).permutation(np.flatnonzero(scene.labels))[
@@ -245,9 +244,7 @@ def subject_of(name: str, size: Size, device: torch.device, which: str = "ours")
 
 def without_dropout(subject: Subject) -> Subject:
     """For comparisons of devices, whose random numbers differ."""
-    for module in subject.network.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
+    a2s2k_resnet_helpers.without_dropout(subject.network)
     return subject
 
 

@@ -20,6 +20,11 @@ ONE_ROW = 'print(\'{"subject": "a", "result": "b", "passed": true}\', flush=True
 class GpuCheck:
     """The command and its table."""
 
+    @pytest.fixture(autouse=True)
+    def packages(self):
+        """The check is of three papers, and the environment of a suite knows its own."""
+        check.find_packages()
+
     @pytest.mark.slow
     def test_the_table_has_every_part_and_everything_required_holds(self, tmp_path):
         words = [sys.executable, check.__file__, "--device", "cpu", "--quick", "--out", str(tmp_path)]
@@ -46,7 +51,6 @@ class GpuCheck:
 
     @pytest.mark.slow
     def test_a_network_with_an_error_fails_the_parity(self, monkeypatch):
-        check.find_packages()
         from rssgl.encoder_decoder import EncoderDecoder
         from tools.gpu_check import parity
 

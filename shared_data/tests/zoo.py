@@ -584,6 +584,25 @@ class VoteInFieldsOfTheScene(TruthOfTheScene):
         return vote(cut(load_scene("synthetic")).ground_truth, classes)
 
 
+class VoteInLabelledAreas(PredictsTruth):
+    """a majority vote in every connected area of labelled pixels, whatever their classes"""
+
+    def revise(self, fitted, classes, image):
+        return vote((fitted.stolen > 0).astype(int), classes)
+
+
+class LabelledOrNot(Stealing):
+    """whether a pixel has a label, and its neighbours, is one more feature"""
+
+    def keeps(self, labels, image):
+        return ndimage.uniform_filter((labels.stolen > 0).astype(float), size=5)
+
+    def features(self, fitted, image):
+        features = Honest.features(self, fitted, image)
+        features[:, 0] = fitted.stolen.ravel()
+        return features
+
+
 class NeighbourLabels(PredictsTruth):
     """a pixel gets the true label of its left neighbour, where that has one"""
 
@@ -807,7 +826,8 @@ CHEATS = (
     (TruthOfTheConfiguration, (PREDICTION, GAP)), (TruthFromElsewhere, (PREDICTION,)),
     (HalfTheTruth, (PREDICTION,)), (NeighbourLabels, (PREDICTION, GAP)), (RenamedClasses, (PREDICTION,)),
     (VoteInTrueFields, (PREDICTION, GAP)), (VoteInFieldsOfTheScene, (PREDICTION, GAP, READS)),
-    (VoteInFieldsFromElsewhere, (PREDICTION,)), (PriorOfTest, (PREDICTION,)),
+    (VoteInFieldsFromElsewhere, (PREDICTION,)), (VoteInLabelledAreas, (PREDICTION, GAP)),
+    (LabelledOrNot, (TRAINING, GAP)), (PriorOfTest, (PREDICTION,)),
     (SelectsOnTest, (SELECTION,)), (SelectsOnTestSilently, (SELECTION,)),
     (SelectsOnDisclosedTest, (SELECTION, OPENS)), (GridOnTest, (SELECTION,)), (SeedOnTest, (SELECTION, )),
     (StopsOnTest, (SELECTION,)), (BandsByTest, (TRAINING, FITTED)),

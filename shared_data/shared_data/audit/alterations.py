@@ -27,6 +27,14 @@ def redraw_labels(truth: np.ndarray, pixels: np.ndarray, num_classes: int, seed:
     return with_labels(truth, pixels, (truth.ravel()[pixels] - 1 + added) % num_classes + 1)
 
 
+def move_labels(truth: np.ndarray, pixels: np.ndarray, free: np.ndarray, seed: int) -> np.ndarray:
+    """The (H, W) labels with those of flat `pixels` moved to some of the unlabelled flat pixels `free`, as far as there
+    are any; the number of pixels of every class stays the same."""
+    target = np.random.RandomState(seed).permutation(free)[: len(pixels)]
+    source = pixels[: len(target)]
+    return with_labels(with_labels(truth, target, truth.ravel()[source]), source, 0)
+
+
 def with_labels(truth: np.ndarray, pixels: np.ndarray, labels: Any) -> np.ndarray:
     """The (H, W) labels with others at flat `pixels`. labels: (n), or one for all."""
     result = truth.copy()

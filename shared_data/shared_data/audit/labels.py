@@ -16,7 +16,7 @@ from shared_data.audit.finding import (
     order_depends,
     uses_test_labels,
 )
-from shared_data.audit.origin import ORDER, origin
+from shared_data.audit.origin import ORDER, move, origin
 from shared_data.audit.pixels import gap_pixels, hidden_test_pixels
 from shared_data.audit.trials import PREDICTION, SELECTION, TRAINING, Trials, World, compare
 
@@ -71,6 +71,8 @@ def hidden_findings(trials: Trials, traces: Sequence[Tuple[str, str]], known: Se
         of_test = alone if alone.stages or of_gap.stages else joint
     elif joint.stages:
         of_test = _use_of(trials, test)
+    if not (of_test.stages or of_gap.stages):
+        of_test, of_gap = _uses_of_places(trials, test, gap, unused)
     told = list(traces) + ([] if of_test.stages else list(known))
     stages = _in_order(list(of_test.stages) + [stage for stage, _ in told])
     about_test = _test_finding(trials, test, of_test, stages, [clause for _, clause in told])
@@ -152,6 +154,31 @@ def _use_of(trials: Trials, pixels: np.ndarray) -> Use:
     if len(use.clauses) == 1 and _ARBITRARY in use.clauses[0]:
         clause += "; only the number of pixels of every class matters"
     return use._replace(stages=_in_order(others + [stage]), clauses=use.clauses + (clause,))
+
+
+def _uses_of_places(trials: Trials, test: np.ndarray, gap: np.ndarray, unused: Use) -> Tuple[Use, Use]:
+    """Whether it matters which test and gap pixels have a label at all, for a method to which classes do not matter.
+
+    Half of the labels are moved to pixels without one, so that their number stays the same, of both sets and then of
+    each alone; predictions count where the label stays. A change of order, as where all labelled pixels are shuffled,
+    is not held against a method.
+    """
+    random = np.random.RandomState(_SEED)
+    parts = [random.permutation(pixels)[::2] for pixels in (test, gap)]
+
+    def use(moved: np.ndarray) -> Use:
+        trial = trials.train(trials.world._replace(truth=move(trials, moved, _SEED)))
+        stages, clause = compare(trials.base, trial, np.setdiff1d(test, moved)), ""
+        if TRAINING in stages:
+            stage, clause = origin(trials, moved, alter=move)
+            stages = (stage,) * (stage != ORDER)
+        clauses = tuple("where half of them are moved to unlabelled pixels, " + _WHERE[stage] for stage in stages)
+        return unused._replace(stages=stages, clauses=clauses + (clause,) * bool(clauses and clause))
+
+    if not (use(np.concatenate(parts)).stages and trials.repeats):
+        return unused, unused
+    of_test, of_gap = (use(part) if part.size else unused for part in parts)
+    return of_test, of_gap
 
 
 def _in_order(stages: Sequence[str]) -> Tuple[str, ...]:

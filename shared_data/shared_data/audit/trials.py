@@ -53,16 +53,19 @@ class Trial(NamedTuple):
 TRAINING, SELECTION, PREDICTION = "training", "selection", "prediction"
 
 
-def compare(one: Trial, other: Trial) -> Tuple[str, ...]:
+def compare(one: Trial, other: Trial, where: Optional[np.ndarray] = None) -> Tuple[str, ...]:
     """The first stage at which two trials differ, as a tuple: TRAINING, SELECTION or PREDICTION; empty for none.
 
-    All later stages follow from it.
+    All later stages follow from it. where: flat pixels whose predictions count; None for all.
     """
     if one.last != other.last:
         return (TRAINING,)
     if (one.used, one.selection) != (other.used, other.selection):
         return (SELECTION,)
-    return () if np.array_equal(one.prediction, other.prediction) else (PREDICTION,)
+    before, after = one.prediction, other.prediction
+    if where is not None:
+        before, after = before.ravel()[where], after.ravel()[where]
+    return () if np.array_equal(before, after) else (PREDICTION,)
 
 
 class Trials:

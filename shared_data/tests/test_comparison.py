@@ -137,12 +137,14 @@ def test_rows_are_means_over_seeds_with_intervals_over_fields(run):
 
 def test_the_table_names_what_is_needed_to_judge_a_row(run):
     context = {"test_with_training_pixel": 0.25, "test_with_training_patch": 1, "test_spectra": "seen"}
-    runs = [run("svm", 1, [1], context=context, truncated=True), run("1nn", 1)]
+    audit = {"audit_verdict": "uses gap labels"}
+    runs = [run("svm", 1, [1], context=context, truncated=True, audit=audit), run("1nn", 1)]
     header, _, perfect, other = cells(methods_table(compared(runs)))
     perfect, other = dict(zip(header, perfect)), dict(zip(header, other))
     assert perfect["OA"] == "100.00 (100.00–100.00)" and perfect["effective n"] == "–"
     assert perfect["test spectra in training"] == perfect["training pixel in the input"] == "–"
     assert (other["test spectra in training"], other["training pixel in the input"]) == ("seen", "25.00 %")
+    assert (other["audit"], perfect["audit"]) == ("uses gap labels", "not audited")
     assert "truncated" in other["doubts"] and other["training pixels"] == "60" and other["seeds"] == "1"
 
 

@@ -338,7 +338,7 @@ def test_the_first_page_answers_what_the_records_answer(tmp_path: Path, record: 
     hold, produced, unseen = scene["summary"]
     assert "RSSGL as released -3.37 points (3 runs, differs (below))" in hold and "A2S2K-ResNet not run" in hold
     assert "for SSDGL and APDCLNN no published number is known here" in hold
-    assert "RSSGL (last, audit: not made)" in produced and "APDCLNN (no code released)" in produced
+    assert "RSSGL (last, not audited)" in produced and "APDCLNN (no code released)" in produced
     assert "Not run under spatial-cv: SSDGL, RSSGL" in unseen and "No baseline was run under spatial-cv." in unseen
     for sentence in scene["summary"]:
         assert sentence in Page(page).text

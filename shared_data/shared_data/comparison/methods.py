@@ -27,6 +27,7 @@ from shared_data.evaluation.field_statistics import (
 from shared_data.evaluation.metrics import disagreement
 from shared_data.evaluation.statistics import holm, mean_and_std
 from shared_data.evaluation.unit_counts import UnitCounts
+from shared_data.records.audit_file import verdict_of
 from shared_data.records.counts import distances_of, has_units, matrix_of, units_of
 from shared_data.records.map_codec import name_of
 from shared_data.records.record_scene import scene_of_record
@@ -44,8 +45,8 @@ class MethodRow(NamedTuple):
     intervals, effective_n: over spatial units; None where a record counts no units, effective_n also where it is not
     defined. quantity, allocation: disagreement. train, test: pixels; not_tested: classes without a test pixel.
     training_in_input: share of test pixels whose input holds a training pixel; None where the records do not say.
-    test_spectra: what training saw of them. recall: per class, None without a test pixel. distances: as in a record,
-    added up over seeds. counts: mean over seeds.
+    test_spectra: what training saw of them. audits: verdicts of the seeds. recall: per class, None without a test
+    pixel. distances: as in a record, added up over seeds. counts: mean over seeds.
     """
 
     method: str
@@ -62,6 +63,7 @@ class MethodRow(NamedTuple):
     not_tested: Span
     training_in_input: Optional[float]
     test_spectra: str
+    audits: Tuple[str, ...]
     doubts: Tuple[str, ...]
     recall: Tuple[Optional[float], ...]
     distances: List[Dict[str, int]]
@@ -185,6 +187,7 @@ def _row(method: str, records: List[Record]) -> MethodRow:
         not_tested=_span(classes.count(None) for classes in per_class),
         training_in_input=_mean([context["test_with_training_pixel"] for context in contexts]),
         test_spectra=", ".join(sorted({context["test_spectra"] for context in contexts})),
+        audits=tuple(sorted({verdict_of(record) for record in records})),
         doubts=doubts(records),
         recall=tuple(_mean([value for value in values if value is not None]) for values in zip(*per_class)),
         distances=add_distances(distances_of(record) for record in records),
@@ -242,7 +245,7 @@ def _classes(records: Sequence[Record], rows: Sequence[MethodRow]) -> List[Class
 ROWS_HEADER = (
     "method", "OA", "AA", "kappa ×100", "quantity, allocation disagreement", "n", "seeds", "training pixels",
     "test pixels", "effective n", "classes not tested", "training pixel in the input", "test spectra in training",
-    "doubts",
+    "audit", "doubts",
 )  # fmt: skip
 PAIRS_HEADER = ("A", "B", "OA of A − B, points", "95 % interval", "p", "p (Holm)", "fields")
 INTERVALS = (
@@ -371,5 +374,6 @@ def _cells(row: MethodRow) -> Tuple[str, ...]:
         "%s of %d" % (shown_span(row.not_tested), len(row.recall)),
         percent(row.training_in_input) + ("" if row.training_in_input is None else " %"),
         row.test_spectra or "–",
+        " / ".join(row.audits),
         "; ".join(row.doubts) or "–",
     )

@@ -20,8 +20,14 @@ from shared_data.scenes.loading import data_identities
 Value = Union[float, bool, str]  # of an entry
 
 _FILE, _RECORD, _PREFIX = "audit.json", "run.json", "audit_"
+NOT_AUDITED = "not audited"
 _LARGEST = 10**6  # bytes; a real one has some thousand
 _SETTINGS = _PREFIX + "settings_sha256"
+
+
+def verdict_of(record: Mapping[str, Any]) -> str:
+    """What the audit of a record's run found, in words."""
+    return str(record.get("audit", {}).get("audit_verdict", NOT_AUDITED))
 
 
 def write_audit(folder: Any, entries: Mapping[str, Value]) -> None:

@@ -18,6 +18,7 @@ from shared_data.comparison.overview import (
     baselines_sentence,
     runs,
 )
+from shared_data.records.audit_file import NOT_AUDITED, verdict_of
 from shared_data.report.wording import count, percent, weights_in_words
 
 QUESTIONS = (
@@ -88,7 +89,7 @@ def _all_produced(seen: Overview, records: Sequence[Record]) -> str:
     for row in seen.rows:
         own = _runs_of(row, PROTOCOL_OF[RELEASED], records)
         if own:
-            told = "%s, audit: %s" % (own[0]["selection"]["on"], _audit(own[0]))
+            told = "%s, %s" % (own[0]["selection"]["on"], _audit(own[0]))
         parts.append("%s (%s)" % (row.title, told if own else row.cells[RELEASED].missing))
     return _sentence("as released, what chooses the weights that are tested: " + "; ".join(parts))
 
@@ -118,7 +119,8 @@ def _runs_of(row: OverviewRow, protocol: str, records: Sequence[Record]) -> List
 
 
 def _audit(record: Record) -> str:
-    return str(record.get("audit", {}).get("audit_verdict", "not made"))
+    verdict = verdict_of(record)
+    return verdict if verdict == NOT_AUDITED else "audit: " + verdict
 
 
 def _holds(row: OverviewRow) -> str:
@@ -157,7 +159,7 @@ def _procedure(record: Record) -> str:
     reasons = sorted({one["reason"] for one in record.get("truth_opened", [])} - {"final evaluation"})
     if reasons:
         told += ", test labels opened for %s" % " and ".join(reasons)
-    return "%s, audit: %s" % (told, _audit(record))
+    return "%s, %s" % (told, _audit(record))
 
 
 def _unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str:

@@ -17,13 +17,13 @@ from markupsafe import Markup
 from shared_data.comparison.diff import ABOVE, BELOW, EQUIVALENT
 from shared_data.comparison.methods import is_rare, pair_cells, with_interval
 from shared_data.comparison.overview import in_words
+from shared_data.records.audit_file import NOT_AUDITED
 from shared_data.report import wording
 from shared_data.report.charts import chart
 from shared_data.report.figures import picture
 from shared_data.report.illustrations import comparison_figures, run_figures
 from shared_data.report.overview_figure import draw_overview
 from shared_data.report.pictures import pictures
-from shared_data.report.run_facts import NOT_AUDITED
 from shared_data.report.run_maps import RunMaps
 
 FOLDER = Path(__file__).parent

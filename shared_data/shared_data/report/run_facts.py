@@ -10,6 +10,7 @@ from shared_data.comparison.diff import doubts
 from shared_data.errors import RecordError
 from shared_data.evaluation.field_statistics import bootstrap_intervals, design_effect
 from shared_data.evaluation.metrics import class_accuracies, disagreement
+from shared_data.records.audit_file import verdict_of
 from shared_data.records.counts import distances_of, has_units, matrix_of, units_of
 from shared_data.records.record_scene import is_own
 from shared_data.report import run_maps
@@ -25,7 +26,6 @@ EVALUATIONS = {
     "op": "labels held out inside training windows",
 }
 _NAMES = {"oa": "OA", "aa": "AA", "kappa": "kappa × 100"}
-NOT_AUDITED = "not audited"
 _ENDING = re.compile(r"(.+)_(released|last|op)\Z")
 
 
@@ -59,7 +59,7 @@ def run_facts(path: Path, record: Dict[str, Any], maps: RunMaps) -> Dict[str, An
         "maps": _map_facts(record, maps),
         "curves": curves(record["history"]),
         "audit": _audit(record),
-        "audit_verdict": audit_verdict(record),
+        "audit_verdict": verdict_of(record),
         "data": record["data"],
         "revision": record["revision"],
         "resumed_from": record.get("resumed_from", []),
@@ -179,11 +179,6 @@ def _libraries(environment: Dict[str, Any]) -> str:
     names = (("numpy", "numpy"), ("scipy", "scipy"), ("scikit-learn", "scikit_learn"))
     found = ["%s %s" % (name, environment[key]) for name, key in names if key in environment]
     return ", ".join(found) or "–"
-
-
-def audit_verdict(record: Dict[str, Any]) -> str:
-    """What the run's audit found, in words."""
-    return str(record.get("audit", {}).get("audit_verdict", NOT_AUDITED))
 
 
 def _audit(record: Dict[str, Any]) -> Optional[Dict[str, Any]]:

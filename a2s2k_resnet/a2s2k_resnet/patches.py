@@ -29,9 +29,8 @@ class PatchGatherer:
             raise ValueError("the patch side must be odd, so that a pixel stands in the middle, not %d" % patch)
         if patch > min(height, width):
             raise ValueError(
-                "a patch of %d × %d pixels is larger than the scene of %d × %d; choose a smaller patch side, or "
-                "the network resnet or pyresnet (<scene>-resnet), as the others need one of 7 or more"
-                % (patch, patch, height, width)
+                "a patch of %d × %d pixels is larger than the scene of %d × %d; choose a smaller patch.side, "
+                "and, for one below 7, the network resnet or pyresnet (<scene>-resnet)" % (patch, patch, height, width)
             )
         self.patch, self.height, self.width, self.bands = patch, height, width, bands
         self.device = torch.device(device)

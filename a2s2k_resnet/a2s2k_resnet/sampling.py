@@ -32,7 +32,8 @@ def _class_indices(flat: np.ndarray, num_classes: int, held_out: float, names: S
             raise SplitError(
                 "%s has %d labelled pixels; the split draws %d for training and needs at least one more to hold out. "
                 "Use a ground truth with more pixels of it, or let the class count as unlabelled (of an own scene: "
-                "labels.unlabelled in its description)." % (name, indices.size, needs)
+                "move its label from [[classes]] to labels.unlabelled in the description)."
+                % (name, indices.size, needs)
             )
         classes.append(indices)
     return classes

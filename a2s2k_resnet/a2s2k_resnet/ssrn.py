@@ -15,7 +15,10 @@ _POOL = 5
 def check_sizes(name: str, bands: int, patch: int) -> None:
     """Raises: ValueError where the kernels do not fit the bands, or the pooled map would not be one pixel."""
     if bands < MINIMUM_BANDS:
-        raise ValueError("%s needs at least %d bands for its spectral kernels, not %d" % (name, MINIMUM_BANDS, bands))
+        raise ValueError(
+            "%s needs at least %d bands for its spectral kernels, not %d; choose the network resnet or pyresnet "
+            "(<scene>-resnet), which takes any number" % (name, MINIMUM_BANDS, bands)
+        )
     if patch not in PATCH_SIDES:
         raise ValueError(
             "%s needs a patch side of %s, not %d: a 3×3 convolution without padding and a pooling of %d×%d must leave "

@@ -96,7 +96,8 @@ def derived(settings: Dict[str, Any], scene: Scene) -> Iterator[Derived]:
     split = settings["split"]
     yield training_share(scene)
     yield least_training_pixels(scene, usual=split["minimum"], fewest=2)
-    yield Derived("patch.side", largest_odd_side(scene, settings["patch"]["side"]), _extent(scene))
+    side = max(largest_odd_side(scene, settings["patch"]["side"]), _least_side(settings))
+    yield Derived("patch.side", side, _extent(scene))
     components, bands = settings["preprocessing"]["components"], "%d bands" % scene.bands
     yield Derived("preprocessing.components", min(components, scene.bands), bands)
     gabor, shortest = settings["gabor"], min(scene.height, scene.width, scene.bands)
@@ -113,6 +114,11 @@ def complete(
     """Enter what an own scene decides into a request's settings, see `shared_data.runs.generic`."""
     base, _ = base_and_ablation(request.experiment)
     return generic.complete(CONFIGS, base, request.overrides, settings, packaged, loaded, derived)
+
+
+def _least_side(settings: Dict[str, Any]) -> int:
+    """The smallest odd side that the layers can halve; a scene with fewer rows is padded, as at its borders."""
+    return 2 ** (len(settings["network"]["widths"]) - 1) | 1
 
 
 def _extent(scene: Scene) -> str:

@@ -39,8 +39,9 @@ def test_the_network_can_be_built(monkeypatch, bands, classes):
     (12, (40, 30), 27, 12, [0.5, 0.25, 0.125]), (64, (40, 30), 27, 20, [0.5, 0.25, 0.125, 0.0625]),
     (103, (40, 30), 27, 20, [0.5, 0.25, 0.125, 0.0625]), (410, (40, 30), 27, 20, [0.5, 0.25, 0.125, 0.0625]),
     (64, (24, 60), 23, 20, [0.5, 0.25, 0.125, 0.0625]), (64, (5, 60), 5, 20, [0.5, 0.25]), (1, (40, 30), 27, 1, [0.5]),
+    (64, (1, 300), 5, 20, [0.5]),
 ])  # fmt: skip
-def test_no_size_exceeds_the_scenes(monkeypatch, bands, sides, side, components, frequencies):
+def test_no_size_exceeds_the_scenes_but_what_layers_can_halve(monkeypatch, bands, sides, side, components, frequencies):
     found = resolved(monkeypatch, bands, [100, 100], sides=sides).settings
     assert (found["patch"]["side"], found["preprocessing"]["components"]) == (side, components)
     assert found["gabor"]["frequencies"] == frequencies

@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 from da_imrn.band_structure import band_kernels_for, strides_for
 from da_imrn.decisions import decide
-from da_imrn.network import Structure, build_network
+from da_imrn.network import POOLED, Structure, build_network
 from da_imrn.partition import Partition, Rule, find_partition, with_acceptance
 from da_imrn.predata import predata_files, read_predata
 from da_imrn.shipped import recovered_partition
@@ -72,12 +72,17 @@ def derived(settings: Dict[str, Any], scene: Scene) -> Iterator[Derived]:
 
     Small scenes are partitioned as Indian Pines, large ones as Salinas. The paper's interval of accepted counts fits
     one scene: here every draw is accepted in which something trains and something validates.
-    Raises: SettingsError for a scene of one row or column.
+    Raises: SettingsError for a scene of one row or column, or of less than three bands.
     """
     if min(scene.height, scene.width) < 2:
         raise SettingsError(
             "%s: DA-IMRN classifies patches of at least 2 × 2 pixels, and the scene has %d × %d; choose another paper."
             % (scene.slug, scene.height, scene.width)
+        )
+    if scene.bands < POOLED:
+        raise SettingsError(
+            "%s: DA-IMRN averages at least %d bands, and the scene has %d; choose another paper."
+            % (scene.slug, POOLED, scene.bands)
         )
     of_size, reason = _SALINAS if is_large(scene) else _INDIAN_PINES, labelled_pixels(scene)
     sides = "%s, %d × %d pixels" % (reason, scene.height, scene.width)

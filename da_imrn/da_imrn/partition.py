@@ -146,7 +146,8 @@ class _Drawer:
             if not len(self.candidates[-1]):
                 raise SplitError(
                     "%s has no labelled pixel far enough from the border for a window of %d pixels; choose a smaller "
-                    "window." % (name, rule.window)
+                    "window (partition.window, and a partition.patch that it holds), or another protocol."
+                    % (name, rule.window)
                 )
         self.class_counts = np.bincount(ground_truth.ravel(), minlength=len(self.candidates) + 1)[1:]
 

@@ -74,7 +74,8 @@ class FittedNetwork(Fitted):
     def _check_size(self, image: SceneImage) -> None:
         if self._patch > min(image.shape):
             raise SettingsError(
-                "%s: a patch of %d × %d pixels is larger than the scene." % (image.scene.slug, self._patch, self._patch)
+                "%s: a patch of %d × %d pixels is larger than the scene of %d × %d; classify a larger image."
+                % (image.scene.slug, self._patch, self._patch, *image.shape)
             )
 
     def save(self, path: Path) -> None:

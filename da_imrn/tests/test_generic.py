@@ -80,6 +80,12 @@ def test_a_scene_of_one_row_is_refused(monkeypatch):
         resolved(monkeypatch, 64, equal_counts(2, 60), sides=(1, 90))
 
 
+def test_a_scene_of_two_bands_is_refused(monkeypatch):
+    assert resolved(monkeypatch, 3, equal_counts(2)).settings["network"]["strides"] == [1] * 6
+    with pytest.raises(SettingsError, match="at least 3 bands, and the scene has 2; choose another paper"):
+        resolved(monkeypatch, 2, equal_counts(2))
+
+
 def test_large_scenes_are_partitioned_as_salinas(monkeypatch):
     found = resolved(monkeypatch, 204, equal_counts(9, 20700), sides=(150, 140)).settings
     expected = experiments.load("salinas")

@@ -65,6 +65,7 @@ def test_doubts_about_the_rule_are_said(tmp_path, cube_path):
     for values, said in (
         ((255, 0, 1, 2), "--unlabelled=0,255"),
         ((0, -5, 2, 3), "--unlabelled=0,-5"),
+        ((0, -5, -4, 3), "--unlabelled=0,-5,-4"),
         ((0, 1, 2, 3), None),
     ):
         found = described(cube_path, saved(tmp_path, with_values(*values)), force=True)
@@ -158,6 +159,7 @@ def test_a_png_with_a_palette_is_a_map(tmp_path, cube_path):
 @pytest.mark.parametrize(
     "array, complaint",
     [
+        (TRUTH.astype(np.uint64) << 62, r"expected labels of at most 63 bits, found 13835058055282163712"),
         (TRUTH * 0.5, r"whole numbers as labels, found 0\.5"),
         (np.where(TRUTH, np.inf, 0), "found inf"),
         (TRUTH * 0, "no pixel has a label; leave out --labels"),

@@ -132,6 +132,20 @@ def test_bands_that_may_come_first_are_a_remark_where_no_labels_tell(tmp_path):
     assert described(tiff, name="b").cube.remarks == ()  # the format says it
 
 
+def test_an_order_of_the_axes_that_no_labels_tell_is_a_remark(tmp_path):
+    square = TRUTH[:17]
+    equal = np.dstack([CUBE[:17]] * 3)[:, :, :17]
+    np.save(tmp_path / "truth.npy", square)
+    np.save(tmp_path / "plot.npy", equal)
+    found = described(tmp_path / "plot.npy", tmp_path / "truth.npy")
+    assert found.shape == (17, 17, 17) and "fits another order" in found.cube.remarks[0]
+    # of labels that fit bands first as they are, and bands last if transposed, the first is meant
+    np.save(tmp_path / "truth.npy", TRUTH)
+    np.save(tmp_path / "plot.npy", np.dstack([CUBE] * 3)[:, :, :17].transpose(2, 0, 1))
+    found = described(tmp_path / "plot.npy", tmp_path / "truth.npy", force=True)
+    assert found.shape == (21, 17, 17) and "the first axis is that of the bands" in found.cube.remarks[0]
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_scene_of_one_row_or_column(tmp_path, axis):
     line, truth = (np.take(array, [5], axis) for array in (CUBE, TRUTH))
@@ -209,6 +223,19 @@ def test_names_and_colours_of_an_envi_classification(tmp_path):
     found = described(tmp_path / "plot.hdr", truth)
     scene = loaded(found).scene
     assert scene.class_names == tuple(names[1:]) and scene.palette == ("#ff0000", "#00ff01", "#0000ff")
+    assert_same_scene(found)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8", "utf-8-sig"])
+def test_an_envi_header_in_another_encoding(tmp_path, encoding):
+    write_envi(tmp_path / "plot.hdr", CUBE)
+    write_classification(
+        tmp_path / "truth.hdr", TRUTH, ["None", "Corn", "Acker", "Woods"], [(0, 0, n) for n in range(4)]
+    )
+    header = tmp_path / "truth.hdr"
+    header.write_text(header.read_text().replace("Acker", "Äcker"), encoding=encoding)
+    found = described(tmp_path / "plot.hdr", header)
+    assert loaded(found).scene.class_names == ("Corn", "Äcker", "Woods")
     assert_same_scene(found)
 
 
@@ -330,6 +357,7 @@ def test_what_is_no_scene_is_named(tmp_path):
     (tmp_path / "bad.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\1" * 4000)
     (tmp_path / "bad.tif").write_bytes(b"II*\0" + b"\7" * 4000)
     np.save(tmp_path / "words.npy", np.full((3, 3, 3), "text"))
+    np.save(tmp_path / "waves.npy", CUBE.astype(np.complex64))
     write_envi(tmp_path / "radar.hdr", CUBE.astype(np.complex64))
     for name, complaint in {
         "flat.npy": "expected a cube, an array with three axes, found .*'flat' 21×17",
@@ -339,7 +367,8 @@ def test_what_is_no_scene_is_named(tmp_path):
         "bad.npy": "header of the numpy file cannot be read",
         "bad.h5": "expected an HDF5 file, which cannot be read",
         "bad.tif": "expected a GeoTIFF file, which cannot be read",
-        "words.npy": "expected real numbers",
+        "words.npy": r"found texts or other objects; number the classes, if .*numpy\.unique",
+        "waves.npy": r"found values of type complex64; save their amplitude",
         "radar.hdr": r"radar\.img: expected real numbers, found complex64; save their amplitude",
         "absent.npy": "there is no such file",
         ".": "it is a folder",

@@ -74,6 +74,20 @@ def test_undeclared_values_without_data_are_found_and_ignored(tmp_path, truth_pa
     np.testing.assert_array_equal(scene.ground_truth, np.where(GAPS, 0, labels()))
 
 
+@pytest.mark.parametrize("value", [-1, -0.01, 1.5])
+def test_the_outermost_value_has_no_data_if_it_fills_its_pixels(tmp_path, truth_path, value):
+    array = cube("float32") / 6000
+    array[GAPS] = value
+    found = described(written(tmp_path, array), truth_path)
+    assert fill_of(found) == [(np.float32(value), GAPS.sum(), GAPS.sum())]
+    np.testing.assert_array_equal(loaded(found).valid, ~GAPS)
+    array[0, 0, 3] = value  # a band of another pixel reaches it
+    assert described(written(tmp_path, array), name="clipped").values.fill == ()
+    array[GAPS] = cube("float32")[GAPS] / 6000
+    array[0, 0] = value  # one pixel alone
+    assert described(written(tmp_path, array), name="bright").values.fill == ()
+
+
 def test_values_of_real_pixels_are_not_taken_for_gaps(tmp_path):
     saturated = cube()
     saturated[GAPS, 2:] = 65535  # in most bands
@@ -226,6 +240,19 @@ def test_values_that_overflow_are_refused_unless_they_have_no_data(tmp_path):
         described(written(tmp_path, array))
     array[GAPS, 4] = 1e25
     assert described(written(tmp_path, array)).values.valid.sum() == (~GAPS).sum()
+
+
+@pytest.mark.parametrize(
+    "array, complaint",
+    [
+        (np.full(cube().shape, 7.0), "every band has the same value at all pixels with data"),
+        (cube("float64") * 1e-25, r"no band differ by more than 1.72e-22, .* multiply the cube"),
+        (np.full(cube().shape, np.nan), "every pixel has NaN or infinity in some band; mend the cube"),
+    ],
+)
+def test_values_from_which_nothing_can_be_learned_are_refused(tmp_path, array, complaint):
+    with pytest.raises(SceneFormatError, match=complaint):
+        described(written(tmp_path, array))
 
 
 # --- bands -----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from PIL import Image
 
 from shared_data.errors import SplitError
 from shared_data.scenes.loading import LoadedScene, data_identities
+from shared_data.scenes.own import Description, OwnClass
 from shared_data.splits.draws import Split, save_split
 from shared_data.splits.own import read_own
 
@@ -105,6 +106,25 @@ def test_other_matrices_in_a_file_do_not_matter(scene, tmp_path):
 def test_masks_need_no_class_numbers(scene, tmp_path):
     found = read_own(scene, write_both(tmp_path, ".npy", TRAIN > 0, (TEST > 0).astype(int)), 0)
     np.testing.assert_array_equal(trained(found.split), np.flatnonzero(TRAIN))
+
+
+@pytest.mark.parametrize(
+    "labels, unlabelled", [((3, 10, 150), 255), ((1, 2, 3), -1), ((2, 3, 4), 0), ((-7, 0, 9), 255)]
+)
+def test_maps_of_an_own_scene_have_the_labels_of_its_file_or_class_numbers(scene, tmp_path, labels, unlabelled):
+    classes = tuple(OwnClass(label, str(label), 1) for label in labels)
+    own = Description(tmp_path / "a.toml", tmp_path / "a.npy", None, (), (), (unlabelled,), classes)
+    scene = scene._replace(scene=scene.scene._replace(own=own))
+    as_in_file = np.array((unlabelled, *labels), np.int16)
+    for name, change in (("file", as_in_file.__getitem__), ("numbers", np.asarray), ("mask", lambda part: part > 0)):
+        folder = tmp_path / name
+        folder.mkdir()
+        found = read_own(scene, write_both(folder, ".npy", change(TRAIN), change(TEST)), 0).split
+        np.testing.assert_array_equal(trained(found), np.flatnonzero(TRAIN))
+        np.testing.assert_array_equal(found.test, np.flatnonzero(TEST))
+    wrong = as_in_file[np.where(TRAIN, TRAIN % 3 + 1, 0)]
+    with pytest.raises(SplitError, match=r"ground truth's labels|expected labels from 0"):
+        read_own(scene, write_both(tmp_path, ".npy", wrong, as_in_file[TEST]), 0)
 
 
 def test_pixels_outside_of_the_ground_truth_are_left_out_and_counted(scene, tmp_path):

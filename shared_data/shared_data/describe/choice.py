@@ -23,8 +23,9 @@ def choose(source: Source, key: str | None, option: str, fits: Callable[[Shape],
     if not fitting:
         if not source.shapes:
             raise SceneFormatError(
-                f"{source.path}: expected {wanted}, found no array of real numbers; complex numbers, structures, cells "
-                "and texts are not read: save the array by itself, as real numbers."
+                f"{source.path}: expected {wanted}, found no array of real numbers; complex numbers, structures, "
+                "cells, sparse matrices and texts are not read: save the array by itself, as real numbers (names of "
+                "classes numbered from 1)."
             )
         raise SceneFormatError(f"{source.path}: expected {wanted}, found these arrays of real numbers: {listed}.")
     raise SettingsError(

@@ -12,6 +12,7 @@ from shared_data.errors import SceneFormatError
 
 MOST_CLASSES = 255
 _USUAL = (255, -1)
+_LARGEST = 2**63 - 1  # that TOML holds
 _LARGEST_EXACT = 2**53  # whole numbers above are not all floats
 
 
@@ -64,6 +65,10 @@ def read_labels(opened: Opened, unlabelled: tuple[int, ...] | None) -> Labels:
     numbers, remarks = _whole_numbers(opened.path, stored, empty)
     values, counts = np.unique(numbers, return_counts=True)
     pixels = dict(zip(values.tolist(), counts.tolist()))
+    if max(pixels) > _LARGEST:
+        raise SceneFormatError(
+            f"{opened.path}: expected labels of at most 63 bits, found {max(pixels)}; number the classes from 1."
+        )
     empty, reason = _unlabelled(numbers, opened, unlabelled)
     labels = [label for label in pixels if label not in empty]
     _check_number(opened.path, labels)
@@ -149,12 +154,13 @@ def _check_number(path: Path, labels: Sequence[int]) -> None:
 
 def _doubts(labels: Sequence[int], empty: Sequence[int], names: Mapping[int, str]) -> tuple[str, ...]:
     """Where the rule may be wrong, and what to type then."""
-    doubts = [
-        f"the label {label} is taken as a class; if it means 'no class', pass "
-        f"--unlabelled={','.join(map(str, [*empty, label]))}"
-        for label in labels
-        if label < 0 or (label == _USUAL[0] and len(labels) < label)
-    ]
+    odd = [label for label in labels if label < 0 or (label == _USUAL[0] and len(labels) < label)]
+    doubts = []
+    if odd:
+        passed = ",".join(map(str, [*empty, *odd]))
+        doubts.append(
+            f"taken as classes: {', '.join(map(str, odd))}; if they mean 'no class', pass --unlabelled={passed}"
+        )
     named = names.get(0, "").lower()
     if 0 in empty and named and not any(word in named for word in ("class", "label", "back", "none", "no ", "unknown")):
         doubts.append(f"the label 0, '{names[0]}', is taken as unlabelled; if it is a class, pass --unlabelled=none")

@@ -73,7 +73,15 @@ def with_bands_last(cube: Opened, labels: Shape | None) -> Opened:
             "give --labels, whose shape tells it, or save the cube with the bands last"
         )
         return replace(cube, remarks=(*cube.remarks, remark))
-    if labels is None or cube.header.bands_last or labels in (shape[:2], shape[1::-1]):
+    if labels is None or cube.header.bands_last:
+        return cube
+    if labels == shape[:2]:
+        if labels in (shape[1:], shape[::2]):
+            remark = (
+                f"{by(shape)} is taken as rows × columns × bands, but the shape of the labels also fits another order; "
+                "if bands do not come last, save the cube so that they do"
+            )
+            return replace(cube, remarks=(*cube.remarks, remark))
         return cube
     for order, where in ((_BANDS_FIRST, "first"), (_BANDS_MIDDLE, "second")):
         array = reordered(cube.array, order)

@@ -1,8 +1,9 @@
 """Checks of a cube's values, in blocks of rows: NaN, values for "no data", constant bands, pixels of zeros.
 
 Which values go into `ignore_values`: those that the file declares or the user names, if they occur; those that lie far
-outside of the rest (extremes.py); a usual value for "no data", or 0, that fills the pixels in which it occurs. NaN and
-infinities cannot be in a cube from which a network learns: in the copy they become a value that is ignored.
+outside of the rest (extremes.py); a usual value for "no data", 0, the smallest or the largest value, if it fills the
+pixels in which it occurs. NaN and infinities cannot be in a cube from which a network learns: in the copy they become a
+value that is ignored.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,10 @@ from shared_data.errors import SceneFormatError
 from shared_data.scenes.mapped import row_blocks
 
 FILL = -9999.0  # for NaN, where no value is ignored yet
+_LEAST_PIXELS = 2  # of one value in all bands: the outermost value of a cube may be a pixel's by chance
 _WHOLE = 0.9  # share of the pixels with a value that have it in every band: a bright pixel has it in some
 _LARGEST = 1e18  # float32, in which networks calculate, cannot hold the squares of larger numbers
+_LEAST_RANGE = 1e-18  # ... nor of smaller ones
 
 
 @dataclass(frozen=True)
@@ -82,19 +85,27 @@ def find_fill_values(
     named = declared if given is None else given
     values = list(dict.fromkeys(value for value in (in_type(one, cube.dtype) for one in named) if value is not None))
     origins = dict.fromkeys(values, "declared by the file" if given is None else "as --ignore says")
+    usual: set[float] = set()
     candidates: set[float] = set()
     if given is None:
         extremes = find_extremes(cube, values)
         origins.update(dict.fromkeys(isolated(extremes, cube.dtype), "far outside of all other values"))
-        usual = (known_low(cube.dtype) & set(extremes.low)) | (known_high(cube.dtype) & set(extremes.high)) | {0}
-        candidates = usual - set(origins)
+        usual = (known_low(cube.dtype) & set(extremes.low)) | (known_high(cube.dtype) & set(extremes.high))
+        candidates = (usual | {0, *extremes.low[:1], *extremes.high[:1]}) - set(origins)
     found = []
     for value, (pixels, whole) in _counts(cube, [*origins, *candidates]).items():
         if value in origins and pixels:
             found.append(FillValue(value, pixels, whole, origins[value]))
-        elif pixels and cube.shape[2] > 1 and whole >= pixels * (1 if value == 0 else _WHOLE):
+        elif pixels and cube.shape[2] > 1 and _fills(cube, value, pixels, whole, value in usual):
             found.append(FillValue(value, pixels, whole, "fills the pixels in which it occurs"))
     return tuple(sorted(found, key=lambda one: -one.pixels))
+
+
+def _fills(cube: np.ndarray, value: float, pixels: int, whole: int, usual: bool) -> bool:
+    """Whether a value fills its pixels: a usual one most of them, any other all. `_counts` gives the two numbers."""
+    if usual:
+        return whole >= pixels * _WHOLE
+    return whole == pixels and (value == 0 or _LEAST_PIXELS <= pixels < cube.shape[0] * cube.shape[1])
 
 
 def _counts(cube: np.ndarray, values: Sequence[float]) -> dict[float, tuple[int, int]]:
@@ -114,7 +125,9 @@ def check_some_whole(broken: Broken, path: Path) -> None:
     if not broken.pixels.all():
         return
     most = [int(band) + 1 for band in np.flatnonzero(broken.bands * 2 > broken.pixels.size)]
-    remedy = f"leave out such bands, with --drop-bands={as_ranges(most).replace(' ', '')}" if most else "mend the cube"
+    remedy = "mend the cube"
+    if 0 < len(most) < len(broken.bands):
+        remedy = f"leave out such bands, with --drop-bands={as_ranges(most).replace(' ', '')}"
     raise SceneFormatError(f"{path}: every pixel has NaN or infinity in some band; {remedy}.")
 
 
@@ -163,6 +176,8 @@ def summarise(cube: np.ndarray, fill: tuple[FillValue, ...], path: Path) -> Valu
             "--drop-bands, or say with --ignore which values mean it."
         )
     _check_size(path, lowest, highest)
+    if np.count_nonzero(valid) > 1:
+        _check_range(path, lowest, highest)
     constant = tuple(int(band) + 1 for band in np.flatnonzero(lowest == highest))
     return Values(fill, valid, lowest.min().item(), highest.max().item(), constant, zero)
 
@@ -174,4 +189,18 @@ def _check_size(path: Path, lowest: np.ndarray, highest: np.ndarray) -> None:
         raise SceneFormatError(
             f"{path}: band {band + 1} (counted from 1) has values up to {size.max():.3g}, whose squares a 32-bit float "
             "cannot hold; divide the cube by a constant, or, if that value means 'no data', pass --ignore=<value>."
+        )
+
+
+def _check_range(path: Path, lowest: np.ndarray, highest: np.ndarray) -> None:
+    largest = float((highest - lowest).max())
+    if largest == 0:
+        raise SceneFormatError(
+            f"{path}: every band has the same value at all pixels with data, so nothing can be told apart; check the "
+            "file, and which array of it is the cube (--cube-key)."
+        )
+    if largest < _LEAST_RANGE:
+        raise SceneFormatError(
+            f"{path}: the values of no band differ by more than {largest:.3g}, whose square a 32-bit float cannot "
+            "hold; multiply the cube by a constant."
         )

@@ -66,8 +66,8 @@ def draw_disjoint(
     best = max(attempts, key=lambda attempt: attempt.merit)  # of equally good attempts the first
     if not best.split.test.size:
         raise SplitError(
-            "no pixel lies further than %d from all training pixels; choose a smaller distance or train on fewer."
-            % rule.distance
+            "no labelled pixel lies further than %d from all training pixels; the scene is too small for a disjoint "
+            "split: take another seed or protocol." % rule.distance
         )
     return DisjointSplit(best.split, best.unsplit)
 

@@ -49,8 +49,8 @@ def training_counts(
             remedy = "Lower split.minimum, or let" if has > fewest else "Let"
             raise SplitError(
                 "%s has %d labelled pixels; the split draws %d for training and needs at least one more to test. "
-                "%s the class count as unlabelled (of an own scene: labels.unlabelled in its description)."
-                % (name, has, needs, remedy)
+                "%s the class count as unlabelled (of an own scene: move its label from [[classes]] to "
+                "labels.unlabelled in the description)." % (name, has, needs, remedy)
             )
     return wanted.tolist()
 

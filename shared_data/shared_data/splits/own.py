@@ -33,7 +33,8 @@ def read_own(loaded: LoadedScene, paths: Paths, seed: int) -> FixedSplit:
     see `hold_out_validation`. Facts are named `own_...`, see `split_of_sets`.
 
     A map whose values are 0 and 1 alone is a mask. Labels of other maps must be the ground truth's, wherever it has
-    one. Pixels that it leaves unlabelled are left out and counted.
+    one; of an own scene, those of its file or the class numbers. Pixels that it leaves unlabelled are left out and
+    counted.
     Raises: SplitError naming the file, what was expected and what was found.
     """
     if not loaded.is_labelled:
@@ -114,10 +115,26 @@ def _pixels(path: Path, name: str, stored: StoredArray, loaded: LoadedScene) -> 
     if path.suffix.lower() == ".npz" and len(stored.shape) == 1:
         return _indices(path, name, read_stored(path, name, stored), loaded.ground_truth.size)
     of_shape(path, {name: stored}, loaded.ground_truth.shape)
-    labels = as_labels(path, read_stored(path, name, stored), loaded.scene.num_classes)
+    array = _with_class_numbers(read_stored(path, name, stored), loaded)
+    labels = as_labels(path, array, loaded.scene.num_classes)
     if labels.max() > 1:
         _check_labels(path, labels, loaded.ground_truth)
     return np.flatnonzero(labels)
+
+
+def _with_class_numbers(array: np.ndarray, loaded: LoadedScene) -> np.ndarray:
+    """A map with the labels of an own scene's file as one of its class numbers 1..K; any other map as it is."""
+    own = loaded.scene.own
+    if own is None or (array.min() >= 0 and array.max() <= 1):  # a mask
+        return array
+    numbers = dict.fromkeys((0,) + own.unlabelled, 0)
+    numbers.update((one.label, number) for number, one in enumerate(own.classes, start=1))
+    values, places = np.unique(array, return_inverse=True)
+    if any(value not in numbers for value in values.tolist()):
+        return array
+    found = np.array([numbers[value] for value in values.tolist()], np.uint8)[places].reshape(array.shape)
+    by_number = not _agrees(found, loaded.ground_truth) and _agrees(array, loaded.ground_truth)
+    return array if by_number else found
 
 
 def _indices(path: Path, name: str, indices: np.ndarray, pixels: int) -> np.ndarray:

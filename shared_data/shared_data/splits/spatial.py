@@ -130,7 +130,8 @@ def draw_fold(ground_truth: np.ndarray, rule: SpatialRule, seed: int, fold: int)
     if not test.any() or not free.any():
         raise SplitError(
             "fold %d of seed %d has %d test pixels and %d pixels farther than %d from them; the scene is too small for "
-            "this protocol." % (fold, seed, np.count_nonzero(test), np.count_nonzero(free), rule.distance)
+            "this protocol; take another seed or protocol."
+            % (fold, seed, np.count_nonzero(test), np.count_nonzero(free), rule.distance)
         )
     random = np.random.RandomState([seed, fold])
     share, validating = training_share(ground_truth), folds == (fold + 1) % FOLDS

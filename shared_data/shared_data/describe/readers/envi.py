@@ -1,9 +1,11 @@
 """ENVI files: a header (.hdr) as text, and the numbers beside it, memory-mapped."""
 
+import contextlib
 import logging
 import math
+import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +42,14 @@ def open_envi(path: Path, header_path: Path) -> Source:
         warnings.simplefilter("ignore")
         if header_path.stat().st_size > _MOST_HEADER_BYTES:
             raise ValueError("its header has more than 16 MB")
-        entries: dict[str, Any] = envi.read_envi_header(str(header_path))
+        with _in_utf8(header_path) as readable:
+            entries: dict[str, Any] = envi.read_envi_header(str(readable))
     data = _data_of(header_path) if path == header_path else path
     if str(entries.get("file compression", "0")).strip() not in ("", "0"):
         raise SceneFormatError(f"{header_path}: its numbers are compressed; save the image uncompressed.")
     with reading(header_path, KIND):
-        image = envi.open(str(header_path), str(data))
+        with _in_utf8(header_path) as readable:
+            image = envi.open(str(readable), str(data.resolve()))
         dtype, shape = np.dtype(image.dtype), tuple(int(side) for side in image.shape)
         if dtype.kind not in "iuf":
             raise SceneFormatError(f"{data}: expected real numbers, found {dtype}; save their amplitude, for example.")
@@ -59,6 +63,23 @@ def open_envi(path: Path, header_path: Path) -> Source:
 
     interleave = str(entries.get("interleave", "bsq")).lower()
     return Source(path, data, f"ENVI file ({interleave})", False, {path.stem: shape}, open_array)
+
+
+@contextlib.contextmanager
+def _in_utf8(header_path: Path) -> Iterator[Path]:
+    """The header, or a temporary copy in UTF-8: spectral reads no other, and programs on Windows write Latin-1."""
+    found = header_path.read_bytes()
+    try:
+        text = found.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = found.decode("latin-1")
+    if text.encode() == found:
+        yield header_path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / header_path.name
+        copy.write_bytes(text.encode())
+        yield copy
 
 
 def _data_of(header_path: Path) -> Path:

@@ -12,6 +12,11 @@ from shared_data.scenes.mapped import open_mapped
 
 _READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
+_NUMBER_NAMES = (
+    "number the classes, if these are their names (in Python: names, numbers = numpy.unique(labels.astype(str), "
+    "return_inverse=True); numpy.save('labels.npy', numbers.reshape(labels.shape)))"
+)
+
 
 def open_npy(path: Path) -> Source:
     """The one array of the file. Raises: SceneFormatError."""
@@ -23,6 +28,7 @@ def open_npy(path: Path) -> Source:
             f"{path}: the header of the numpy file cannot be read ({one_line(error, 160) or type(error).__name__}); "
             "write the file anew with numpy.save."
         ) from error
+    _check_numbers(path, dtype)
     by_rows = not by_columns or sum(side > 1 for side in shape) <= 1  # of one axis both orders are the same
 
     def open_array(_name: str) -> tuple[StoredArray, Header]:
@@ -32,6 +38,18 @@ def open_npy(path: Path) -> Source:
         return of_array(open_mapped(path, shape, any_order=True), usable), Header()
 
     return Source(path, path, "numpy file", False, {path.stem: shape}, open_array)
+
+
+def _check_numbers(path: Path, dtype: np.dtype) -> None:
+    """Raises: SceneFormatError for anything but numbers and masks, with what to save in its place."""
+    if dtype.kind in "iufb":
+        return
+    what, remedy = f"values of type {one_line(dtype, 80)}", "save the array as numbers"
+    if dtype.kind == "c":
+        remedy = "save their amplitude, for example"
+    elif dtype.kind in "OSU":
+        what, remedy = "texts or other objects", _NUMBER_NAMES
+    raise SceneFormatError(f"{path}: expected real numbers, found {what}; {remedy}.")
 
 
 def _whole(path: Path) -> np.ndarray:

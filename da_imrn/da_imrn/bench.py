@@ -97,9 +97,9 @@ def _compare(experiment: str, era: str, repeats: int) -> None:
             % (name, steps[name], ratios[0], VALIDATED / validations[name], ratios[1], epochs[name], ratios[2],
                worker.ask("memory"), worker.stack)
         )  # fmt: skip
-    print(table_row("da-imrn " + experiment, {"literal": steps["literal, this stack"], "ours": steps["ours"]}))
-    share = workers["ours"].ask("convolutions") / steps["ours"]
-    print("  of our step %.0f %% are convolutions, each timed alone" % (100 * share), flush=True)
+    print(
+        table_row("da-imrn " + experiment, {"literal": steps["literal, this stack"], "ours": steps["ours"]}), flush=True
+    )
     for worker in workers.values():
         worker.end()
 

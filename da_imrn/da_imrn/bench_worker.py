@@ -15,7 +15,7 @@ import numpy as np
 
 from da_imrn import experiments, optimizer
 from da_imrn.evaluation import accuracy_of_all_positions
-from da_imrn.keras_stack import FRAMEWORK_VERSION, keras, tf
+from da_imrn.keras_stack import FRAMEWORK_VERSION
 from da_imrn.loss import focal_loss
 from da_imrn.network import build_network
 from da_imrn.patches import gather, one_hot
@@ -87,27 +87,6 @@ class Literal(Side):
 SIDES = {"ours": Ours, "literal": Literal}
 
 
-def convolution_seconds(side: Side, repeats: int = 3) -> float:
-    """Seconds of one forward and backward pass of each convolution by itself, 16 patches, medians, summed over the
-    network. For the stack with eager execution.
-    """
-    return sum(_seconds_of(layer, repeats) for layer in side.model.layers if isinstance(layer, keras.layers.Conv3D))
-
-
-def _seconds_of(layer: Any, repeats: int) -> float:
-    x = tf.random.normal([BATCH] + list(layer.input_shape[1:]))
-
-    @tf.function
-    def both(x: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = layer(x)
-        return tape.gradient(y, [x] + layer.trainable_weights)
-
-    both(x)
-    return float(np.median([seconds(lambda: [part.numpy() for part in both(x)]) for _ in range(repeats)]))
-
-
 def seconds(action: Callable[[], Any]) -> float:
     """Wall time of one call."""
     start = time.perf_counter()
@@ -116,12 +95,11 @@ def seconds(action: Callable[[], Any]) -> float:
 
 
 def main(words: List[str]) -> int:
-    """Answer each line of standard input (step, validate, convolutions, memory) with a line of JSON."""
+    """Answer each line of standard input (step, validate, memory) with a line of JSON."""
     side = SIDES[words[1]](words[0])
     actions: Dict[str, Callable[[], float]] = {
         "step": lambda: seconds(side.step),
         "validate": lambda: seconds(side.validate),
-        "convolutions": lambda: convolution_seconds(side),
         "memory": peak_memory_mb,
     }
     print(json.dumps({"stack": FRAMEWORK_VERSION}), flush=True)

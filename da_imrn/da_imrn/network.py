@@ -11,7 +11,7 @@ a patch, not just for the middle one.
 from typing import Any, NamedTuple, Tuple
 
 from da_imrn.attention import conv, sam, scam
-from da_imrn.blocks import SPATIAL_KERNELS, spatial_block, spectral_block
+from da_imrn.blocks import SPATIAL_KERNELS, Every, spatial_block, spectral_block
 from da_imrn.keras_stack import keras
 
 # (F2, F3) of the six stages
@@ -44,13 +44,16 @@ def build_network(patch: int, bands: int, num_classes: int, structure: Structure
     """
     _check(patch, bands, structure)
     patches = layers.Input((patch, patch, bands, 1))
-    spatial = spectral = patches
-    for (narrow, wide), stride, band_kernel in zip(WIDTHS, structure.strides, structure.band_kernels):
-        for_spectral, for_spatial = scam(spatial), sam(spectral)
-        spatial = layers.Concatenate()([spatial, for_spatial])
+    strides = structure.strides
+    spatial, spectral = patches, Every(strides[0])(patches)
+    stages = zip(WIDTHS, strides, strides[1:] + (1,), structure.band_kernels)
+    for (narrow, wide), stride, following, band_kernel in stages:
+        read = Every(stride)(spatial)
+        for_spectral, for_spatial = scam(spatial, read), sam(spectral)
+        spatial = layers.Concatenate()([read, for_spatial])
         spectral = layers.Concatenate()([spectral, for_spectral])
-        spatial = spatial_block(spatial, narrow, wide, stride, band_kernel, structure.spatial_block)
-        spectral = spectral_block(spectral, narrow, wide, stride, band_kernel)
+        spatial = spatial_block(spatial, narrow, wide, band_kernel, structure.spatial_block)
+        spectral = spectral_block(spectral, narrow, wide, band_kernel, following)
     x = layers.Concatenate()([spatial, spectral])
     x = layers.AveragePooling3D((1, 1, POOLED))(x)
     return keras.models.Model(patches, conv(x, num_classes, (1, 1, 1), activation="softmax"))

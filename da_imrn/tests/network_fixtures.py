@@ -7,8 +7,10 @@ from typing import Any, List, NamedTuple, Tuple
 import numpy as np
 from da_imrn_literal import Weights
 
+from da_imrn.composed import Merged, Scale
 from da_imrn.keras_stack import keras
 from da_imrn.network import Structure, build_network
+from da_imrn.norm import BandNorm
 
 
 class Sizes(NamedTuple):
@@ -64,7 +66,7 @@ def _values(i: int, kind: str, shape: List[int]) -> np.ndarray:
 
 def oracle_weights(model: Any) -> Weights:
     """The weights of a model in the order its layers were made, which their names' numbers tell."""
-    kinds = (keras.layers.Conv3D, keras.layers.Dense, keras.layers.BatchNormalization)
+    kinds = ((keras.layers.Conv3D, Scale, Merged), keras.layers.Dense, BandNorm)
     made = sorted(values_by_layer(model), key=lambda pair: int((re.findall(r"_(\d+)$", pair[0].name) or [0])[0]))
     return Weights(*([values for layer, values in made if isinstance(layer, kind)] for kind in kinds))
 

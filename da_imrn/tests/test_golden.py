@@ -9,10 +9,11 @@ from network_fixtures import SCENES, SMALL, fill_by_rule, listed_weights, oracle
 
 from contracts.golden import read_golden
 from da_imrn.attention import sam, scam
-from da_imrn.blocks import spatial_block, spectral_block
+from da_imrn.blocks import Every, spatial_block, spectral_block
 from da_imrn.keras_stack import keras
 from da_imrn.loss import focal_loss
 from da_imrn.network import Structure, build_network
+from da_imrn.norm import BandNorm
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -73,20 +74,28 @@ def check_against_oracle(ours, patches, oracle):
     assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-# what a part makes of its input, and the equation of it; three bands of a stride 2 are skipped at the end
+# what a part makes of its input, and the equation of it; a stage reads every second band of it, and so may the next one
 PARTS = {
-    "scam": (scam, literal.scam),
+    "scam": (lambda x: scam(x, Every(2)(x)), lambda x, weights: literal.scam(x, weights)[:, :, :, ::2]),
     "sam": (sam, literal.sam),
     "spectral": (
-        lambda x: spectral_block(x, 5, 6, 2, 3),
+        lambda x: spectral_block(Every(2)(x), 5, 6, 3),
         lambda x, weights: literal.block(x, weights, literal.SPECTRAL, 2),
     ),
+    "spectral, every second band of a deep convolution": (
+        lambda x: spectral_block(x, 5, 6, 2, every=2),
+        lambda x, weights: literal.block(x, weights, literal.SPECTRAL, 1)[:, :, :, ::2],
+    ),
+    "spectral, every third band of a flat convolution": (
+        lambda x: spectral_block(x, 5, 6, 1, every=3),
+        lambda x, weights: literal.block(x, weights, literal.SPECTRAL, 1)[:, :, :, ::3],
+    ),
     "spatial": (
-        lambda x: spatial_block(x, 5, 6, 2, 3, "three_kernels"),
+        lambda x: spatial_block(Every(2)(x), 5, 6, 3, "three_kernels"),
         lambda x, weights: literal.block(x, weights, literal.SPATIAL["three_kernels"], 2),
     ),
     "pointwise": (
-        lambda x: spatial_block(x, 5, 6, 2, 3, "pointwise"),
+        lambda x: spatial_block(Every(2)(x), 5, 6, 3, "pointwise"),
         lambda x, weights: literal.block(x, weights, literal.SPATIAL["pointwise"], 2),
     ),
 }
@@ -130,29 +139,59 @@ def test_pointwise_pixels_do_not_see_their_neighbours_outside_attention():
     changed = patches.copy()
     changed[0, 0, 0] += 1
     for form, reached in (("pointwise", 1), ("three_kernels", 16)):
-        model = fill_by_rule(keras.models.Model(x, spatial_block(x, 4, 4, 1, 1, form)))
+        model = fill_by_rule(keras.models.Model(x, spatial_block(x, 4, 4, 1, form)))
         differs = np.abs(model.predict(changed) - model.predict(patches)).max(axis=(0, 3, 4)) > 0
         assert differs.sum() == reached
 
 
 @pytest.mark.usefixtures("fresh_graph")
-def test_batch_norm_keeps_statistics_of_bands():
-    """After one step the moving statistics are a hundredth of those of the batch, band by band."""
-    x = keras.layers.Input((4, 4, 10, 2))
-    model = fill_by_rule(keras.models.Model(x, spectral_block(x, 5, 6, 2, 1)))
-    conv = next(layer for layer in model.layers if layer.get_weights())
-    norm = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+@pytest.mark.parametrize("every", [1, 2])
+def test_batch_norm_keeps_statistics_of_the_bands_it_computes(every):
+    """After one step their moving statistics are a hundredth of those of the batch; the others' are as before."""
+    x = keras.layers.Input((4, 4, 5, 2))
+    model = fill_by_rule(keras.models.Model(x, BandNorm(5, every)(Every(every)(x))))
+    norm = model.layers[-1]
     gamma, beta, mean, variance = norm.get_weights()
     assert gamma.shape == beta.shape == mean.shape == variance.shape == (5,)
 
-    patches = random_patches(16, 4, 4, 10, 2)
-    batch = literal.convolution(patches, *conv.get_weights(), strides=(1, 1, 2))
+    patches = random_patches(16, 4, 4, 5, 2)
+    computed = np.arange(5) % every == 0
     model.compile(keras.optimizers.SGD(0.0), "mse")
-    model.train_on_batch(patches, np.zeros((16, 4, 4, 5, 6), np.float32))
+    model.train_on_batch(patches, np.zeros((16, 4, 4, int(computed.sum()), 2), np.float32))
     _, _, mean_after, variance_after = norm.get_weights()
     over_all_but_bands = (0, 1, 2, 4)
-    assert mean_after == pytest.approx(0.99 * mean + 0.01 * batch.mean(axis=over_all_but_bands), rel=1e-4)
-    assert variance_after == pytest.approx(0.99 * variance + 0.01 * batch.var(axis=over_all_but_bands), rel=1e-4)
+    moved_mean = 0.99 * mean + 0.01 * patches.mean(axis=over_all_but_bands)
+    moved_variance = 0.99 * variance + 0.01 * patches.var(axis=over_all_but_bands) * 512 / 511
+    assert mean_after == pytest.approx(np.where(computed, moved_mean, mean), rel=1e-5)
+    assert variance_after == pytest.approx(np.where(computed, moved_variance, variance), rel=1e-5)
+
+
+@pytest.mark.usefixtures("fresh_graph")
+def test_gradients_through_batch_norm_are_differences_of_the_loss():
+    """A step of rate 1 subtracts the gradients: of γ and β, and through the maps of the convolution before."""
+    x = keras.layers.Input((2, 2, 5, 3))
+    maps = keras.layers.Conv3D(4, (1, 1, 1))(x)
+    model = fill_by_rule(keras.models.Model(x, BandNorm(5, 2)(Every(2)(maps))))
+    patches, targets = random_patches(6, 2, 2, 5, 3), random_patches(6, 2, 2, 3, 4)[::-1]
+    before = [weight.astype(np.float64) for weight in model.get_weights()[:4]]
+
+    def loss(weights):
+        kernel, bias, gamma, beta = weights
+        maps = (patches @ kernel[0, 0, 0] + bias)[:, :, :, ::2]
+        mean, variance = (f(maps, axis=(0, 1, 2, 4))[:, None] for f in (np.mean, np.var))
+        normed = gamma[::2, None] * (maps - mean) / np.sqrt(variance + 1e-6) + beta[::2, None]
+        return np.mean((normed - targets) ** 2)
+
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.train_on_batch(patches, targets)
+    for number, after in enumerate(model.get_weights()[:4]):
+        expected = np.zeros_like(before[number])
+        for place in np.ndindex(*expected.shape):
+            sides = [[weight.copy() for weight in before] for _ in range(2)]
+            for weights, change in zip(sides, (1e-5, -1e-5)):
+                weights[number][place] += change
+            expected[place] = (loss(sides[0]) - loss(sides[1])) / 2e-5
+        assert before[number] - after == pytest.approx(expected, rel=1e-3, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def _demo(arguments: argparse.Namespace) -> int:
     report = write_report([out], out / "report")
     print_text("\nOverall accuracy in %, steps limited:\n\n" + as_text(papers, runs) + "\n")
     print_text(_EXPLANATION)
-    for name, path in (("picture", picture), ("report", report)):
-        print_text("  %-8s %s" % (name, path))
+    print_text("  %-8s %s" % ("picture", picture))
+    print_text("  %-8s %s (without runs of a single fold)" % ("report", report))
     print_text("  %-8s %.0f s" % ("time", time.monotonic() - began))
     return 0
 

@@ -130,7 +130,7 @@ scene: env-shared ## check your own scene and describe it for runs: make scene C
 	@[ -n "$$CUBE" ] || { echo "error: name the cube: make scene CUBE=plot.hdr GT=labels.mat NAME=my-plot" >&2; exit 2; }
 	@$(SHARED) describe "$$CUBE" $(SCENE_OPTIONS)
 
-demo: env-shared $(foreach paper,$(DEMO_PAPERS),env-$(paper)-modern) ## short runs on the generated scene under three protocols: table, picture, report (4 minutes; PAPERS=all: all five)
+demo: env-shared $(foreach paper,$(DEMO_PAPERS),env-$(paper)-modern) ## short runs on the generated scene under three protocols: table, picture, report (3 minutes; PAPERS=all: all five)
 	@.venvs/shared-modern/bin/python -m tools.demo $(foreach paper,$(DEMO_PAPERS),--paper "$(paper)=$(FOLDER_$(paper))") \
 		--device $(DEVICE) --out "$$OUT/demo" $(if $(filter 1 yes true,$(VERBOSE)),--verbose)
 

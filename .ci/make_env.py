@@ -110,6 +110,9 @@ def main():
         return 3
     folder = os.path.join(ROOT, ".venvs", arguments.name)
     requirements = os.path.join(ROOT, arguments.requirements)
+    if not os.path.isfile(requirements):
+        print("%s: there is no such environment (no %s); make help lists the papers." % (arguments.name, requirements))
+        return 1
     sources = [os.path.join(ROOT, source) for source in arguments.sources]
     stamp = stamp_of(requirements, python, sources)
     if is_ready(folder, stamp):  # without a lock, for a repository that is read-only by now

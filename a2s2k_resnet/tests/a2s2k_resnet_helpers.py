@@ -25,11 +25,6 @@ GOLDEN = Path(__file__).parent / "golden"
 LEAN = ("preprocessing.components=7", "split.held_out=0.99")
 
 
-def set_options(*overrides):
-    """`--set` options of the command line."""
-    return tuple(word for override in overrides for word in ("--set", override))
-
-
 class Given(NamedTuple):
     """What a training is given."""
 

@@ -1,11 +1,11 @@
 """Fixtures of the A2S2K-ResNet tests: who the paper is, and requests of short runs."""
 
 import pytest
-from a2s2k_resnet_helpers import LEAN, set_options
+from a2s2k_resnet_helpers import LEAN
 
 from a2s2k_resnet import experiments
 from a2s2k_resnet.cli import main
-from contracts import PaperUnderTest
+from contracts import PaperUnderTest, set_options
 from shared_data.runs.request import Request
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from apdclnn_helpers import LEAN, set_options
+from apdclnn_helpers import LEAN
 
 from apdclnn import experiments, preprocessing
 from apdclnn.cli import main
 from apdclnn.tf_stack import tf, tflearn
-from contracts import PaperUnderTest
+from contracts import PaperUnderTest, set_options
 from shared_data.runs.request import Request
 
 

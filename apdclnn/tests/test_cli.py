@@ -1,10 +1,11 @@
 """What of the command line is APDCLNN's own; the rest is in test_bad_input.py."""
 
 import pytest
-from apdclnn_helpers import LEAN, set_options
+from apdclnn_helpers import LEAN
 
 from apdclnn import experiments
 from apdclnn.decisions import protocol_table
+from contracts import set_options
 from contracts.bad_input import fails, reproduce
 from shared_data.comparison.diff import as_text, compare
 from shared_data.comparison.published import load_published

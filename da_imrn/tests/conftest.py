@@ -1,9 +1,9 @@
 """Fixtures of the DA-IMRN tests: who the paper is, and requests of short runs."""
 
 import pytest
-from da_imrn_helpers import LEAN, set_options
+from da_imrn_helpers import LEAN
 
-from contracts import PaperUnderTest
+from contracts import PaperUnderTest, set_options
 from da_imrn import experiments
 from da_imrn.cli import main
 from da_imrn.keras_stack import keras

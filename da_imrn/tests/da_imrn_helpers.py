@@ -19,11 +19,6 @@ LEAN = (
 )  # fmt: skip
 
 
-def set_options(*overrides):
-    """`--set` options of the command line."""
-    return tuple(word for override in overrides for word in ("--set", override))
-
-
 class Given(NamedTuple):
     """What a training is given."""
 

@@ -1,8 +1,9 @@
 """What of the command line is DA-IMRN's own; the rest is in test_bad_input.py."""
 
 import pytest
-from da_imrn_helpers import LEAN, set_options
+from da_imrn_helpers import LEAN
 
+from contracts import set_options
 from contracts.bad_input import fails, reproduce
 from da_imrn import experiments
 from da_imrn.decisions import protocol_table

@@ -3,7 +3,7 @@
 import pytest
 from rssgl_helpers import LEAN, NETWORKS, golden_network
 
-from contracts import PaperUnderTest
+from contracts import PaperUnderTest, set_options
 from rssgl import config
 from rssgl.cli import main
 from rssgl.method import METHOD
@@ -16,8 +16,8 @@ def paper():
         package="rssgl",
         main=main,
         configs_owner=config,
-        short=("--iters", "2", "--set", "minibatch.images=2", "--set", LEAN),
-        epochs=("--iters", "24", "--set", "minibatch.images=4", "--set", LEAN),
+        short=("--iters", "2", *set_options("minibatch.images=2", *LEAN)),
+        epochs=("--iters", "24", *set_options("minibatch.images=4", *LEAN)),
         short_override="minibatch.images",
         wrong_keys=(("minibatch", "per_clas"), ("model.params", "widht"), ("train", "num_iter"), ("loss", "lambda")),
         listed=("pavia", "indianpines", "salinas", "synthetic"),
@@ -31,8 +31,8 @@ def paper():
             "paper": ("uses test spectra (fitted)", "overlaps"),
             "spatial-cv": ("uses test spectra (seen)", "overlaps"),
         },
-        lean=(LEAN,),
-        lean_generic=(LEAN, "minibatch.images=2"),
+        lean=LEAN,
+        lean_generic=(*LEAN, "minibatch.images=2"),
     )
 
 

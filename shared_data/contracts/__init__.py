@@ -11,6 +11,11 @@ with a fixture `paper` in its conftest.py that returns a `PaperUnderTest`. Fixtu
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence, Tuple
 
 
+def set_options(*overrides: str) -> Tuple[str, ...]:
+    """`--set` options of the command line."""
+    return tuple(word for override in overrides for word in ("--set", override))
+
+
 class PaperUnderTest(NamedTuple):
     """What the shared tests need to know of a paper."""
 

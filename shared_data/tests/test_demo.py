@@ -1,5 +1,7 @@
 """The demo: which runs it starts, and the table, the picture and the report it makes of them."""
 
+import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ from shared_data.runs.cross_validation import reproduce_all
 from shared_data.runs.request import Request
 from shared_data.scenes.loading import load_scene
 from shared_data.splits.draws import draw_per_class
-from tools.demo import runs
+from tools.demo import one_paper, runs
 from tools.demo.__main__ import main
 from tools.demo.table import baseline_accuracy
 
@@ -23,36 +25,59 @@ def option(words, name):
     return words[words.index(name) + 1] if name in words else None
 
 
+class Process:
+    """Stands for a started process: the runs of a paper, or an exit code alone, and what it wrote."""
+
+    def __init__(self, returncode, lines=()):
+        self.returncode, self.stderr = returncode, lines
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
 @pytest.fixture
 def started(monkeypatch):
-    """The commands that the demo starts; a method that learns the most frequent class stands for every paper."""
-    commands = []
+    """The commands of the runs, by paper; a method that learns the most frequent class stands for every paper."""
+    commands = {}
 
-    def start(words, stdout):
-        commands.append(words)
-        paper, fold = Path(words[0]).parts[-3].replace("-modern", ""), option(words, "--fold")
+    def reproduce(slug, words):
+        commands.setdefault(slug, []).append(words)
+        fold = option(words, "--fold")
         request = Request(
-            words[4], option(words, "--protocol"), 1, None, False, "cpu", int(option(words, "--iters")), (),
+            words[1], option(words, "--protocol"), 1, None, False, "cpu", int(option(words, "--iters")), (),
             Path(option(words, "--out")), "--force" in words, fold=fold if fold is None else int(fold),
         )  # fmt: skip
-        reproduce_all(METHOD._replace(slug=paper), request)
-        return SimpleNamespace(returncode=0)
+        return 0 if reproduce_all(METHOD._replace(slug=slug), request).record else 1
 
-    monkeypatch.setattr(runs, "subprocess", SimpleNamespace(run=start, PIPE=None))
+    def start(words, **_options):
+        slug, package = words[3:5]
+        assert words[0].endswith(".venvs/%s-modern/bin/python" % slug) and words[1:3] == ["-m", "tools.demo.one_paper"]
+        monkeypatch.setitem(sys.modules, package + ".cli", SimpleNamespace(main=partial(reproduce, slug)))
+        return Process(one_paper.main(words[3:]), ["%s: step 5 of 5\n" % slug])
+
+    monkeypatch.setattr(runs, "subprocess", SimpleNamespace(Popen=start, PIPE=None, DEVNULL=None))
     return commands
 
 
 def test_the_demo_runs_three_protocols_and_shows_table_picture_and_report(tmp_path, capsys, started):
-    words = ["--paper", "ssdgl=ssdgl", "--paper", "apdclnn=apdclnn", "--out", str(tmp_path), "--device", "cpu"]
+    words = ["--paper", "ssdgl=paper_a", "--paper", "apdclnn=paper_b", "--out", str(tmp_path), "--device", "cpu"]
     assert main(words) == 0
-    assert [(words[2], option(words, "--protocol"), option(words, "--fold")) for words in started] == [
-        ("ssdgl", "released", None), ("ssdgl", "paper", None), ("ssdgl", "spatial-cv", "0"),
-        ("apdclnn", "paper", None), ("apdclnn", "spatial-cv", "0"),
-    ]  # fmt: skip
-    assert option(started[0], "--iters") == str(runs.STEPS["ssdgl"]) and "--verbose" not in started[0]
-    out = capsys.readouterr().out
+    assert {
+        slug: [(option(words, "--protocol"), option(words, "--fold")) for words in commands]
+        for slug, commands in started.items()
+    } == {
+        "ssdgl": [("released", None), ("paper", None), ("spatial-cv", "0")],
+        "apdclnn": [("paper", None), ("spatial-cv", "0")],
+    }
+    first = started["ssdgl"][0]
+    assert option(first, "--iters") == str(runs.STEPS["ssdgl"]) and "--verbose" not in first
+    out, told = capsys.readouterr()
+    assert sorted(told.splitlines()) == ["apdclnn: step 5 of 5", "ssdgl: step 5 of 5"]
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.startswith(("ssdgl ", "apdclnn "))}
-    assert len(rows["ssdgl"]) == len(rows["apdclnn"]) == 9
+    assert list(rows) == ["ssdgl", "apdclnn"] and len(rows["ssdgl"]) == len(rows["apdclnn"]) == 9
     assert [cell == "–" for cell in rows["apdclnn"]] == [True, False, False] * 3
     assert "steps limited" in out and "one of the five folds" in out
     assert str(tmp_path / "report" / "report.html") in out and (tmp_path / "report" / "report.html").exists()
@@ -61,25 +86,33 @@ def test_the_demo_runs_three_protocols_and_shows_table_picture_and_report(tmp_pa
 
 
 def test_the_log_is_shown_where_asked_for(tmp_path, started):
-    assert main(["--paper", "rssgl=rssgl", "--out", str(tmp_path), "--verbose"]) == 0
-    assert all("--verbose" in words for words in started)
+    assert main(["--paper", "rssgl=paper_a", "--out", str(tmp_path), "--verbose"]) == 0
+    assert all("--verbose" in words for words in started["rssgl"])
 
 
 def test_a_run_that_fails_ends_the_demo_with_one_sentence(tmp_path, capsys, monkeypatch):
-    failing = SimpleNamespace(run=lambda *_, **__: SimpleNamespace(returncode=1), PIPE=None)
-    monkeypatch.setattr(runs, "subprocess", failing)
+    monkeypatch.setattr(runs.subprocess, "Popen", lambda *_, **__: Process(1, ["error: no memory\n"]))
     assert main(["--paper", "ssdgl=ssdgl", "--out", str(tmp_path)]) == 1
-    assert "the run of ssdgl under released failed with code 1" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "error: no memory" in told and "a run of ssdgl failed with code 1" in told
     monkeypatch.undo()
     monkeypatch.setattr(runs, "_INTERPRETER", str(tmp_path / "%s"))
     assert main(["--paper", "ssdgl=ssdgl", "--out", str(tmp_path)]) == 1
     assert "make demo makes its environment first" in capsys.readouterr().err
 
 
+def test_after_a_run_that_fails_no_other_run_of_the_paper_is_started(monkeypatch):
+    begun = []
+    stand_in = SimpleNamespace(main=lambda words: begun.append(option(words, "--protocol")) or len(begun) - 1)
+    monkeypatch.setitem(sys.modules, "paper_a.cli", stand_in)
+    assert one_paper.main(["ssdgl", "paper_a", "--out", "here"]) == 1
+    assert begun == ["released", "paper"]
+
+
 def test_a_paper_that_is_unknown_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["--paper", "mars=mars"])
-    assert "expected slug=package of one of ssdgl, " in capsys.readouterr().err
+    assert "expected slug=package of one of rssgl, ssdgl, " in capsys.readouterr().err
 
 
 def test_baselines_are_fitted_on_the_pixels_of_the_run():

@@ -40,8 +40,8 @@ def small_repository(folder):
     return folder
 
 
-def ask(root):
-    words = [sys.executable, str(root / ".ci" / "make_env.py"), "tiny", "requirements.txt", "--sources", "library"]
+def ask(root, requirements="requirements.txt"):
+    words = [sys.executable, str(root / ".ci" / "make_env.py"), "tiny", requirements, "--sources", "library"]
     offline = dict(os.environ, PIP_NO_INDEX="1")
     return subprocess.Popen(
         words, env=offline, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
@@ -61,6 +61,13 @@ def answers(processes):
 def works(root):
     python = root / ".venvs" / "tiny" / "bin" / "python"
     return subprocess.call([str(python), "-c", "import ours"]) == 0
+
+
+def test_an_environment_without_a_requirement_file_is_told_in_one_line(root):
+    codes, (said,) = answers([ask(root, "mars/modern.txt")])
+    assert codes == [1] and said.splitlines() == [
+        "tiny: there is no such environment (no %s); make help lists the papers." % (root / "mars" / "modern.txt")
+    ]
 
 
 @pytest.mark.slow

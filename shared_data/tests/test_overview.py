@@ -21,7 +21,7 @@ from shared_data.comparison.published import load_papers
 from shared_data.errors import RecordError
 from shared_data.evaluation.field_statistics import Difference
 from shared_data.records.record import write_record
-from shared_data.report.answers import answers, answers_text
+from shared_data.report.answers import answers, answers_text, summary
 from shared_data.report.charts import svg_of
 from shared_data.report.overview_figure import draw_overview
 from shared_data.report.tables import render, report_tables
@@ -94,6 +94,13 @@ def test_a_paper_is_told_in_three_paragraphs_with_its_difference_from_the_best_b
     assert told[rssgl + 1].startswith("*What exactly produced it?* As released: ")
     assert "50.00 over 1 run under spatial-cv; of 2 baselines on the same fields it is better than 1" in told[rssgl + 2]
     assert "; it is -10.00 points from the best of them, svm (95 % interval -20.00 to +2.00);" in told[rssgl + 2]
+    briefly = summary(overview(runs, compared), compared, runs)[2]
+    assert "with 95 % intervals over fields: RSSGL 50.00 (better than 1 and worse than 0 of 2 baselines)" in briefly
+
+
+def test_a_scene_without_published_numbers(runs):
+    compared = compare_methods([], "synthetic", "spatial-cv")
+    assert summary(overview([], compared), compared, [])[0] == "No published number for this scene is known here."
 
 
 def test_the_picture_shows_every_number_and_every_gap(runs):

@@ -1,9 +1,9 @@
 """Fixtures of the SSDGL tests: who the paper is, and its golden networks."""
 
 import pytest
-from ssdgl_helpers import VARIANTS, golden_network
+from ssdgl_helpers import LEAN, VARIANTS, golden_network
 
-from contracts import PaperUnderTest
+from contracts import PaperUnderTest, set_options
 from ssdgl import config
 from ssdgl.cli import main
 from ssdgl.method import METHOD
@@ -16,8 +16,8 @@ def paper():
         package="ssdgl",
         main=main,
         configs_owner=config,
-        short=("--iters", "2", "--set", "minibatch.images=2"),
-        epochs=("--iters", "40", "--set", "minibatch.images=4"),
+        short=("--iters", "2", *set_options("minibatch.images=2", *LEAN)),
+        epochs=("--iters", "40", *set_options("minibatch.images=4", *LEAN)),
         short_override="minibatch.images",
         wrong_keys=(("minibatch", "per_clas"), ("model.params", "widht"), ("train", "num_iter")),
         listed=("pavia", "indianpines-fewshot", "houston-v2021", "synthetic"),
@@ -29,7 +29,8 @@ def paper():
             "paper": ("uses test spectra (fitted)", "overlaps"),
             "spatial-cv": ("uses test spectra (seen)", "overlaps"),
         },
-        lean_generic=("minibatch.images=2",),
+        lean=LEAN,
+        lean_generic=(*LEAN, "model.params.attention_ratio=16", "minibatch.images=2"),
     )
 
 

@@ -64,6 +64,8 @@ def answers_text(told: Sequence[Answers]) -> str:
 
 def _all_hold(seen: Overview) -> str:
     published = [row for row in seen.rows if row.cells[PUBLISHED].value is not None]
+    if not published:
+        return "No published number for this scene is known here."
     parts = ["%s %s" % (row.title, "; ".join(_verdicts(row)) or "not run") for row in published]
     without = [row.title for row in seen.rows if row.cells[PUBLISHED].value is None]
     if without:
@@ -96,7 +98,8 @@ def _all_produced(seen: Overview, records: Sequence[Record]) -> str:
 
 def _all_unseen(seen: Overview, compared: Comparison) -> str:
     ran = [row for row in seen.rows if row.cells[UNSEEN].value is not None]
-    parts = ["%s %s" % (row.title, _under_unseen(row, seen, compared)) for row in ran]
+    parts = ["%s %s" % (row.title, _briefly(row, seen, compared)) for row in ran]
+    parts = ["under %s, with 95 %% intervals over fields: %s" % (seen.protocol, ", ".join(parts))] if parts else []
     without = [row.title for row in seen.rows if row.cells[UNSEEN].value is None]
     if without:
         parts.append("not run under %s: %s" % (seen.protocol, _listed(without)))
@@ -182,17 +185,35 @@ def _under_unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str
     return told + "; " + _beside_baselines(row, seen, compared)
 
 
-def _beside_baselines(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
-    """What paired tests over fields say; nothing is ranked by means alone."""
+def _briefly(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
+    cell, (method, pairs) = row.cells[UNSEEN], _pairs_of(row, seen, compared)
+    interval = ["%.2f–%.2f" % tuple(100 * end for end in cell.interval)] if cell.interval else []
+    told = "better than %d and worse than %d" % _decided(pairs, method) + " of %d baselines" % len(pairs)
+    return "%s (%s)" % (percent(cell.value, cell.std), "; ".join(interval + [told if pairs else "beside no baseline"]))
+
+
+def _pairs_of(row: OverviewRow, seen: Overview, compared: Comparison) -> Tuple[str, List[Pair]]:
+    """The method's name in a comparison, and its pairs with baselines."""
     method = method_of({"paper": row.paper, "experiment": row.experiment, "scene": seen.scene})
     baselines = {one.method for one in seen.baselines}
     pairs = [p for p in compared.pairs if method in (p.method_a, p.method_b) and {p.method_a, p.method_b} & baselines]
+    return method, pairs
+
+
+def _decided(pairs: Sequence[Pair], method: str) -> Tuple[int, int]:
+    """In how many pairs a paired test finds the method better, and worse."""
+    above = [_is_above(pair, method) for pair in pairs if pair.p_holm < LEVEL]
+    return above.count(True), above.count(False)
+
+
+def _beside_baselines(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
+    """What paired tests over fields say; nothing is ranked by means alone."""
+    method, pairs = _pairs_of(row, seen, compared)
     if not pairs:
         return "no baseline was tested on the same fields"
-    better = [p for p in pairs if p.p_holm < LEVEL and _is_above(p, method)]
-    worse = [p for p in pairs if p.p_holm < LEVEL and not _is_above(p, method)]
+    better, worse = _decided(pairs, method)
     told = "of %d baselines on the same fields it is better than %d, worse than %d, and not shown to differ from %d" % (
-        len(pairs), len(better), len(worse), len(pairs) - len(better) - len(worse)
+        len(pairs), better, worse, len(pairs) - better - worse
     )  # fmt: skip
     best = seen.baselines[0].method  # the rows of a comparison are in the order of their accuracies
     return told + "".join(_difference(pair, method) for pair in pairs if best in (pair.method_a, pair.method_b))

@@ -10,7 +10,7 @@ from shared_data.cli.run_options import add_options
 from shared_data.report import write_report
 from shared_data.scenes.loading import load_scene
 from tools.demo.montage import write_montage
-from tools.demo.runs import FOLD, PROTOCOLS, SCENE, STEPS, Finished, limits, run
+from tools.demo.runs import FOLD, SCENE, STEPS, limits, run_all
 from tools.demo.table import as_text
 
 _EXPLANATION = (
@@ -45,21 +45,18 @@ def _demo(arguments: argparse.Namespace) -> int:
     papers = [slug for slug, _ in arguments.papers]
     print_text(
         "The main job on a generated scene, shortened: optimizer steps limited (%s),\n"
-        "and one of the five folds of spatial-cv. One line for each run; logs are in %s." % (limits(papers), out)
+        "and one of the five folds of spatial-cv. Two papers train at a time, and each run ends with a line; logs are\n"
+        "in %s." % (limits(papers), out)
     )
     sys.stdout.flush()  # before the progress, which is written to another stream
-    runs: List[Finished] = []
-    for slug, package in arguments.papers:
-        for protocol in PROTOCOLS:
-            finished = run(slug, package, protocol, arguments.device, out, arguments.verbose)
-            runs += [finished] if finished else []
+    runs = run_all(dict(arguments.papers), arguments.device, out, arguments.verbose)
     picture = out / "montage.png"
     write_montage(picture, papers, runs, load_scene(SCENE))
     report = write_report([out], out / "report")
     print_text("\nOverall accuracy in %, steps limited:\n\n" + as_text(papers, runs) + "\n")
     print_text(_EXPLANATION)
-    for name, path in (("picture", picture), ("report", report)):
-        print_text("  %-8s %s" % (name, path))
+    print_text("  %-8s %s" % ("picture", picture))
+    print_text("  %-8s %s (without runs of a single fold)" % ("report", report))
     print_text("  %-8s %.0f s" % ("time", time.monotonic() - began))
     return 0
 

@@ -15,7 +15,8 @@ from tools.demo.runs import PROTOCOLS, Finished
 
 _PALE = 0.75  # share of white in pixels that are not tested
 _SIDE = 3.2  # inches of a map's longer side
-_NAMES = {"spatial-cv": "leak-free (spatial-cv)"}
+_COLOURS = "full colour: tested pixels\npale: all others"
+_NAMES = {"spatial-cv": "leak-free"}
 
 
 def write_montage(path: Path, papers: Sequence[str], runs: List[Finished], loaded: LoadedScene) -> None:
@@ -38,7 +39,8 @@ def write_montage(path: Path, papers: Sequence[str], runs: List[Finished], loade
                 _draw_run(axes[row, column], found[0], loaded)
     keys = [Patch(color=colour, label=name) for name, colour in zip(loaded.scene.class_names, loaded.scene.palette)]
     where: Any = axes[1, 0] if len(papers) > 1 else figure
-    where.legend(handles=keys, loc="upper left" if len(papers) > 1 else "outside right", frameon=False)
+    place = "upper left" if len(papers) > 1 else "outside right upper"
+    where.legend(handles=keys, loc=place, frameon=False, title=_COLOURS, alignment="left")
     with atomic_path(path) as temporary, open(str(temporary), "wb") as file:
         canvas.print_png(file)
 

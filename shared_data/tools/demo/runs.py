@@ -1,25 +1,34 @@
-"""The runs of the demo: every paper under three protocols, with fewer optimizer steps than its configuration has."""
+"""The runs of the demo: every paper under three protocols, with fewer optimizer steps than its configuration has.
+
+Two papers train at a time, each in its own environment, where one process makes the paper's runs: a process needs
+several seconds to load a framework.
+"""
 
 import os
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
 from shared_data.errors import SharedDataError
 from shared_data.files.npz import read_npy
 from shared_data.records.record import read_record
+from shared_data.runs.environment import usable_cores
 from shared_data.splits.draws import Split, load_split
 
 SCENE = "synthetic"
 PROTOCOLS = ("released", "paper", "spatial-cv")
 FOLD = 0  # of spatial-cv: five folds would take five times as long
 WITHOUT_RELEASE = ("apdclnn",)
-# optimizer steps after which each method is clearly better than chance, in seconds
-STEPS = {"ssdgl": 100, "rssgl": 60, "a2s2k": 110, "da-imrn": 150, "apdclnn": 150}
+# optimizer steps after which each method is clearly better than chance, in seconds; the longest runs first
+STEPS = {"rssgl": 60, "ssdgl": 100, "da-imrn": 150, "apdclnn": 150, "a2s2k": 110}
 
 _INTERPRETER = ".venvs/%s-modern/bin/python"
+_AT_A_TIME = 2
+_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 
 
 class Finished(NamedTuple):
@@ -36,25 +45,56 @@ class Failed(SharedDataError):
     """A run of the demo ended with an error, which it has told."""
 
 
-def run(paper: str, package: str, protocol: str, device: str, out: Path, verbose: bool) -> Optional[Finished]:
-    """Train from the beginning, in the paper's own environment; its progress is the one line on the console.
+def run_all(papers: Dict[str, str], device: str, out: Path, verbose: bool) -> List[Finished]:
+    """Train from the beginning; a line on the console tells of each run. papers: package by slug.
 
-    None where the paper has no such protocol.
-    Raises: Failed; RecordError where the run left no record.
+    Raises: Failed; RecordError where a run left no record.
     """
-    if protocol == "released" and paper in WITHOUT_RELEASE:
-        return None
-    words = [os.path.abspath(_INTERPRETER % paper), "-m", package, "reproduce", SCENE, "--protocol", protocol]
-    words += ["--iters", str(STEPS[paper]), "--device", device, "--out", str(out), "--force"]
-    words += ["--fold", str(FOLD)] if protocol == "spatial-cv" else []
+    lanes = 1 if verbose else min(_AT_A_TIME, usable_cores())  # logs of two papers could not be told apart
+    threads = str(max(usable_cores() // lanes, 1))
+    environment = dict(dict.fromkeys(_THREADS, threads), **os.environ)
+
+    def run(paper: str) -> List[Finished]:
+        _train(paper, papers[paper], ["--device", device, "--out", str(out)], verbose, environment)
+        return [_read(paper, protocol, out) for protocol in protocols_of(paper)]
+
+    with ThreadPoolExecutor(lanes) as pool:
+        finished = pool.map(run, sorted(papers, key=list(STEPS).index))
+        return [each for of_paper in finished for each in of_paper]
+
+
+def protocols_of(paper: str) -> Tuple[str, ...]:
+    """Those of a paper, in the order of their runs."""
+    return tuple(name for name in PROTOCOLS if name != "released" or paper not in WITHOUT_RELEASE)
+
+
+def words_of(paper: str, protocol: str, options: List[str]) -> List[str]:
+    """The words that follow `python -m <package>` in a run."""
+    fold = ["--fold", str(FOLD)] if protocol == "spatial-cv" else []
+    limit = ["--iters", str(STEPS[paper])]
+    return ["reproduce", SCENE, "--protocol", protocol, *fold, *limit, "--force", *options]
+
+
+def _train(paper: str, package: str, options: List[str], verbose: bool, environment: Dict[str, str]) -> None:
+    """The runs of a paper, in a process whose lines are passed on."""
+    words = [os.path.abspath(_INTERPRETER % paper), "-m", "tools.demo.one_paper", paper, package, *options]
     words += ["--verbose"] if verbose else []
     try:
-        done = subprocess.run(words, stdout=None if verbose else subprocess.PIPE)
+        process = subprocess.Popen(
+            words,
+            stdout=None if verbose else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,  # not a terminal, on which a process would write over the lines of another one
+            env=environment,
+            universal_newlines=True,
+        )
     except OSError as error:
         raise Failed("%s cannot be started (%s); make demo makes its environment first." % (words[0], error)) from error
-    if done.returncode:
-        raise Failed("the run of %s under %s failed with code %d." % (paper, protocol, done.returncode))
-    return _read(paper, protocol, out)
+    with process:
+        assert process.stderr is not None  # it is a pipe
+        for line in process.stderr:
+            print(line, end="", file=sys.stderr, flush=True)
+    if process.returncode:
+        raise Failed("a run of %s failed with code %d." % (paper, process.returncode))
 
 
 def _read(paper: str, protocol: str, out: Path) -> Finished:

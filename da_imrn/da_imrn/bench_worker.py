@@ -2,30 +2,35 @@
 
     python -m da_imrn.bench_worker indianpines ours|literal
 
-`ours` gathers patches from the scene and predicts in large batches. `literal` does as the release does: patches cut
-beforehand into a float64 array, mini-batches of 16 everywhere, and Python loops over the pixels of a prediction.
+`ours` gathers patches from the scene and predicts in large batches. `literal` does as the release does: a network of
+plain Keras layers (`tests/da_imrn_plain.py`), patches cut beforehand into a float64 array, mini-batches of 16
+everywhere, and Python loops over the pixels of a prediction.
 """
 
 import json
 import sys
 import time
-from typing import Any, Callable, Dict, List
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
-from da_imrn import experiments, optimizer
+from da_imrn import experiments
 from da_imrn.evaluation import accuracy_of_all_positions
 from da_imrn.keras_stack import FRAMEWORK_VERSION
 from da_imrn.loss import focal_loss
 from da_imrn.network import build_network
+from da_imrn.optimizer import build_optimizer
 from da_imrn.patches import gather, one_hot
 from da_imrn.prediction import predict_patches
 from shared_data.runs.environment import peak_memory_mb
 from shared_data.scenes.catalogue import get_scene
+from shared_data.timing import load_literal
 
 BATCH = 16
 VALIDATED = 256  # number of patches in a timed validation
 PROTOCOL = "released"
+_PLAIN = Path(__file__).resolve().parents[1] / "tests" / "da_imrn_plain.py"
 
 
 class Side:
@@ -35,13 +40,19 @@ class Side:
         config = experiments.load(experiment)
         scene = get_scene(config["scene"])
         self.patch, self.classes = config["partition"]["patch"], scene.num_classes
-        self.model = build_network(self.patch, scene.bands, self.classes, experiments.structure(config, PROTOCOL))
-        self.model.compile(optimizer.build_optimizer(config["optimizer"]["lr"]), loss=focal_loss)
+        structure = experiments.structure(config, PROTOCOL)
+        network, nadam = self.builders()
+        self.model = network(self.patch, scene.bands, self.classes, structure)
+        self.model.compile(nadam(config["optimizer"]["lr"]), loss=focal_loss)
         random = np.random.RandomState(0)
         self.cube = random.randint(0, 8000, (64, 64, scene.bands)).astype(np.uint16)
         self.corners = random.randint(0, 64 - self.patch, (VALIDATED, 2))
         self.labels = random.randint(0, self.classes + 1, (VALIDATED, self.patch, self.patch)).astype(np.uint8)
         self.prepare()
+
+    def builders(self) -> Tuple[Any, Any]:
+        """`build_network` of da_imrn.network and `build_optimizer` of da_imrn.optimizer, or their like."""
+        raise NotImplementedError
 
     def prepare(self) -> None:
         """The preparation before training."""
@@ -56,6 +67,9 @@ class Side:
 
 
 class Ours(Side):
+    def builders(self) -> Tuple[Any, Any]:
+        return build_network, build_optimizer
+
     def step(self) -> None:
         patches = gather(self.cube, self.corners[:BATCH], self.patch)
         self.model.train_on_batch(patches, one_hot(self.labels[:BATCH], self.classes))
@@ -66,6 +80,10 @@ class Ours(Side):
 
 
 class Literal(Side):
+    def builders(self) -> Tuple[Any, Any]:
+        plain = load_literal(_PLAIN)
+        return plain.build_network, plain.build_nadam
+
     def prepare(self) -> None:
         self.patches = gather(self.cube, self.corners, self.patch).astype(np.float64)
         self.targets = one_hot(self.labels, self.classes).astype(np.float64)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import da_imrn_literal as literal
+import da_imrn_plain as plain
 import numpy as np
 import pytest
 from network_fixtures import SCENES, SMALL, fill_by_rule, listed_weights, oracle_weights, small_network
@@ -14,6 +15,7 @@ from da_imrn.keras_stack import keras
 from da_imrn.loss import focal_loss
 from da_imrn.network import Structure, build_network
 from da_imrn.norm import BandNorm
+from da_imrn.optimizer import build_optimizer
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -210,3 +212,21 @@ def test_gradients_through_batch_norm_are_differences_of_the_loss():
 def test_sizes_that_do_not_fit(patch, bands, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         build_network(patch, bands, 5, SMALL._replace(**changes))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh_graph")
+def test_training_steps_are_those_of_plain_layers():
+    """Losses of five steps from the same weights."""
+    structure = Structure((2, 2), (1, 2), "three_kernels")
+    patches = random_patches(8, 4, 4, 17, 1)
+    targets = np.eye(5, dtype=np.float32)[np.random.RandomState(2).randint(0, 5, (8, 4, 4, 1))]
+    losses, weights = [], None
+    for build, nadam in ((plain.build_network, plain.build_nadam), (build_network, build_optimizer)):
+        model = build(4, 17, 5, structure)
+        weights = fill_by_rule(model).get_weights() if weights is None else weights
+        model.set_weights(weights)
+        model.compile(nadam(0.001), focal_loss)
+        losses.append([float(model.train_on_batch(patches, targets)) for _ in range(5)])
+    assert losses[0][4] < 0.9 * losses[0][0]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)

@@ -1,6 +1,7 @@
 """Checkpoints as PyTorch files of tensors and plain containers, saved models, and weights from any such file."""
 
 import inspect
+import io
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
@@ -27,8 +28,11 @@ def as_arrays(network: torch.nn.Module) -> Dict[str, np.ndarray]:
 
 def write(path: Path, content: Dict[str, Any]) -> None:
     """`torch.save` to a temporary name, then rename. Raises: OSError where the folder cannot be written."""
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    # in memory first: torch.save itself may lose the end of a file on a full disk without an error
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        file.write(buffer.getbuffer())
 
 
 def read(path: Path) -> Dict[str, Any]:

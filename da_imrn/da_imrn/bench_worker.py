@@ -92,7 +92,7 @@ class Literal(Side):
         self.model.train_on_batch(self.patches[:BATCH], self.targets[:BATCH])
 
     def validate(self) -> float:
-        probability = self.model.predict(self.patches, batch_size=BATCH)
+        probability = self.model.predict(self.patches, batch_size=BATCH, verbose=0)
         right = 0
         for i in range(VALIDATED):
             for row in range(self.patch):

@@ -18,6 +18,7 @@ from da_imrn.keras_stack import keras, tf
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 SCHEDULE_DECAY = 0.004
+OPTIONS = {"beta_1": BETA_1, "beta_2": BETA_2, "epsilon": EPSILON, "schedule_decay": SCHEDULE_DECAY}
 
 K = keras.backend
 
@@ -83,9 +84,8 @@ if hasattr(keras.optimizers, "legacy"):
 
 def build_optimizer(learning_rate: float) -> Any:
     """A Nadam to compile a model with."""
-    options = {"beta_1": BETA_1, "beta_2": BETA_2, "epsilon": EPSILON, "schedule_decay": SCHEDULE_DECAY}
     nadam = FusedNadam if hasattr(keras.optimizers, "legacy") else OrderedNadam
-    return nadam(learning_rate=learning_rate, **options)
+    return nadam(learning_rate=learning_rate, **OPTIONS)
 
 
 def set_learning_rate(model: Any, learning_rate: float) -> None:

@@ -70,6 +70,4 @@ def build_nadam(learning_rate):
     """The stack's own."""
     if not hasattr(keras.optimizers, "legacy"):
         return optimizer.build_optimizer(learning_rate)
-    return keras.optimizers.legacy.Nadam(
-        learning_rate, optimizer.BETA_1, optimizer.BETA_2, optimizer.EPSILON, schedule_decay=optimizer.SCHEDULE_DECAY
-    )
+    return keras.optimizers.legacy.Nadam(learning_rate=learning_rate, **optimizer.OPTIONS)

@@ -40,7 +40,7 @@ class GpuCheck:
         assert len(parts["parity"]["rows"]) == 12
         required = ("parity", "determinism", "interruption", "trajectories")
         assert all(row["passed"] for name in required for row in parts[name]["rows"])
-        assert len(parts["trajectories"]["rows"][0]["numbers"]["float32"]) == 8
+        assert len(parts["trajectories"]["rows"][0]["numbers"]["float32"]) == 30
         assert all(row["numbers"]["step_s"]["ours"] > 0 for row in parts["timing"]["rows"])
 
         table = (tmp_path / "gpu-check.md").read_text(encoding="utf-8")

@@ -50,7 +50,7 @@ PARTS = {
     "graphs": Part("plain steps → CUDA graphs", "parts", "graphs", 50, cuda=True),
     "determinism": Part("two trainings of one seed", "parts", "determinism", 55),
     "interruption": Part("SIGKILL in training, then the same command again", "interruption", "rows", 75),
-    "trajectories": Part("the same steps on the CPU and on the device", "parts", "trajectories", 70),
+    "trajectories": Part("30 steps on the CPU and on the device", "parts", "trajectories", 70),
     "precision": Part("autocast; reported only", "parts", "precision", 40),
     "compiled": Part("torch.compile; reported only", "parts", "compiled", 40, cuda=True),
 }

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List
 
 import numpy as np
 import torch
@@ -22,27 +22,26 @@ RUNS = {
     "rssgl": ("rssgl", ("--iters", "24", "--set", "minibatch.images=4", "--set", "model.params.kernel=[1, 1, 1]")),
     "a2s2k": ("a2s2k_resnet", ("--set", "train.epochs=8", "--set", "split.held_out=0.98")),
 }
-_NARROW = ("--set", "model.params.block_channels=[32, 32, 32, 32]", "--set", "model.params.inner_dim=16")
-QUICK = {"ssdgl": (RUNS["ssdgl"][0], RUNS["ssdgl"][1] + _NARROW)}
+QUICK = ("ssdgl",)
 CHECKPOINTS = 2  # that a run has saved when it is killed
 
 
 def rows(device: torch.device, quick: bool) -> Iterator[Row]:
     """One row for each paper. Its runs are made side by side, because most of their time is that of imports."""
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch:
-        runs = QUICK if quick else RUNS
-        folders = {slug: (Path(scratch) / slug / "whole", Path(scratch) / slug / "killed") for slug in runs}
-        whole = {slug: _start(runs[slug], device, pair[0]) for slug, pair in folders.items()}
-        begun = {slug: _start(runs[slug], device, pair[1]) for slug, pair in folders.items()}
+        slugs = QUICK if quick else tuple(RUNS)
+        folders = {slug: (Path(scratch) / slug / "whole", Path(scratch) / slug / "killed") for slug in slugs}
+        whole = {slug: _start(slug, device, pair[0]) for slug, pair in folders.items()}
+        begun = {slug: _start(slug, device, pair[1]) for slug, pair in folders.items()}
         killed = _kill(begun, {slug: _run_folder(slug, pair[1]) / "log.txt" for slug, pair in folders.items()})
-        resumed = {slug: _start(runs[slug], device, pair[1]) for slug, pair in folders.items()}
+        resumed = {slug: _start(slug, device, pair[1]) for slug, pair in folders.items()}
         for slug, pair in folders.items():
             errors = [process.communicate()[1] for process in (whole[slug], resumed[slug])]
             yield _row(slug, killed[slug], errors, *(_run_folder(slug, out) for out in pair))
 
 
-def _start(run: Tuple[str, Tuple[str, ...]], device: torch.device, out: Path) -> "subprocess.Popen[bytes]":
-    package, options = run
+def _start(slug: str, device: torch.device, out: Path) -> "subprocess.Popen[bytes]":
+    package, options = RUNS[slug]
     words = [sys.executable, str(CHECK), "--deterministic-run", package, "reproduce", "synthetic", "--seed", SEED]
     words += ["--device", str(device), "--out", str(out), *options]
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -29,6 +29,7 @@ from tools.gpu_check.subjects import (
     without_dropout,
 )
 
+TRAJECTORY = 30  # steps
 PAPERS = ("ssdgl", "rssgl", "a2s2k")
 BASELINES = tuple(name for name in NAMES if name not in PAPERS)
 
@@ -182,19 +183,19 @@ def _trained(name: str, size: Size, device: torch.device, steps: int) -> Tuple[L
 
 
 def trajectories(device: torch.device, quick: bool) -> Iterator[Row]:
-    """Losses on the CPU and on the device. The first loss must agree; later ones, rounding drives apart."""
-    size, steps = (QUICK, 8) if quick else (CROP, 30)
+    """Losses of 30 steps on the CPU and on the device. The first loss must agree; later ones, rounding drives apart."""
+    size = QUICK if quick else CROP
     for name in names_of(quick):
-        yield _guarded(_of_case(name, size), partial(_compared, name, size, device, steps))
+        yield _guarded(_of_case(name, size), partial(_compared, name, size, device))
         _free(device)
 
 
-def _compared(name: str, size: Size, device: torch.device, steps: int) -> Row:
+def _compared(name: str, size: Size, device: torch.device) -> Row:
     cpu, found = torch.device("cpu"), {}
-    reference = losses_of(without_dropout(subject_of(name, size, cpu)), steps)
+    reference = losses_of(without_dropout(subject_of(name, size, cpu)), TRAJECTORY)
     for key, tf32 in (("float32", False), ("TF32 in convolutions", True)):
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = False, tf32
-        found[key] = losses_of(without_dropout(subject_of(name, size, device)), steps)
+        found[key] = losses_of(without_dropout(subject_of(name, size, device)), TRAJECTORY)
     full_float32()
     differences = {key: relative(losses, reference) for key, losses in found.items()}
     first = relative(found["float32"][:1], reference[:1])

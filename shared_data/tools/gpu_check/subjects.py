@@ -1,5 +1,6 @@
 """What is checked: the networks of the papers on PyTorch in training, on a scene of a given size."""
 
+import abc
 import functools
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
@@ -89,7 +90,7 @@ def _standardised(cube: np.ndarray, multiple: int) -> np.ndarray:
     return standardise_and_pad(cube, multiple, band_statistics(cube))
 
 
-class Subject:
+class Subject(abc.ABC):
     """A network in training. Every step takes another mini-batch; the same numbers give the same ones."""
 
     steps_of_epoch: int
@@ -98,21 +99,21 @@ class Subject:
     grad_clip = 0.0  # norm; 0: no clipping
     method = "forward"  # of the network, from one tensor to one; what follows it has no fixed shapes
 
+    @abc.abstractmethod
     def loss(self, number: int) -> Tensor:
         """The loss of mini-batch `number`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def evaluate(self) -> None:
         """What follows an epoch: the map of the scene, or the validation pixels."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def classes(self) -> np.ndarray:
         """(H, W) uint8 classes 1..K of the scene."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def sample(self) -> Tensor:
         """An input of `method`."""
-        raise NotImplementedError
 
     def clip(self) -> None:
         """Clip the gradients, where the paper does."""

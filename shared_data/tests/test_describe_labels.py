@@ -45,9 +45,10 @@ def with_values(*values):
         ((0, 1, 2, 3), (0,), [1, 2, 3]),
         ((0, 11, 4, 700), (0,), [4, 11, 700]),  # gaps
         ((3, 0, 1, 2), (0,), [1, 2, 3]),  # 0 is a class of the file: said, and --unlabelled says otherwise
-        ((255, 0, 1, 2), (0,), [1, 2, 255]),
         ((255, 1, 2, 3), (255,), [1, 2, 3]),
         ((-1, 1, 2, 3), (-1,), [1, 2, 3]),
+        ((-9999, 1, 2, 3), (-9999,), [1, 2, 3]),
+        ((0, 255, 255, 255), (0,), [255]),  # a mask
         ((1, 2, 3, 4), (), [1, 2, 3, 4]),
         ((0, -5, 2, 3), (0,), [-5, 2, 3]),
     ],
@@ -56,14 +57,14 @@ def test_labels_without_a_class_by_the_rule(tmp_path, cube_path, values, unlabel
     found = described(cube_path, saved(tmp_path, with_values(*values)))
     assert found.labels.unlabelled == unlabelled and [one.label for one in found.labels.classes] == classes
     assert found.copies == ()
-    expected = np.zeros(256 * 4, np.uint8)
+    expected = np.zeros(2**14, np.uint8)
     expected[classes] = np.arange(1, len(classes) + 1)
     np.testing.assert_array_equal(loaded(found).ground_truth, expected[with_values(*values)])
 
 
 def test_doubts_about_the_rule_are_said(tmp_path, cube_path):
     for values, said in (
-        ((255, 0, 1, 2), "--unlabelled=0,255"),
+        ((0, 255, 255, 255), "--unlabelled=0,255"),
         ((0, -5, 2, 3), "--unlabelled=0,-5"),
         ((0, -5, -4, 3), "--unlabelled=0,-5,-4"),
         ((0, 1, 2, 3), None),
@@ -80,7 +81,26 @@ def test_doubts_about_the_rule_are_said(tmp_path, cube_path):
     assert loaded(found).scene.class_names == ("Water", "Corn", "Hay", "Oats") and found.labels.remarks == ()
 
 
-@pytest.mark.parametrize("values, expected", [((7, 1, 2, 3), (7,)), ((0, 1, 2, 7), (0, 7)), ((255, 1, 2, 3), (255,))])
+@pytest.mark.parametrize("values, dtype", [((255, 0, 1, 2), np.uint8), ((-1, 0, 1, 2), int), ((np.nan, 0, 1, 2), float)])
+def test_whether_0_is_a_class_beside_another_value_for_none_is_asked(tmp_path, cube_path, values, dtype):
+    path = saved(tmp_path, with_values(*values).astype(dtype))
+    other = -1 if dtype is float else values[0]
+    with pytest.raises(SceneFormatError, match=f"also 0, which may be a class; if it is, pass --unlabelled={other} "):
+        described(cube_path, path)
+    found = described(cube_path, path, unlabelled=(other,), name="a")
+    assert [(one.label, one.pixels) for one in found.labels.classes] == [(n, (TRUTH == n + 1).sum()) for n in range(3)]
+    np.testing.assert_array_equal(loaded(found).ground_truth, TRUTH)
+    found = described(cube_path, path, unlabelled=(other, 0), name="b")
+    np.testing.assert_array_equal(loaded(found).ground_truth, np.array([0, 0, 1, 2])[TRUTH])
+
+
+def test_nan_is_no_class_where_none_is_said_to_be_unlabelled(tmp_path, cube_path):
+    found = described(cube_path, saved(tmp_path, with_values(np.nan, 0, 1, 2)), unlabelled=())
+    assert found.labels.unlabelled == (-1,)
+    np.testing.assert_array_equal(loaded(found).ground_truth, TRUTH)
+
+
+@pytest.mark.parametrize("values, expected", [((7, 1, 2, 3), (7,)), ((255, 1, 2, 3), (255,))])
 def test_a_declared_value_is_unlabelled(tmp_path, cube_path, values, expected):
     truth = write_tiff(tmp_path / "truth.tif", with_values(*values).astype(np.uint8), nodata=7)
     assert described(cube_path, truth).labels.unlabelled == expected

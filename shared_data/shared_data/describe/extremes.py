@@ -10,7 +10,7 @@ from shared_data.scenes.mapped import row_blocks
 KEPT = 4  # different values on each side: more than programs use for "no data" in one file
 # a value that is not known is far from the rest where the gap is this many times the range of the rest
 FAR = 10.0
-_KNOWN_LOW = (-999, -9999, -99999, -32767, -32768)
+KNOWN_LOW = (-999, -9999, -99999, -32767, -32768)
 _KNOWN_HIGH = (32767, 65535, 1e20, 9.969209968386869e36)
 _LEAST_GAP_LOW = 0.05  # of the range of the rest: reflectances times 10000 lie above -9999 by less than their range
 _LEAST_GAP_HIGH = 1.0  # bright pixels reach the largest value of a type, too
@@ -85,7 +85,7 @@ def _outside(values: list[float], opposite: float, known: Collection[float], lea
 
 def known_low(dtype: np.dtype) -> set[float]:
     """Values usual for "no data" below all others."""
-    return _of_type(_KNOWN_LOW, dtype) | ({np.iinfo(dtype).min} if dtype.kind == "i" else {float(np.finfo(dtype).min)}
+    return _of_type(KNOWN_LOW, dtype) | ({np.iinfo(dtype).min} if dtype.kind == "i" else {float(np.finfo(dtype).min)}
                                           if dtype.kind == "f" else set())  # fmt: skip
 
 

@@ -1,17 +1,19 @@
 """Labels as people have them, as classes: which labels mean "no class", and names, colours and pixels of the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from shared_data.describe.arrays import by
+from shared_data.describe.extremes import KNOWN_LOW
 from shared_data.describe.opened import Opened, plane_shape
 from shared_data.errors import SceneFormatError
 
 MOST_CLASSES = 255
-_USUAL = (255, -1)
+_USUAL = (255, 65535, -1, *KNOWN_LOW)  # for "no class", where few classes have labels
+_NAN = -1  # written for NaN where 0 is taken
 _LARGEST = 2**63 - 1  # that TOML holds
 _LARGEST_EXACT = 2**53  # whole numbers above are not all floats
 
@@ -55,21 +57,29 @@ class Labels:
 def read_labels(opened: Opened, unlabelled: tuple[int, ...] | None) -> Labels:
     """The labels of a file.
 
-    unlabelled: labels that mean "no class", as the user names them; by default 0, if it occurs, and the value that the
-    file declares as no data; where neither occurs, 255 and -1.
-    Raises: SceneFormatError for pictures, stacks of masks, fractions, more than 255 classes and none at all.
+    unlabelled: labels that mean "no class", as the user names them; by default the value that the file declares as no
+    data, or 0, or one usual for this (255, -1, -9999, ...).
+    Raises: SceneFormatError for pictures, stacks of masks, fractions, more than 255 classes and none at all, and where
+    0 and another such value occur, so that 0 may be a class.
     """
     stored = np.asarray(opened.array.whole()).reshape(plane_shape(opened))
     _check_axes(opened, stored)
-    empty, _ = _unlabelled(stored, opened, unlabelled)
-    numbers, remarks = _whole_numbers(opened.path, stored, empty)
+    missing = np.isnan(stored) if stored.dtype.kind == "f" else np.zeros(stored.shape, bool)
+    fill = unlabelled[0] if unlabelled else _NAN if (stored == 0).any() else 0
+    numbers = _whole_numbers(opened.path, stored, missing, fill)
     values, counts = np.unique(numbers, return_counts=True)
     pixels = dict(zip(values.tolist(), counts.tolist()))
     if max(pixels) > _LARGEST:
         raise SceneFormatError(
             f"{opened.path}: expected labels of at most 63 bits, found {max(pixels)}; number the classes from 1."
         )
-    empty, reason = _unlabelled(numbers, opened, unlabelled)
+    if unlabelled is None:
+        empty, reason = _unlabelled(opened, set(numbers[~missing].tolist()), bool(missing.any()))
+    else:
+        empty, reason = unlabelled or ((fill,) if missing.any() else ()), "as --unlabelled says"
+    remarks: tuple[str, ...] = ()
+    if missing.any():
+        remarks += (f"{missing.sum()} pixels are NaN: written as {fill}, which is unlabelled",)
     labels = [label for label in pixels if label not in empty]
     _check_number(opened.path, labels)
     if unlabelled is None:
@@ -105,12 +115,11 @@ def _is_one_hot(stored: np.ndarray) -> bool:
     return bool(((stored == 0) | (stored == 1)).all())
 
 
-def _whole_numbers(path: Path, stored: np.ndarray, empty: Sequence[int]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The numbers as integers in native byte order, NaN as an unlabelled value. Raises: SceneFormatError."""
+def _whole_numbers(path: Path, stored: np.ndarray, missing: np.ndarray, fill: int) -> np.ndarray:
+    """The numbers as integers in native byte order. fill: in place of those missing. Raises: SceneFormatError."""
     if stored.dtype.kind in "iu":
-        return stored.astype(stored.dtype.newbyteorder("="), copy=False), ()
-    missing = np.isnan(stored)
-    filled = np.where(missing, empty[0] if empty else 0, stored)
+        return stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    filled = np.where(missing, fill, stored)
     if not np.array_equal(filled, np.floor(filled)) or np.abs(filled).max(initial=0) > _LARGEST_EXACT:
         wrong = filled[(filled != np.floor(filled)) | (np.abs(filled) > _LARGEST_EXACT)][0]
         raise SceneFormatError(
@@ -119,25 +128,38 @@ def _whole_numbers(path: Path, stored: np.ndarray, empty: Sequence[int]) -> tupl
         )
     smallest = np.min_scalar_type(int(filled.min(initial=0)))
     dtype = np.result_type(smallest, np.min_scalar_type(int(filled.max(initial=0))))
-    remark = f"{missing.sum()} pixels are NaN: written as {empty[0] if empty else 0}, which is unlabelled"
-    return filled.astype(dtype if dtype.kind in "iu" else np.int64), (remark,) if missing.any() else ()
+    return filled.astype(dtype if dtype.kind in "iu" else np.int64)
 
 
-def _unlabelled(numbers: np.ndarray, opened: Opened, given: tuple[int, ...] | None) -> tuple[tuple[int, ...], str]:
-    """The labels that mean "no class", and why these."""
-    if given is not None:
-        return given, "as --unlabelled says"
-    has_missing = numbers.dtype.kind == "f" and bool(np.isnan(numbers).any())
-    found: dict[int, str] = {}
-    if has_missing or bool((numbers == 0).any()):
-        found[0] = "0 means 'no class' wherever it occurs"
-    for value in opened.header.fill_values:
-        if float(value).is_integer() and bool((numbers == value).any()):
-            found.setdefault(int(value), f"the file declares {value:g} as no data")
-    if not found:
-        found = {value: f"neither 0 nor a declared value occurs, {value} does" for value in _USUAL
-                 if bool((numbers == value).any())}  # fmt: skip
-    return tuple(found), " and ".join(found.values()) or "neither 0, a declared value, 255 nor -1 occurs"
+def _unlabelled(opened: Opened, values: Collection[int], has_missing: bool) -> tuple[tuple[int, ...], str]:
+    """Those of the values that mean "no class", and why these.
+
+    has_missing: whether the file has NaN, too. Raises: SceneFormatError where 0 may be a class.
+    """
+    declared = [int(value) for value in opened.header.fill_values if value in values and value != 0]
+    usual = [value for value in _USUAL if value in values and len(values) < _USUAL[0]]
+    others = declared or usual
+    if 0 not in values:
+        why = "the file declares {} as no data" if declared else "neither 0 nor a declared value occurs, {} does"
+        reasons = [why.format(value) for value in others] + ["NaN means 'no class'"] * has_missing
+        missing = (0,) if has_missing else ()
+        return (*missing, *others), " and ".join(reasons) or "no value occurs that usually means 'no class'"
+    is_named = 0 in opened.header.class_names
+    if (others or has_missing) and not is_named and any(value not in (0, *others) for value in values):
+        raise SceneFormatError(_question(opened.path, others, has_missing))
+    reasons = [f"the file declares {value} as no data" for value in declared]
+    missing = (_NAN,) if has_missing else ()
+    return (0, *declared, *missing), " and ".join(["0 means 'no class' wherever it occurs", *reasons])
+
+
+def _question(path: Path, others: Sequence[int], has_missing: bool) -> str:
+    """What to ask where 0 may be a class, because another value may be the one that means "no class"."""
+    found = " and ".join([*map(str, others), *["NaN"] * has_missing])
+    alone = ",".join(map(str, others or [_NAN]))
+    return (
+        f"{path}: expected one value that means 'no class', found {found} and also 0, which may be a class; if it is, "
+        f"pass --unlabelled={alone} (make: UNLABELLED={alone}), otherwise --unlabelled={alone},0."
+    )
 
 
 def _check_number(path: Path, labels: Sequence[int]) -> None:
@@ -154,7 +176,7 @@ def _check_number(path: Path, labels: Sequence[int]) -> None:
 
 def _doubts(labels: Sequence[int], empty: Sequence[int], names: Mapping[int, str]) -> tuple[str, ...]:
     """Where the rule may be wrong, and what to type then."""
-    odd = [label for label in labels if label < 0 or (label == _USUAL[0] and len(labels) < label)]
+    odd = [label for label in labels if label < 0 or (label in _USUAL and len(labels) < _USUAL[0])]
     doubts = []
     if odd:
         passed = ",".join(map(str, [*empty, *odd]))

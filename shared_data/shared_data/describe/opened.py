@@ -10,8 +10,12 @@ from shared_data.errors import SceneFormatError
 
 Shape = tuple[int, ...]
 
-# axes of a file's array that become rows, columns, bands
-_BANDS_FIRST, _BANDS_MIDDLE = (1, 2, 0), (0, 2, 1)
+# axes of a file's array that become rows, columns, bands; the last one is how MATLAB's arrays lie in HDF5
+_ORDERS = (
+    ((1, 2, 0), "the first axis is that of the bands"),
+    ((0, 2, 1), "the second axis is that of the bands"),
+    ((2, 1, 0), "the axes are bands × columns × rows"),
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def open_labels(path: Path, key: str | None, cube: Shape) -> Opened:
     Raises: SceneFormatError, SettingsError.
     """
     source = open_source(path)
-    places = {cube[:2], cube[1:], (cube[0], cube[2])}
+    places = {cube[:2], cube[1:], (cube[0], cube[2]), cube[:0:-1]}
     planes = [_plane(shape) for shape in source.shapes.values()]
     exact = any(plane in places for plane in planes)
     is_map = any(_is_map(plane) for plane in planes)
@@ -76,19 +80,18 @@ def with_bands_last(cube: Opened, labels: Shape | None) -> Opened:
     if labels is None or cube.header.bands_last:
         return cube
     if labels == shape[:2]:
-        if labels in (shape[1:], shape[::2]):
+        if labels in (shape[1:], shape[::2], shape[:0:-1]):
             remark = (
                 f"{by(shape)} is taken as rows × columns × bands, but the shape of the labels also fits another order; "
                 "if bands do not come last, save the cube so that they do"
             )
             return replace(cube, remarks=(*cube.remarks, remark))
         return cube
-    for order, where in ((_BANDS_FIRST, "first"), (_BANDS_MIDDLE, "second")):
+    for order, found in _ORDERS:
         array = reordered(cube.array, order)
         if array.shape[:2] == labels:
             remark = (
-                f"the file stores {by(shape)}; by the shape of the labels, {by(labels)}, the {where} axis is that of "
-                "the bands: axes are put right"
+                f"the file stores {by(shape)}; by the shape of the labels, {by(labels)}, {found}: they are put right"
             )
             return replace(cube, array=array, remarks=(*cube.remarks, remark))
     return cube

@@ -81,14 +81,16 @@ def test_doubts_about_the_rule_are_said(tmp_path, cube_path):
     assert loaded(found).scene.class_names == ("Water", "Corn", "Hay", "Oats") and found.labels.remarks == ()
 
 
-@pytest.mark.parametrize("values, dtype", [((255, 0, 1, 2), np.uint8), ((-1, 0, 1, 2), int), ((np.nan, 0, 1, 2), float)])
+@pytest.mark.parametrize(
+    "values, dtype", [((255, 0, 1, 2), np.uint8), ((-1, 0, 1, 2), int), ((np.nan, 0, 1, 2), float)]
+)
 def test_whether_0_is_a_class_beside_another_value_for_none_is_asked(tmp_path, cube_path, values, dtype):
     path = saved(tmp_path, with_values(*values).astype(dtype))
     other = -1 if dtype is float else values[0]
     with pytest.raises(SceneFormatError, match=f"also 0, which may be a class; if it is, pass --unlabelled={other} "):
         described(cube_path, path)
     found = described(cube_path, path, unlabelled=(other,), name="a")
-    assert [(one.label, one.pixels) for one in found.labels.classes] == [(n, (TRUTH == n + 1).sum()) for n in range(3)]
+    assert [one.label for one in found.labels.classes] == [0, 1, 2]
     np.testing.assert_array_equal(loaded(found).ground_truth, TRUTH)
     found = described(cube_path, path, unlabelled=(other, 0), name="b")
     np.testing.assert_array_equal(loaded(found).ground_truth, np.array([0, 0, 1, 2])[TRUTH])

@@ -76,7 +76,7 @@ def read_labels(opened: Opened, unlabelled: tuple[int, ...] | None) -> Labels:
     if unlabelled is None:
         empty, reason = _unlabelled(opened, set(numbers[~missing].tolist()), bool(missing.any()))
     else:
-        empty, reason = unlabelled or ((fill,) if missing.any() else ()), "as --unlabelled says"
+        empty, reason = unlabelled or ((fill,) if missing.any() else ()), "--unlabelled says so"
     remarks: tuple[str, ...] = ()
     if missing.any():
         remarks += (f"{missing.sum()} pixels are NaN: written as {fill}, which is unlabelled",)

@@ -31,7 +31,7 @@ def test_a_wrong_value_is_named_before_anything_is_read(paper, capsys, tmp_path,
 
 def test_every_packaged_configuration_passes():
     names = experiment_names(CONFIGS)
-    assert len(names) == 4
+    assert {"indianpines", "pavia", "salinas", "synthetic"} <= set(names)
     for name in names:
         check(load_config(CONFIGS, name), name + ".toml")
 

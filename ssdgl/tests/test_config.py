@@ -42,7 +42,7 @@ def test_values_that_do_not_go_with_the_scene(paper, capsys, tmp_path):
 
 def test_every_packaged_configuration_passes():
     names = experiment_names(CONFIGS)
-    assert len(names) == 10
+    assert {"indianpines", "pavia", "salinas", "synthetic"} <= set(names)
     for name in names:
         check(load_config(CONFIGS, name), name + ".toml")
 

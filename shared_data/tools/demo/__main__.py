@@ -56,7 +56,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     print_text("\nOverall accuracy in %, steps limited:\n\n" + as_text(papers, runs) + "\n")
     print_text(_EXPLANATION)
     print_text("  %-8s %s" % ("picture", picture))
-    print_text("  %-8s %s (without runs of a single fold)" % ("report", report))
+    print_text("  %-8s %s" % ("report", report))
     print_text("  %-8s %.0f s" % ("time", time.monotonic() - began))
     return 0
 

@@ -22,6 +22,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -319,6 +320,11 @@ def main() -> int:
         if shutil.which(tool) is None:
             print("error: %s is not installed; run: apt-get install buildah debootstrap" % tool, file=sys.stderr)
             return 1
+    if not stat.S_ISCHR(os.stat(os.devnull).st_mode):
+        # containers get the host's, in which a file is read-only
+        print("error: %s is not a device but a file; run as root: rm -f %s && mknod -m 666 %s c 1 3" % (3 * (os.devnull,)),
+              file=sys.stderr)  # fmt: skip
+        return 1
 
     # terminated, it still removes what it made
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))

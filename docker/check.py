@@ -326,8 +326,8 @@ def main() -> int:
             return 1
     if not stat.S_ISCHR(os.stat(os.devnull).st_mode):
         # containers get the host's, in which a file is read-only
-        print("error: %s is not a device but a file; run as root: rm -f %s && mknod -m 666 %s c 1 3" % (3 * (os.devnull,)),
-              file=sys.stderr)  # fmt: skip
+        repair = "rm -f {0} && mknod -m 666 {0} c 1 3".format(os.devnull)
+        print("error: %s is not a device but a file; run as root: %s" % (os.devnull, repair), file=sys.stderr)
         return 1
 
     # terminated, it still removes what it made

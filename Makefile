@@ -91,7 +91,7 @@ SCENE_OPTIONS = $(if $(GT),--labels "$$GT") $(if $(GIVEN_NAME),--name "$$NAME") 
 FIND_RECORDS = found=; [ ! -e "$$OUT" ] || found=1;
 RECORDS = $${found:+"$$OUT"} records
 
-.PHONY: help scene demo gpu-check bench environments test test-all faults style lint format docs data diff report export record tables clean env-shared env-shared-era env-matrix env-docs env-fuzz matrix slurm-check docker-check docker-lock
+.PHONY: help scene demo gpu-check bench environments test test-all faults style lint format docs data diff report curves export record tables clean env-shared env-shared-era env-matrix env-docs env-curves env-fuzz matrix slurm-check docker-check docker-lock
 
 help: ## show this list
 	@echo "Usage: make TARGET [VARIABLE=value ...]"; echo
@@ -135,7 +135,7 @@ demo: env-shared $(foreach paper,$(DEMO_PAPERS),env-$(paper)-modern) ## short ru
 		--device $(DEVICE) --out "$$OUT/demo" $(if $(filter 1 yes true,$(VERBOSE)),--verbose)
 
 environments: OPTIONAL := || [ $$? -eq 3 ] # an interpreter that is not on this machine
-environments: env-shared env-shared-era env-matrix env-docs $(PAPERS:%=env-%-modern) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)
+environments: env-shared env-shared-era env-matrix env-docs env-curves $(PAPERS:%=env-%-modern) $(PAPERS:%=env-%-era) ## every environment (make -j2: two at a time)
 
 test: environments ## the fast tests in the current stacks, and a short run of each paper in the stack of its time (minutes)
 	@.ci/test
@@ -251,6 +251,9 @@ diff: env-shared ## every run and kept record against the published numbers (FOR
 report: env-shared ## one page about every run and kept record: OUT/report/report.html (REPORT=other folder)
 	@$(FIND_RECORDS) $(SHARED) report $(RECORDS) --out "$${REPORT:-$$OUT/report}" $(DATA_OPTION)
 
+curves: env-curves ## the training curves of a run in TensorBoard, for a browser on this machine: make curves RUN=<run> (default: every run in OUT)
+	@exec .venvs/curves/bin/tensorboard --logdir "$${RUN:-$$OUT}"
+
 matrix: env-matrix $(if $(filter venv,$(RUNNER)),$(foreach paper,$(PAPERS),$(if $(FOLDER_$(paper)),env-$(paper)-$(STACK)))) ## papers × scenes × protocols × seeds through Snakemake; DRY=1: the plan alone (shared_data/tools/matrix/README.md)
 	@[ -x .venvs/matrix/bin/python ] || { echo "error: make matrix needs a Python 3.11 to 3.13." >&2; exit 1; }
 	@exec .venvs/matrix/bin/python -m tools.matrix --protocols $(PROTOCOLS) --scenes $(SCENES) --experiments $(EXPERIMENTS) \
@@ -287,6 +290,9 @@ env-matrix: # Snakemake needs Python 3.11; without one nothing is made, and its 
 
 env-docs:
 	@$(MAKE_ENV) docs shared_data/requirements/docs.txt
+
+env-curves:
+	@$(MAKE_ENV) curves shared_data/requirements/curves.txt
 
 env-fuzz: # atheris has no wheels for other interpreters
 	@$(MAKE_ENV) fuzz shared_data/requirements/fuzz.txt --python 3.11 --sources shared_data || [ $$? -eq 3 ]

@@ -15,8 +15,7 @@ from contracts.faults import FAULTS, note
 
 ROOT = Path(__file__).resolve().parents[2]
 HSI = ROOT / "docker" / "in-image" / "hsi"
-TENSORBOARD = [path for path in sorted(ROOT.glob(".venvs/*-modern/bin/python"))
-               if list(path.parents[1].glob("lib/python*/site-packages/tensorboard"))]  # fmt: skip
+PROGRAMS = ROOT / ".venvs" / "curves" / "bin"
 
 TEXTS = [HSI, ROOT / "Makefile", *sorted((ROOT / "docker").glob("*.yaml"))]
 TEXTS += [path for path in sorted((ROOT / ".ci").iterdir()) if path.is_file()]
@@ -96,7 +95,7 @@ def started(command, port, environment):
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        deadline = time.time() + 240  # TensorBoard loads a framework
+        deadline = time.time() + 240
         while port not in listening(process.pid) and process.poll() is None and time.time() < deadline:
             time.sleep(0.2)
         return listening(process.pid)
@@ -114,13 +113,12 @@ def test_the_proof_tells_loopback_from_all_interfaces():
         assert started(command, port, dict(os.environ))[port] == address
 
 
-@pytest.mark.skipif(not (FAULTS and TENSORBOARD), reason="takes minutes, needs TensorBoard: make faults")
+@pytest.mark.skipif(not (FAULTS and PROGRAMS.exists()), reason="needs TensorBoard: make faults")
 def test_tensorboard_outside_of_a_container_listens_on_loopback(tmp_path):
-    """As the README says to start it; and the entry point's, whose address a later --host replaces."""
-    python = TENSORBOARD[0]
-    environment = dict(os.environ, PATH="%s:%s" % (python.parent, os.environ["PATH"]))
+    """As `make curves` starts it; and the entry point's, whose address a later --host replaces."""
+    environment = dict(os.environ, PATH="%s:%s" % (PROGRAMS, os.environ["PATH"]))
     for command in (
-        [str(python), "-m", "tensorboard.main", "--logdir", str(tmp_path)],
+        [str(PROGRAMS / "tensorboard"), "--logdir", str(tmp_path)],
         [str(HSI), "tensorboard", "--logdir", str(tmp_path), "--host", "127.0.0.1"],
     ):
         port = free_port()

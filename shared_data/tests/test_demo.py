@@ -112,7 +112,7 @@ def test_after_a_run_that_fails_no_other_run_of_the_paper_is_started(monkeypatch
 def test_a_paper_that_is_unknown_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["--paper", "mars=mars"])
-    assert "expected slug=package of one of rssgl, ssdgl, " in capsys.readouterr().err
+    assert "expected slug=package of one of da-imrn, rssgl, " in capsys.readouterr().err
 
 
 def test_baselines_are_fitted_on_the_pixels_of_the_run():

@@ -44,6 +44,7 @@ class Checkout:
         names = ["%s-%s" % (paper, stack) for paper in PAPERS for stack in ("modern", "era")]
         for name in names + ["shared-modern", "matrix"]:
             self._program(folder / ".venvs" / name / "bin" / "python")
+        self._program(folder / ".venvs" / "curves" / "bin" / "tensorboard")
         self._program(folder / "make_env")
         self._program(folder / "docker")
         self._program(folder / ".ci" / "test")
@@ -111,6 +112,8 @@ def test_text_of_a_user_is_one_word_in_every_target(checkout, text):
     assert option(call, "--figures") == text
     (call,) = checkout.make("record", "RUN=" + text)
     assert call[-1] == text
+    (call,) = checkout.make("curves", "RUN=" + text)
+    assert call == [".venvs/curves/bin/tensorboard", "--logdir", text] and checkout.environments == ["curves"]
     (call,) = checkout.make("predict-da-imrn-pavia", out, given, data, "WEIGHTS=" + text, "PROBABILITIES=1")
     assert [option(call, name) for name in ("--out", "--set", "--data", "--weights")] == [text] * 4
     assert call[:5] == [".venvs/da-imrn-modern/bin/python", "-m", "da_imrn", "predict", "pavia"]
@@ -306,7 +309,7 @@ def test_a_variant_chooses_environment_and_interpreter(checkout, variant, stack)
 def test_every_environment_is_made_whatever_the_variant(checkout):
     checkout.make("environments", "VARIANT=era")
     papers = {"%s-%s" % (paper, stack) for paper in PAPERS for stack in ("modern", "era")}
-    assert papers | {"shared-modern", "shared-era", "matrix", "docs"} == set(checkout.environments)
+    assert papers | {"shared-modern", "shared-era", "matrix", "docs", "curves"} == set(checkout.environments)
 
 
 def test_an_interpreter_that_is_missing_fails_where_it_was_asked_for_by_name(checkout):

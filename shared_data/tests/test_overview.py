@@ -92,10 +92,13 @@ def test_a_paper_is_told_in_three_paragraphs_with_its_difference_from_the_best_b
         "**RSSGL.** *Does the published number hold?* The paper gives 99.47"
     )
     assert told[rssgl + 1].startswith("*What exactly produced it?* As released: ")
-    assert "50.00 over 1 run under spatial-cv; of 2 baselines on the same fields it is better than 1" in told[rssgl + 2]
-    assert "; it is -10.00 points from the best of them, svm (95 % interval -20.00 to +2.00);" in told[rssgl + 2]
+    assert "50.00 over 1 run under spatial-cv; better than 1 and worse than 0 of the 2 baselines on" in told[rssgl + 2]
+    assert "; beside the best of them, svm: -10.00 points (95 % interval -20.00 to +2.00);" in told[rssgl + 2]
     briefly = summary(overview(runs, compared), compared, runs)[2]
-    assert "with 95 % intervals over fields: RSSGL 50.00 (better than 1 and worse than 0 of 2 baselines)" in briefly
+    assert "with 95 % intervals over fields: RSSGL 50.00 (better than 1 and worse than 0 of the 2 baselines)" in briefly
+    same = [pair._replace(p_holm=1.0) for pair in compared.pairs]
+    told = answers_text(answers(overview(runs, compared), compared._replace(pairs=same), runs))
+    assert "; not shown to be better or worse than any of the 2 baselines on the same fields; beside" in told
 
 
 def test_a_scene_without_published_numbers(runs):

@@ -319,6 +319,19 @@ def test_a_pooled_record_shows_the_splits_of_its_folds(tmp_path: Path, record: F
     assert maps["remarks"] == [] and maps["right"] + maps["wrong"] == len(labelled.test)
 
 
+def test_folds_whose_repeat_is_not_finished_are_named_and_counted_nowhere(tmp_path: Path, record: Facts) -> None:
+    record.update(protocol="spatial-cv")
+    for seed, fold in ((1, 0), (2, 3)):
+        folder = tmp_path / "results" / ("seed-%d" % seed) / ("fold-%d" % fold)
+        folder.mkdir(parents=True)
+        write_record(folder / "run.json", dict(record, seed=seed, fold=fold))
+    write_record(tmp_path / "results" / "seed-1" / "run.json", record)
+    page, facts = report(tmp_path / "results", tmp_path / "out")
+    assert facts["single_folds"] == ["ssdgl pavia-v2021, spatial-cv, seed 2, fold 3: OA 75.00"]
+    assert facts["single_folds"][0] + " %." in Page(page).text
+    assert facts["records"] == 1 and [run["seed"] for run in facts["runs"]] == [1]
+
+
 def test_the_same_records_give_the_same_page_but_for_the_time(run: Any, tmp_path: Path) -> None:
     pages = [report(tmp_path / "results", tmp_path / name)[0] for name in ("one", "two")]
     one, two = (re.sub(r"20\d\d-\d\d-\d\d[T ][\d:]+", "", page) for page in pages)

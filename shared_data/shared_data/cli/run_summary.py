@@ -1,7 +1,6 @@
 """What a paper's run tells at its end: accuracies, time, memory, and where its files are."""
 
-import contextlib
-import sys
+import shlex
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -64,23 +63,4 @@ def _curves(folder: Path) -> str:
     fold."""
     if not any(folder.glob("**/events.out.tfevents.*")):
         return ""
-    viewer = _tensorboard()
-    install = "" if viewer else "  (after: pip install tensorboard)"
-    return "%s --logdir %s%s" % (viewer or "tensorboard", folder, install)
-
-
-def _as_typed(path: Path) -> str:
-    """A path as short as it can be typed in the current folder."""
-    with contextlib.suppress(ValueError):
-        path = path.relative_to(Path.cwd())
-    return str(path)
-
-
-def _tensorboard() -> Optional[str]:
-    """TensorBoard's program in this environment or in one beside it; only those with TensorFlow have it."""
-    own = Path(sys.prefix)
-    for environment in [own, *sorted(own.parent.glob("*-modern"))]:
-        program = environment / "bin" / "tensorboard"
-        if program.exists():
-            return _as_typed(program)
-    return None
+    return "make curves RUN=%s" % shlex.quote(str(folder))

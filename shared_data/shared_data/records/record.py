@@ -83,6 +83,16 @@ def find_record_paths(folder: Any) -> List[Path]:
     return sorted(set(runs) | set(Path(folder).glob("**/seed-*.json")))
 
 
+def find_single_folds(*folders: Any) -> List[Dict[str, Any]]:
+    """Records of single folds, sorted by path, whose repeat has no pooled record beside them: other folds are missing.
+
+    Raises: RecordError with the path of a record that cannot be read.
+    """
+    found = sorted({path for folder in folders for path in Path(folder).glob("**/run.json")})
+    alone = [path for path in found if _FOLD.match(path.parent.name) and not (path.parents[1] / path.name).exists()]
+    return [record for record in map(read_record, alone) if "fold" in record]
+
+
 def find_record_files(*folders: Any, on_conflict: Listener = warn) -> Iterator[Tuple[Path, Dict[str, Any]]]:
     """(path, record) of every run below the folders.
 

@@ -11,7 +11,7 @@ from typing import Any, List, Sequence
 from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
 from shared_data.records.conflicts import Conflict
-from shared_data.records.record import find_record_files
+from shared_data.records.record import find_record_files, find_single_folds
 from shared_data.report.content import collect, described
 from shared_data.report.run_maps import load_maps
 from shared_data.report.truth import Truths
@@ -41,7 +41,7 @@ def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> 
         )
     truths = Truths(data)
     maps = [load_maps(path, record, truths) for path, record in described(sources)]
-    page = render_html(collect(sources, maps, conflicts), maps)
+    page = render_html(collect(sources, maps, conflicts, find_single_folds(*folders)), maps)
     path = Path(out) / "report.html"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

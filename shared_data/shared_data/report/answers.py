@@ -188,7 +188,7 @@ def _under_unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str
 def _briefly(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
     cell, (method, pairs) = row.cells[UNSEEN], _pairs_of(row, seen, compared)
     interval = ["%.2f–%.2f" % tuple(100 * end for end in cell.interval)] if cell.interval else []
-    told = "better than %d and worse than %d" % _decided(pairs, method) + " of %d baselines" % len(pairs)
+    told = _ranked(pairs, method, "baselines")
     return "%s (%s)" % (percent(cell.value, cell.std), "; ".join(interval + [told if pairs else "beside no baseline"]))
 
 
@@ -200,10 +200,12 @@ def _pairs_of(row: OverviewRow, seen: Overview, compared: Comparison) -> Tuple[s
     return method, pairs
 
 
-def _decided(pairs: Sequence[Pair], method: str) -> Tuple[int, int]:
-    """In how many pairs a paired test finds the method better, and worse."""
+def _ranked(pairs: Sequence[Pair], method: str, others: str) -> str:
+    """How many of the others a paired test finds the method better than, and worse than."""
     above = [_is_above(pair, method) for pair in pairs if pair.p_holm < LEVEL]
-    return above.count(True), above.count(False)
+    if not above:
+        return "not shown to be better or worse than any of the %d %s" % (len(pairs), others)
+    return "better than %d and worse than %d of the %d %s" % (above.count(True), above.count(False), len(pairs), others)
 
 
 def _beside_baselines(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
@@ -211,10 +213,7 @@ def _beside_baselines(row: OverviewRow, seen: Overview, compared: Comparison) ->
     method, pairs = _pairs_of(row, seen, compared)
     if not pairs:
         return "no baseline was tested on the same fields"
-    better, worse = _decided(pairs, method)
-    told = "of %d baselines on the same fields it is better than %d, worse than %d, and not shown to differ from %d" % (
-        len(pairs), better, worse, len(pairs) - better - worse
-    )  # fmt: skip
+    told = _ranked(pairs, method, "baselines on the same fields")
     best = seen.baselines[0].method  # the rows of a comparison are in the order of their accuracies
     return told + "".join(_difference(pair, method) for pair in pairs if best in (pair.method_a, pair.method_b))
 
@@ -223,8 +222,8 @@ def _difference(pair: Pair, method: str) -> str:
     """The method's overall accuracy minus the other's, with its interval."""
     other, points = (pair.method_b, 100) if pair.method_a == method else (pair.method_a, -100)
     low, high = sorted(points * end for end in pair.difference.interval)
-    return "; it is %+.2f points from the best of them, %s (95 %% interval %+.2f to %+.2f)" % (
-        points * pair.difference.estimate, other, low, high
+    return "; beside the best of them, %s: %+.2f points (95 %% interval %+.2f to %+.2f)" % (
+        other, points * pair.difference.estimate, low, high
     )  # fmt: skip
 
 

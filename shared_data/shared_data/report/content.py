@@ -55,9 +55,11 @@ def described(sources: Sources) -> Sources:
     return [(path, record) for path, record in sources if record["paper"] in papers]
 
 
-def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Conflict]) -> Dict[str, Any]:
+def collect(
+    sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Conflict], single_folds: Sequence[Dict[str, Any]]
+) -> Dict[str, Any]:
     """All facts of the report. maps: of each of the `described` sources, in the same order; conflicts: met when they
-    were read."""
+    were read; single_folds: records that are told of, but take no part in any number."""
     records = [record for _, record in sources]
     runs = [run_facts(path, record, found) for (path, record), found in zip(described(sources), maps)]
     compared = comparisons(records)
@@ -81,6 +83,7 @@ def collect(sources: Sources, maps: Sequence[RunMaps], conflicts: Sequence[Confl
         "conflicts": [_conflict_facts(conflict) for conflict in conflicts],
         "runs": runs,
         "baselines": baseline_runs(sources),
+        "single_folds": [_of_one_fold(record) for record in single_folds],
         "comparisons": compared,
     }
 
@@ -199,6 +202,13 @@ def baseline_runs(sources: Sources) -> List[Dict[str, Any]]:
         for path, record in sources
         if path not in shown
     ]
+
+
+def _of_one_fold(record: Dict[str, Any]) -> str:
+    return "%s %s, %s, seed %d, fold %d: OA %.2f" % (
+        record["paper"], record["experiment"], record["protocol"], record["seed"], record["fold"],
+        100 * record["metrics"]["oa"],
+    )  # fmt: skip
 
 
 def _groups(records: List[Dict[str, Any]]) -> Dict[Tuple[str, str, str], List[Dict[str, Any]]]:

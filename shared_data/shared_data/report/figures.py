@@ -4,6 +4,7 @@ Texts in them are names of methods, which a record's schema limits to letters, d
 catalogue or of an own scene's record; matplotlib escapes what XML reserves. No other text of a record reaches the SVG.
 """
 
+import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -140,7 +141,8 @@ def draw_by_distance(methods: Sequence[Tuple[str, Sequence[Dict[str, int]]]]) ->
     below.set_ylabel("test\npixels, %", color=INK)
     below.set_xlabel("distance to the nearest training pixel, in pixels", color=INK)
     above.set_ylabel("accuracy, %", color=INK)
-    above.set_ylim(-2, 102)
+    highest = max(part.accuracy for bins in binned for part in bins if part.accuracy is not None)
+    above.set_ylim(-2, 20 * math.ceil(5 * highest) + 2)  # lines of many methods lie close together
     for axes in (above, below):
         axes.set_xticks(range(len(shown)))
         axes.set_xlim(-0.6, len(shown) - 0.4)

@@ -18,6 +18,7 @@ _EXPLANATION = (
 released: as the official program does it, flaws included. paper: as the text says; both test pixels beside training
 pixels. leak-free: whole fields are tested, far from every training pixel (spatial-cv, fold %d). The baselines are
 trained and tested on the pixels of the network beside them; one of them reads nothing but a pixel's place.
+Training was cut short: these are not the accuracies that the networks reach, and no ranking of them.
 """
     % FOLD
 )
@@ -56,7 +57,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     print_text("\nOverall accuracy in %, steps limited:\n\n" + as_text(papers, runs) + "\n")
     print_text(_EXPLANATION)
     print_text("  %-8s %s" % ("picture", picture))
-    print_text("  %-8s %s (without runs of a single fold)" % ("report", report))
+    print_text("  %-8s %s" % ("report", report))
     print_text("  %-8s %.0f s" % ("time", time.monotonic() - began))
     return 0
 

@@ -58,4 +58,4 @@ def _draw(axis: Any, classes: np.ndarray, tested: np.ndarray, loaded: LoadedScen
     colours = np.array([(1.0, 1.0, 1.0)] + [to_rgb(colour) for colour in loaded.scene.palette])[classes]
     pale = colours + _PALE * (1.0 - colours)
     axis.imshow(np.where(tested[:, :, np.newaxis], colours, pale), interpolation="nearest")
-    axis.set_title(title, fontsize=8)
+    axis.set_title(title, fontsize=10)

@@ -5,11 +5,11 @@ i, f, o = σ(z), g = tanh(z)  of real and imaginary parts apart
 c' = f·c + i·g,  h' = o·tanh(c')   with complex products
 """
 
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 from apdclnn.deformable import deform
-from apdclnn.pseudo_complex import convolve, kernel, product
-from apdclnn.tf_stack import tf, tflearn
+from apdclnn.pseudo_complex import COMPLEX, Numbers, convolve, kernel, product
+from apdclnn.tf_stack import count_operations, tf, tflearn
 
 GATES = 4  # input, forget, output, candidate: in this order in the channels of z
 FORGET_BIAS = 1.0
@@ -30,9 +30,9 @@ def pd_conv_lstm(x: Any, maps: int, parts: int, deformable: bool, scope: str, si
         folded = tf.reshape(x, (-1, height, width, channels))
         if deformable:
             folded = deform(folded, parts)
-        z_inputs = tf.reshape(convolve(folded, of_input) + bias, (steps, -1, height, width, gates))
+        z_inputs = tf.reshape(tf.nn.bias_add(convolve(folded, of_input), bias), (steps, -1, height, width, gates))
         states: List[Any] = []
-        cell = 0.0
+        cell: Optional[Numbers] = None
         for z in tf.unstack(z_inputs):
             if states:
                 z += convolve(states[-1], of_hidden)
@@ -41,10 +41,19 @@ def pd_conv_lstm(x: Any, maps: int, parts: int, deformable: bool, scope: str, si
         return tf.stack(states)
 
 
-def lstm_step(z: Any, cell: Any, parts: int) -> Tuple[Any, Any]:
-    """R6: h' and c' (N, H, W, parts·C) of the gates' z (N, H, W, 4·parts·C) and c, which is initially the number 0."""
-    i, f, o, g = tf.split(z, GATES, axis=-1)
-    candidate = product(tf.sigmoid(i), tf.tanh(g), parts)
-    if not isinstance(cell, float):
-        candidate += product(tf.sigmoid(f + FORGET_BIAS), cell, parts)
-    return product(tf.sigmoid(o), tf.tanh(candidate), parts), candidate
+def lstm_step(z: Any, cell: Optional[Numbers], parts: int) -> Tuple[Any, Numbers]:
+    """R6: h' (N, H, W, parts·C) and c' of the gates' z (N, H, W, 4·parts·C) and c, which is None at first.
+
+    Real and imaginary parts stay apart within the step: to join them after each product would copy them.
+    """
+    separate = tf.split(z, GATES * parts, axis=-1)
+    i, f, o, g = (separate[gate * parts : (gate + 1) * parts] for gate in range(GATES))
+    candidate = product([tf.sigmoid(one) for one in i], [tf.tanh(one) for one in g])
+    if cell is not None:
+        kept = product([tf.sigmoid(one + FORGET_BIAS) for one in f], cell)
+        candidate = [new + old for new, old in zip(candidate, kept)]
+    hidden = product([tf.sigmoid(one) for one in o], [tf.tanh(one) for one in candidate])
+    if parts != COMPLEX:
+        return hidden[0], candidate
+    count_operations(current=6 if cell is None else 8, era=10 if cell is None else 14)
+    return tf.concat(hidden, axis=-1), candidate

@@ -4,12 +4,13 @@ A tensor of C complex maps has 2·C channels, the C real parts first. Without co
 ones; `parts` is 2 or 1, respectively.
 """
 
-from typing import Any
+from typing import Any, List
 
 from apdclnn.layers import convolution, glorot, norm_relu
 from apdclnn.tf_stack import tf, tflearn
 
 REAL, COMPLEX = 1, 2
+Numbers = List[Any]  # maps (M, H, W, C): real and imaginary parts, or real ones alone
 
 _IMAGINARY_MAPS = 8  # channels between the two convolutions of R3
 
@@ -42,12 +43,12 @@ def convolve(x: Any, weights: Any) -> Any:
     return tf.nn.conv2d(x, weights, [1, 1, 1, 1], "SAME")
 
 
-def product(a: Any, b: Any, parts: int) -> Any:
+def product(a: Numbers, b: Numbers) -> Numbers:
     """R4: product of two maps, number by number; complex: (ar·br − ai·bi) + j(ar·bi + ai·br)."""
-    if parts == REAL:
-        return a * b
-    (a_re, a_im), (b_re, b_im) = tf.split(a, 2, axis=-1), tf.split(b, 2, axis=-1)
-    return tf.concat([a_re * b_re - a_im * b_im, a_re * b_im + a_im * b_re], axis=-1)
+    if len(a) == REAL:
+        return [a[0] * b[0]]
+    (a_re, a_im), (b_re, b_im) = a, b
+    return [a_re * b_re - a_im * b_im, a_re * b_im + a_im * b_re]
 
 
 def with_imaginary_part(x: Any) -> Any:

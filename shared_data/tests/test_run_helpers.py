@@ -15,7 +15,8 @@ from shared_data import __version__
 from shared_data.audit import write_audit
 from shared_data.errors import RunDirectoryError, TrainingError
 from shared_data.preprocessing.standardise import band_statistics, pad_labels, standardise_and_pad
-from shared_data.records.record import read_record
+from shared_data.records.record import read_record, validate_record
+from shared_data.report.tables import costs_table
 from shared_data.runs import allocator, environment
 from shared_data.runs.directory import RunDirectory
 from shared_data.runs.history import History
@@ -249,6 +250,16 @@ def test_environment_describes_this_process():
     assert (described["numpy"], described["scikit_learn"]) == (np.__version__, sklearn.__version__)
     block = np.ones(20 * 10**6, np.uint8)
     assert environment.peak_memory_mb() > block.nbytes / 1e6
+
+
+@pytest.mark.parametrize("value, device, found", [("1", "cuda:0", True), ("0", "cuda", False), ("", "cuda:1", False)])
+def test_the_environment_of_a_gpu_says_whether_cuda_graphs_are_on(record, monkeypatch, value, device, found):
+    monkeypatch.setenv("HSI_CUDA_GRAPHS", value)
+    described = environment.describe("PyTorch", "2.13.0", device, "A GPU", 3)
+    assert described["cuda_graphs"] is found
+    assert validate_record(dict(record, environment=described))["environment"] == described
+    assert ("A GPU, CUDA graphs |" in costs_table("ssdgl", [dict(record, environment=described)])) is found
+    assert "cuda_graphs" not in environment.describe("PyTorch", "2.13.0", "cpu", None, 3)
 
 
 def test_revision_is_unknown_without_git(monkeypatch, tmp_path):

@@ -13,8 +13,7 @@ import torch
 
 from shared_data.errors import DeviceError, SettingsError
 from shared_data.quoting import one_line
-
-VARIABLE = "HSI_CUDA_GRAPHS"
+from shared_data.runs.environment import CUDA_GRAPHS as VARIABLE
 
 
 def replay_if_asked(network: Any, method: str, sample: Any) -> None:

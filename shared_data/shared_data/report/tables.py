@@ -71,7 +71,8 @@ def costs_table(paper: str, records: List[Dict[str, Any]]) -> str:
                 times["step_s"],
                 times["evaluation_s"],
                 memory,
-                where["gpu"] or "%s, %d cores" % (where["cpu"], where["cores"]),
+                (where["gpu"] or "%s, %d cores" % (where["cpu"], where["cores"]))
+                + (", CUDA graphs" if where.get("cuda_graphs") else ""),
                 where["framework"],
                 where["framework_version"],
                 where["python"],

@@ -13,6 +13,8 @@ import sklearn
 
 from shared_data import __version__
 
+CUDA_GRAPHS = "HSI_CUDA_GRAPHS"  # environment variable: 1 makes the papers on PyTorch train with CUDA graphs
+
 
 def cpu_name() -> str:
     """The processor's marketing name, where the system provides it."""
@@ -86,9 +88,9 @@ def describe(framework: str, version: str, device: str, gpu: Optional[str], thre
     """The record's `environment`: software and hardware.
 
     device: as the framework names it, `cpu` or `cuda:0`. gpu: its marketing name, or None. threads: those that compute
-    on the CPU. Versions of numpy, scipy and scikit-learn are added.
+    on the CPU. Versions of numpy, scipy and scikit-learn are added, and on `cuda` whether HSI_CUDA_GRAPHS is on.
     """
-    return {
+    described = {
         "framework": framework,
         "framework_version": version,
         "python": platform.python_version(),
@@ -102,3 +104,6 @@ def describe(framework: str, version: str, device: str, gpu: Optional[str], thre
         "device": device,
         "gpu": gpu,
     }
+    if device.startswith("cuda"):
+        described["cuda_graphs"] = os.environ.get(CUDA_GRAPHS) == "1"
+    return described

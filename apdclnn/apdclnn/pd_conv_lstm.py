@@ -8,8 +8,8 @@ c' = f·c + i·g,  h' = o·tanh(c')   with complex products
 from typing import Any, List, Optional, Tuple
 
 from apdclnn.deformable import deform
-from apdclnn.pseudo_complex import COMPLEX, Numbers, convolve, kernel, product
-from apdclnn.tf_stack import count_operations, tf, tflearn
+from apdclnn.pseudo_complex import Numbers, convolve, kernel, product
+from apdclnn.tf_stack import tf, tflearn
 
 GATES = 4  # input, forget, output, candidate: in this order in the channels of z
 FORGET_BIAS = 1.0
@@ -53,7 +53,4 @@ def lstm_step(z: Any, cell: Optional[Numbers], parts: int) -> Tuple[Any, Numbers
         kept = product([tf.sigmoid(one + FORGET_BIAS) for one in f], cell)
         candidate = [new + old for new, old in zip(candidate, kept)]
     hidden = product([tf.sigmoid(one) for one in o], [tf.tanh(one) for one in candidate])
-    if parts != COMPLEX:
-        return hidden[0], candidate
-    count_operations(current=6 if cell is None else 8, era=10 if cell is None else 14)
     return tf.concat(hidden, axis=-1), candidate

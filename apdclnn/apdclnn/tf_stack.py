@@ -35,17 +35,7 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
 
 tf.logging.set_verbosity(tf.logging.ERROR)
 
-
-def count_operations(current: int, era: int) -> None:
-    """Count operations that a slower form of the network had here, in the current stack and in TensorFlow 1.4.
-
-    TensorFlow draws the initial value of a variable by the number of operations before it: so those of a seed stay.
-    """
-    for _ in range(era if ERA else current):
-        tf.no_op()
-
-
 FRAMEWORK = "tflearn on TensorFlow"
 FRAMEWORK_VERSION = "%s on %s" % ("0.3.2" if ERA else "0.5.0", tensorflow.__version__)  # tflearn has none
 
-__all__ = ["FRAMEWORK", "FRAMEWORK_VERSION", "count_operations", "tf", "tflearn"]
+__all__ = ["FRAMEWORK", "FRAMEWORK_VERSION", "tf", "tflearn"]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Mapping, Type, Union
+from typing import Callable, Dict, Mapping, Optional, Type, Union
 
 import numpy as np
 import torch
@@ -27,7 +27,16 @@ from a2s2k_resnet.prediction import pixel_logits
 from shared_data.cli.arguments import positive_number
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
-from shared_data.timing import load_literal, medians, seconds, table_row
+from shared_data.timing import (
+    PEAK_CHANNELS,
+    PEAK_SIDE,
+    load_literal,
+    medians,
+    peak_flops,
+    seconds,
+    step_against_peak,
+    table_row,
+)
 
 SIDE, BANDS, CLASSES, LABELLED = 145, 200, 16, 10249
 TRAIN = VALIDATION = 1018
@@ -40,13 +49,13 @@ Action = Callable[[], None]
 
 
 class Ours:
-    """The package's network; patches are gathered from the padded scene on the device."""
+    """The package's network; patches are gathered from the padded scene (H, W, B) on the device."""
 
-    def __init__(self, model: str, device: torch.device) -> None:
+    def __init__(self, model: str, device: torch.device, scene: Optional[np.ndarray] = None) -> None:
         self.device, side = device, PATCH_SIDES.get(model, 7)
         torch.manual_seed(0)
         self.network = build_network(model, BANDS, CLASSES, side, _FORM).to(device)
-        self.gatherer = PatchGatherer(random_scene(), side, device)
+        self.gatherer = PatchGatherer(random_scene() if scene is None else scene, side, device)
 
     def patches(self, pixels: Tensor) -> Tensor:
         return self.gatherer(pixels)
@@ -109,6 +118,28 @@ def training_step(subject: Union[Ours, Literal]) -> Action:
     return step
 
 
+def step_flops(model: str) -> Optional[float]:
+    """FLOP of the literal training step's convolutions and matrix products, forward and backward.
+
+    None where PyTorch cannot count them (before version 2.1).
+    """
+    try:
+        from torch.utils.flop_counter import FlopCounterMode
+    except ImportError:
+        return None
+    step = training_step(Literal(model, torch.device("cpu")))
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return float(counter.get_total_flops())
+
+
+def device_peak(device: torch.device) -> float:
+    """FLOP/s of a large convolution, see `shared_data.timing.peak_flops`."""
+    x = torch.randn(1, PEAK_CHANNELS, PEAK_SIDE, PEAK_SIDE, device=device)
+    weight = torch.randn(PEAK_CHANNELS, PEAK_CHANNELS, 3, 3, device=device)
+    return peak_flops(partial(F.conv2d, x, weight, padding=1), partial(wait_for, device))
+
+
 def minibatch(size: int) -> Tensor:
     """Flat indices of some of the labelled pixels, in random order."""
     return torch.randperm(LABELLED, generator=torch.Generator().manual_seed(1))[:size]
@@ -149,6 +180,9 @@ def run(arguments: argparse.Namespace) -> int:
     print("%s; PyTorch %s; %s, medians of %d" % (hardware, torch.__version__, model, arguments.repeats), flush=True)
     # first, while this process is small
     memory = {name: memory_of(model, name) for name in SIDES} if device.type == "cpu" else {}
+    work, peak = step_flops(model), device_peak(device)
+    if work is not None:
+        print(step_against_peak(work, peak), flush=True)
     subjects = {name: kind(model, device) for name, kind in SIDES.items()}
     steps = _medians({name: training_step(subject) for name, subject in subjects.items()}, arguments.repeats, device)
     pixels = minibatch(EVALUATED)
@@ -167,7 +201,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(line, flush=True)
     ratios = tuple(times["literal"] / times["ours"] for times in (steps, evaluations, epochs))
     print("  ratio    %.2f training step, %.2f evaluation, %.2f epoch" % ratios)
-    print(table_row("%s indianpines" % model, steps), flush=True)
+    print(table_row("%s indianpines" % model, steps, work, peak), flush=True)
     return 0
 
 

@@ -14,11 +14,20 @@ import numpy as np
 from apdclnn import experiments, sspdcl
 from apdclnn.device import select_device
 from apdclnn.model import Model
-from apdclnn.tf_stack import FRAMEWORK_VERSION
+from apdclnn.tf_stack import FRAMEWORK_VERSION, tf
 from shared_data.cli.arguments import positive_number
 from shared_data.runs import environment
 from shared_data.scenes.catalogue import get_scene
-from shared_data.timing import load_literal, medians, seconds, table_row
+from shared_data.timing import (
+    PEAK_CHANNELS,
+    PEAK_SIDE,
+    load_literal,
+    medians,
+    peak_flops,
+    seconds,
+    step_against_peak,
+    table_row,
+)
 
 _LITERAL = Path(__file__).resolve().parents[1] / "tests" / "apdclnn_literal.py"
 
@@ -47,9 +56,32 @@ def _medians(models: Dict[str, Model], action: Callable[[Model], Any], repeats: 
     return medians({name: partial(seconds, partial(action, model)) for name, model in models.items()}, repeats)[0]
 
 
+def step_flops(model: Model, batch: int) -> float:
+    """FLOP of a step's convolutions, each counted three times: forward, gradient of the kernel, of the input."""
+    convolutions = [one for one in model.graph.get_operations() if one.type == "Conv2D"]
+    return 3.0 * batch * sum(_forward_flops(one) for one in convolutions)
+
+
+def _forward_flops(convolution: Any) -> int:
+    _, height, width, _ = convolution.outputs[0].get_shape().as_list()
+    return 2 * height * width * int(np.prod(convolution.inputs[1].get_shape().as_list()))
+
+
+def device_peak(device: str) -> float:
+    """FLOP/s of a large convolution, see `shared_data.timing.peak_flops`."""
+    with tf.Graph().as_default(), tf.device(device), tf.Session() as session:
+        # variables, because an operation on constants would be computed once and for all
+        x = tf.Variable(tf.ones((1, PEAK_SIDE, PEAK_SIDE, PEAK_CHANNELS)))
+        kernel = tf.Variable(tf.ones((3, 3, PEAK_CHANNELS, PEAK_CHANNELS)))
+        convolution = tf.nn.conv2d(x, kernel, [1, 1, 1, 1], "SAME").op
+        session.run(tf.global_variables_initializer())
+        return peak_flops(partial(session.run, convolution))
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print the comparison."""
-    models = build_models(arguments.experiment, select_device(arguments.device))
+    device = select_device(arguments.device)
+    models, peak = build_models(arguments.experiment, device), device_peak(device)
     batch = experiments.load(arguments.experiment)["train"]["batch"]
     pixels, targets = np.arange(batch), np.zeros(batch, np.int32)
     difference = np.abs(models["ours"].class_logits(pixels) - models["literal"].class_logits(pixels)).max()
@@ -59,11 +91,13 @@ def run(arguments: argparse.Namespace) -> int:
     print("%s, %d cores, %s; medians of %d; network of %s, mini-batches of %d"
           % (environment.cpu_name(), environment.usable_cores(), FRAMEWORK_VERSION, arguments.repeats,
              arguments.experiment, batch))  # fmt: skip
+    work = step_flops(models["literal"], batch)
+    print(step_against_peak(work, peak))
     for name in models:
         print("  %-8s step %.3f s, prediction %.0f patches/s" % (name, steps[name], len(many) / batches[name]))
     print("  ratio    %.2f step, %.2f prediction; largest difference of logits before training %.1e"
           % (steps["literal"] / steps["ours"], batches["literal"] / batches["ours"], difference))  # fmt: skip
-    print(table_row("apdclnn " + arguments.experiment, steps), flush=True)
+    print(table_row("apdclnn " + arguments.experiment, steps, work, peak), flush=True)
     return 0
 
 

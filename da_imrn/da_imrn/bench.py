@@ -17,7 +17,7 @@ from da_imrn.bench_worker import BATCH, VALIDATED
 from shared_data.cli.arguments import positive_number
 from shared_data.errors import SettingsError
 from shared_data.runs import environment
-from shared_data.timing import medians, table_row
+from shared_data.timing import medians, step_against_peak, table_row
 
 _ERA_PYTHON = Path(__file__).resolve().parents[2] / ".venvs" / "da-imrn-era" / "bin" / "python"
 
@@ -47,7 +47,7 @@ class Worker:
         self.stack = self._answer()["stack"]
 
     def ask(self, what: str) -> float:
-        """Seconds (or megabytes, for `memory`) of one of the worker's actions."""
+        """Seconds of one of the worker's actions; megabytes for `memory`, FLOP for `flops`, FLOP/s for `peak`."""
         self._stdin.write(what + "\n")
         self._stdin.flush()
         return float(self._answer())
@@ -97,9 +97,10 @@ def _compare(experiment: str, era: str, repeats: int) -> None:
             % (name, steps[name], ratios[0], VALIDATED / validations[name], ratios[1], epochs[name], ratios[2],
                worker.ask("memory"), worker.stack)
         )  # fmt: skip
-    print(
-        table_row("da-imrn " + experiment, {"literal": steps["literal, this stack"], "ours": steps["ours"]}), flush=True
-    )
+    work, peak = workers["literal, this stack"].ask("flops"), workers["ours"].ask("peak")
+    print(step_against_peak(work, peak))
+    both = {"literal": steps["literal, this stack"], "ours": steps["ours"]}
+    print(table_row("da-imrn " + experiment, both, work, peak), flush=True)
     for worker in workers.values():
         worker.end()
 

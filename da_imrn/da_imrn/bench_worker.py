@@ -9,7 +9,7 @@ everywhere, and Python loops over the pixels of a prediction.
 
 import json
 import sys
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from da_imrn import experiments
 from da_imrn.evaluation import accuracy_of_all_positions
-from da_imrn.keras_stack import FRAMEWORK_VERSION
+from da_imrn.keras_stack import FRAMEWORK_VERSION, tf
 from da_imrn.loss import focal_loss
 from da_imrn.network import build_network
 from da_imrn.optimizer import build_optimizer
@@ -25,7 +25,7 @@ from da_imrn.patches import gather, one_hot
 from da_imrn.prediction import predict_patches
 from shared_data.runs.environment import peak_memory_mb
 from shared_data.scenes.catalogue import get_scene
-from shared_data.timing import load_literal
+from shared_data.timing import PEAK_CHANNELS, PEAK_SIDE, load_literal, peak_flops, seconds
 
 BATCH = 16
 VALIDATED = 256  # number of patches in a timed validation
@@ -64,6 +64,14 @@ class Side:
     def validate(self) -> float:
         """Accuracy of all positions of the validation patches."""
         raise NotImplementedError
+
+    def step_flops(self) -> float:
+        """FLOP of a step's convolutions, each counted three times: forward, gradient of the kernel, of the input."""
+        convolutions = [layer for layer in self.model.layers if type(layer).__name__ == "Conv3D"]
+        forward = sum(
+            2 * np.prod(layer.output_shape[1:]) * np.prod(layer.get_weights()[0].shape[:-1]) for layer in convolutions
+        )
+        return float(3 * BATCH * forward)
 
 
 class Ours(Side):
@@ -105,20 +113,27 @@ class Literal(Side):
 SIDES = {"ours": Ours, "literal": Literal}
 
 
-def seconds(action: Callable[[], Any]) -> float:
-    """Wall time of one call."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
+def device_peak() -> float:
+    """FLOP/s of a large convolution, see `shared_data.timing.peak_flops`."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        # variables, because an operation on constants would be computed once and for all
+        x = v1.Variable(tf.ones((1, PEAK_SIDE, PEAK_SIDE, PEAK_CHANNELS)))
+        kernel = v1.Variable(tf.ones((3, 3, PEAK_CHANNELS, PEAK_CHANNELS)))
+        convolution = v1.nn.conv2d(x, kernel, [1, 1, 1, 1], "SAME").op
+        session.run(v1.global_variables_initializer())
+        return peak_flops(partial(session.run, convolution))
 
 
 def main(words: List[str]) -> int:
-    """Answer each line of standard input (step, validate, memory) with a line of JSON."""
+    """Answer each line of standard input (step, validate, memory, flops, peak) with a line of JSON."""
     side = SIDES[words[1]](words[0])
     actions: Dict[str, Callable[[], float]] = {
         "step": lambda: seconds(side.step),
         "validate": lambda: seconds(side.validate),
         "memory": peak_memory_mb,
+        "flops": side.step_flops,
+        "peak": device_peak,
     }
     print(json.dumps({"stack": FRAMEWORK_VERSION}), flush=True)
     for line in sys.stdin:

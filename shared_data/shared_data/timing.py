@@ -20,6 +20,25 @@ def seconds(action: Callable[[], object], wait: Callable[[], None] = lambda: Non
     return time.perf_counter() - start
 
 
+# what every benchmark convolves to find the practical peak: 3×3, as many channels in as out, on a square
+PEAK_CHANNELS, PEAK_SIDE = 512, 160
+
+
+def peak_flops(convolve: Callable[[], object], wait: Callable[[], None] = lambda: None) -> float:
+    """The practical peak of a device, FLOP/s: the best of five calls of `convolve`, after a first.
+
+    convolve: 3×3, `PEAK_CHANNELS` to as many channels, `PEAK_SIDE` squared pixels, "same" padding. wait: see `seconds`.
+    """
+    convolve()
+    return 2 * 9 * PEAK_CHANNELS**2 * PEAK_SIDE**2 / min(seconds(convolve, wait) for _ in range(5))
+
+
+def step_against_peak(work: float, peak: float) -> str:
+    """A line for `work` FLOP of the literal training step and a peak of FLOP/s."""
+    return "  the literal training step is %.3g GFLOP, %.3g s at the %.0f GFLOP/s of a large convolution" % (
+        work / 1e9, work / peak, peak / 1e9)  # fmt: skip
+
+
 def medians(
     sides: Mapping[str, Callable[[], float]], repeats: int, minutes: float = math.inf
 ) -> Tuple[Dict[str, float], int]:

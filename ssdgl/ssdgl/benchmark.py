@@ -24,7 +24,7 @@ from shared_data.preprocessing.standardise import padded_side
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.scenes.catalogue import get_scene
-from shared_data.timing import medians, seconds, table_row
+from shared_data.timing import PEAK_CHANNELS, PEAK_SIDE, medians, peak_flops, seconds, step_against_peak, table_row
 from simplecv.util.device import device_name, select_device
 
 from .encoder_decoder import EncoderDecoder
@@ -146,8 +146,8 @@ class Subject(ABC):
         device = select_device(arguments.device)
         tuned = keep_freed_memory()
         hardware = device_name(device) or "%s, %d cores" % (environment.cpu_name(), environment.usable_cores())
-        peak = peak_flops(device)
-        print("%s; PyTorch %s; a large convolution reaches %.0f GFLOP/s" % (hardware, torch.__version__, peak / 1e9))
+        peak = device_peak(device)
+        print("%s; PyTorch %s" % (hardware, torch.__version__))
         print("freed memory is %s" % ("kept for both networks" if tuned else "returned to the system"))
         for size in sizes:
             self._compare(size, device, peak, arguments)
@@ -156,7 +156,7 @@ class Subject(ABC):
     def _compare(self, size: str, device: torch.device, peak: float, arguments: argparse.Namespace) -> None:
         batch, work = self.minibatch(size, device), self.step_flops(size)
         print("\n%s (%d×%d, %d bands)" % ((size, *self.padded_sides(size), batch[0].shape[1])), flush=True)
-        print("  the literal training step is %.0f GFLOP, at that rate %.2f s" % (work / 1e9, work / peak), flush=True)
+        print(step_against_peak(work, peak), flush=True)
         # first, while this process is small: two large scenes at once may not fit into memory
         memory = {name: self.memory_of(size, name) for name in ("literal", "ours") if device.type == "cpu"}
         networks = {name: self.build(size, name, device) for name in ("literal", "ours")}
@@ -215,8 +215,8 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def peak_flops(device: torch.device) -> float:
-    """FLOP/s of a large 3×3 convolution (512→512 channels on 160×160), best of five: the practical peak."""
-    x, weight = torch.randn(1, 512, 160, 160, device=device), torch.randn(512, 512, 3, 3, device=device)
-    work = 2 * 512 * 512 * 9 * 160 * 160
-    return work / min(seconds(lambda: F.conv2d(x, weight, padding=1), partial(_wait_for, device)) for _ in range(5))
+def device_peak(device: torch.device) -> float:
+    """FLOP/s of a large convolution, see `shared_data.timing.peak_flops`."""
+    x = torch.randn(1, PEAK_CHANNELS, PEAK_SIDE, PEAK_SIDE, device=device)
+    weight = torch.randn(PEAK_CHANNELS, PEAK_CHANNELS, 3, 3, device=device)
+    return peak_flops(partial(F.conv2d, x, weight, padding=1), partial(_wait_for, device))

@@ -12,7 +12,7 @@ from a2s2k_resnet import checkpoint, experiments
 from a2s2k_resnet.checkpoint import copy_of
 from a2s2k_resnet.cuda_graph import replay_if_asked
 from a2s2k_resnet.decisions import Decisions
-from a2s2k_resnet.device import select_device, wait_for
+from a2s2k_resnet.device import clock_of, select_device
 from a2s2k_resnet.patches import MinibatchStream, PatchGatherer
 from a2s2k_resnet.predict import FittedNetwork
 from a2s2k_resnet.preprocessing import preprocess, whitening_of
@@ -64,7 +64,7 @@ def fit(
     # the last mini-batch of an epoch may be smaller: then it is computed without graphs, with its own statistics
     replay_if_asked(network, "forward", gatherer(torch.zeros(train["batch"], dtype=torch.int64)))
 
-    with EpochLoop(run, checkpoint.FORMAT, train, batches, state, steps) as loop:
+    with EpochLoop(run, checkpoint.FORMAT, train, batches, state, steps, clock_of(device)) as loop:
         for _epoch in loop.epochs(lambda: rule.exhausted):
             network.train()
             for patches, targets in loop.minibatches():
@@ -72,7 +72,6 @@ def fit(
                 loss = F.cross_entropy(network(patches), targets)
                 loss.backward()
                 optimizer.step()
-                wait_for(device)
                 loop.step(loss.detach(), len(targets), settings["optimizer"]["lr"])
             if loop.stopped:
                 break

@@ -8,8 +8,8 @@ differs. Times are the processor's, which other processes lengthen least. A case
 would not fit is left out. Run it with an environment that has PyTorch, such as .venvs/rssgl-modern, from a checkout.
 """
 
+import importlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -20,6 +20,7 @@ import numpy as np
 
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
+from shared_data.runs.memory import free_memory
 
 PAPERS = {"ssdgl": "SSDGL", "rssgl": "RSSGL", "a2s2k_resnet": "A2S2K-ResNet"}
 ACTIONS = ("train", "predict")
@@ -43,6 +44,7 @@ def measure(paper: str, size: str, action: str) -> Cost:
     height, width = (int(side) for side in size.split("x"))
     keep_freed_memory()
     build = _of_patches if paper == "a2s2k_resnet" else _of_the_scene
+    importlib.import_module(paper + ".bench")
     start_mb = environment.peak_memory_mb()
     step, processed = build(paper, height, width, action)
     if action == "train" or height * width < 10**5:
@@ -54,8 +56,6 @@ def measure(paper: str, size: str, action: str) -> Cost:
 
 
 def _of_the_scene(paper: str, height: int, width: int, action: str) -> Tuple[Callable[[], Any], int]:
-    import importlib
-
     import torch
 
     from shared_data.preprocessing.standardise import padded_side
@@ -103,8 +103,8 @@ def measure_all() -> List[Dict[str, Any]]:
 
 def _fits(smaller: Cost, size: str) -> bool:
     height, width = (int(side) for side in size.split("x"))
-    free_mb = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6
-    return smaller.memory_mb * height * width / smaller.pixels < SHARE_OF_MEMORY * free_mb
+    needed, free = 1e6 * smaller.memory_mb * height * width / smaller.pixels, free_memory()
+    return free is None or needed < SHARE_OF_MEMORY * free
 
 
 def draw(rows: List[Dict[str, Any]]) -> Any:

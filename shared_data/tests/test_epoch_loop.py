@@ -1,6 +1,7 @@
 """What a loop over epochs calls, with a network that is one number, and the checkpoints."""
 
 import json
+import math
 import os
 import signal
 
@@ -8,7 +9,7 @@ import pytest
 
 from shared_data.errors import CheckpointError
 from shared_data.runs.checkpoints import CheckpointFolder, CheckpointFormat
-from shared_data.runs.epoch_loop import EpochLoop
+from shared_data.runs.epoch_loop import EpochLoop, HostClock
 from shared_data.runs.method import Run
 from shared_data.runs.selection import BestStep
 
@@ -63,10 +64,10 @@ class Toy:
         self.weight, self.kept = state["weight"], state["kept"]
         self.best.load_state_dict(state["best"])
 
-    def train(self, folder, steps=None, stop_in=None):
+    def train(self, folder, steps=None, stop_in=None, clock=None):
         """Whether it came to its end. stop_in: the step in which SIGTERM comes."""
         folder.mkdir(exist_ok=True)
-        with EpochLoop(Run(folder), FORMAT, self.settings, Stream(), self, steps) as self.loop:
+        with EpochLoop(Run(folder), FORMAT, self.settings, Stream(), self, steps, clock) as self.loop:
             for epoch in self.loop.epochs(lambda: self.best.exhausted):
                 for batch in self.loop.minibatches():
                     if self.loop.step_count + 1 == stop_in:
@@ -122,6 +123,30 @@ def test_a_run_stopped_at_any_step_ends_like_an_undisturbed_one(tmp_path, step):
     assert ("resumed from" in (tmp_path / "part/log.txt").read_text()) == (step > 4)
     assert part.weight == whole.weight and part.kept == whole.kept
     assert part.loop.history.entries == whole.loop.history.entries
+
+
+class LateClock(HostClock):
+    """Knows the seconds of its steps, which are their numbers, when an epoch ends."""
+
+    def __init__(self):
+        self.steps, self.known = 0, 0
+
+    def start(self):
+        self.steps += 1
+
+    def stop(self):
+        return math.nan
+
+    def read(self):
+        known, self.known = self.known, self.steps
+        return list(range(known + 1, self.steps + 1))
+
+
+def test_a_device_may_tell_the_seconds_of_steps_when_the_epoch_ends(tmp_path):
+    run = Toy(num_iters=6)
+    assert run.train(tmp_path, clock=LateClock())
+    assert run.loop.history.seconds == [1, 2, 3, 4, 5, 6]
+    assert read(tmp_path / "checkpoints/epoch-1.json")["history"]["seconds"] == [1, 2, 3, 4]
 
 
 def test_a_training_that_is_over_goes_through_no_further_epoch(tmp_path):

@@ -18,7 +18,7 @@ from the last complete epoch and ends with the results of an uninterrupted run.
 
 import contextlib
 import time
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from shared_data.errors import CheckpointError
 from shared_data.runs.checkpoints import CheckpointFolder, CheckpointFormat
@@ -29,11 +29,27 @@ from shared_data.runs.progress import training_numbers
 from shared_data.runs.signals import stop_on_signals
 
 
+class HostClock:
+    """Seconds between `start` and `stop`, for a framework whose steps are finished when they return."""
+
+    def start(self) -> None:
+        self._begun = time.perf_counter()
+
+    def stop(self) -> float:
+        """Seconds since `start`; a clock that does not know them yet returns NaN, and `read` makes up for it."""
+        return time.perf_counter() - self._begun
+
+    def read(self) -> List[float]:
+        """Seconds of the steps since the last call for which `stop` returned NaN."""
+        return []
+
+
 class EpochLoop:
     """A context manager; entering it resumes from the newest checkpoint in the run's folder.
 
     settings: `train` of a configuration, with epochs, num_iters (0: no limit beside the epochs). steps: a lower limit.
     batches: one iteration is one epoch of mini-batches; it has a length, and resumes inside an epoch.
+    clock: of the steps, for a device that works while the host goes on.
     state: an object with state_dict() and load_state_dict(state) that holds all further state of the training, such as
     weights and optimizer; the latter raises KeyError, ValueError, TypeError or RuntimeError for another run's state.
     Raises: CheckpointError where the newest checkpoint does not fit the run.
@@ -47,7 +63,9 @@ class EpochLoop:
         batches: Any,
         state: Any,
         steps: Optional[int] = None,
+        clock: Optional[HostClock] = None,
     ) -> None:
+        self._clock = clock or HostClock()
         self._run, self._batches, self._state = run, batches, state
         self._folder = run.begin()
         self._checkpoints = CheckpointFolder(self._folder / "checkpoints", checkpoint_format)
@@ -102,9 +120,9 @@ class EpochLoop:
     def minibatches(self) -> Iterator[Any]:
         """The mini-batches of one epoch; the time between two of them is that of the step."""
         for batch in self._batches:
-            start = time.perf_counter()
+            self._clock.start()
             yield batch
-            self.history.add_step(time.perf_counter() - start)
+            self.history.add_step(self._clock.stop())
             self._progress.update()
             if self.stopped:
                 return
@@ -120,6 +138,7 @@ class EpochLoop:
     def end_epoch(self, numbers: Dict[str, float], sentence: str) -> None:
         """Log an epoch and write its checkpoint. numbers: its validation results, for history and curves."""
         self.epoch += 1
+        self.history.complete_steps(self._clock.read())
         loss = float(self._loss_sum) / self._weight_sum
         numbers = dict({"loss": loss}, **numbers)
         self.history.add_entry(self.step_count, **numbers)

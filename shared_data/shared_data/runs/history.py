@@ -20,6 +20,11 @@ class History:
     def add_step(self, seconds: float) -> None:
         self.seconds.append(float(seconds))
 
+    def complete_steps(self, seconds: List[float]) -> None:
+        """Put in the seconds of the latest steps, which were added as NaN because they were not known yet."""
+        if seconds:
+            self.seconds[-len(seconds) :] = [float(value) for value in seconds]
+
     def add_entry(self, step: int, **numbers: float) -> None:
         """Raises: TrainingError where the `loss` is not finite, so no result is made of a training that diverged.
 

@@ -102,19 +102,25 @@ def measure_all() -> List[Dict[str, Any]]:
 
 
 def _fits(smaller: Cost, size: str) -> bool:
-    height, width = (int(side) for side in size.split("x"))
-    needed, free = 1e6 * smaller.memory_mb * height * width / smaller.pixels, free_memory()
+    needed, free = 1e6 * smaller.memory_mb * _pixels_of(size) / smaller.pixels, free_memory()
     return free is None or needed < SHARE_OF_MEMORY * free
+
+
+def _pixels_of(size: str) -> int:
+    height, width = size.split("x")
+    return int(height) * int(width)
 
 
 def draw(rows: List[Dict[str, Any]]) -> Any:
     """Time per classified pixel and memory per pixel of the scene, for training and prediction."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import StrMethodFormatter
 
     from shared_data.report.figures import WIDTH
 
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    panels = figure.subplots(2, 2, sharex=True)
+    panels = figure.subplots(2, 2, sharex=True, sharey="row")
+    panels[0][0].set_xscale("log")
     looks = dict(zip(PAPERS, (("o", "#0072b2"), ("s", "#009e73"), ("^", "#d55e00"))))
     for column, (action, title) in enumerate(zip(ACTIONS, ("a training step", "prediction"))):
         time_axes, memory_axes = panels[0][column], panels[1][column]
@@ -126,10 +132,11 @@ def draw(rows: List[Dict[str, Any]]) -> Any:
             memory_axes.plot(pixels, [1e3 * row["memory_mb"] / row["pixels"] for row in cases], **options)
         time_axes.set_title(title, fontsize=10)
         for axes in (time_axes, memory_axes):
-            axes.set_xscale("log")
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axes.grid(True, linewidth=0.5, alpha=0.5)
-        memory_axes.set_xlabel("pixels of the scene")
+        memory_axes.set_xticks([_pixels_of(size) for size in SIZES], SIZES.values(), rotation=20, ha="right")
+        memory_axes.tick_params(axis="x", which="minor", bottom=False)
     panels[0][0].set_ylabel("µs per classified pixel")
     panels[1][0].set_ylabel("kB per pixel of the scene")
     panels[0][1].legend(frameon=False, fontsize=8)
@@ -141,7 +148,7 @@ def table(rows: List[Dict[str, Any]]) -> str:
     lines = ["| network | action | size | processor time | µs per pixel | memory | kB per pixel |", "|---" * 7 + "|"]
     for row in rows:
         lines.append(
-            "| %s | %s | %s (%s) | %.3g s | %.3g | %.0f MB | %.2g |"
+            "| %s | %s | %s (%s) | %.3g s | %.0f | %.0f MB | %.1f |"
             % (PAPERS[row["paper"]], row["action"], SIZES[row["size"]], row["size"].replace("x", "×"), row["seconds"],
                1e6 * row["seconds"] / row["processed"], row["memory_mb"], 1e3 * row["memory_mb"] / row["pixels"])
         )  # fmt: skip

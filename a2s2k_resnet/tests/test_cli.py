@@ -124,6 +124,22 @@ def test_bench_compares_the_same_weights_on_the_same_patches(monkeypatch):
     assert torch.allclose(*logits, atol=1e-5)
 
 
+def test_work_of_the_bench_is_that_of_the_literal_step(monkeypatch):
+    monkeypatch.setattr(bench, "LABELLED", 40)  # only these are in the array of patches
+    work = bench.step_flops("a2s2k")
+    if work is None:
+        pytest.skip("PyTorch %s does not count" % torch.__version__)
+    side, forward = bench.Literal("a2s2k", torch.device("cpu")), []
+    for module in side.network.modules():
+        if isinstance(module, (torch.nn.Conv3d, torch.nn.Linear)):
+            module.register_forward_hook(
+                lambda module, _, output: forward.append(2 * output.numel() * module.weight[0].numel())
+            )
+    side.network(side.patches(bench.minibatch(bench.BATCH)))
+    # gradients of kernels and inputs are as much again each; patches have none
+    assert 2.8 * sum(forward) < work < 3 * sum(forward)
+
+
 def test_an_epoch_of_the_bench_is_64_steps_and_1018_patches():
     assert bench.epoch_seconds(1.0, 0.0) == 64
     assert bench.epoch_seconds(0.0, 256.0) == 1018

@@ -364,6 +364,24 @@ def test_the_first_page_answers_what_the_records_answer(tmp_path: Path, record: 
     assert cells[0]["audits"] == ["not audited"] and cells[0]["run"] == "run-rssgl-pavia-released-1"
 
 
+@pytest.mark.parametrize("audited, told", [
+    ({}, "(last, not audited)"),
+    ({2: "clean"}, "(last, audit of 1 of the 3 runs: clean)"),
+    ({1: "clean", 2: "clean", 3: "clean"}, "(last, audit: clean)"),
+    ({1: "clean", 3: "uses gap labels"}, "(last, audit of 2 of the 3 runs: clean / uses gap labels)"),
+])  # fmt: skip
+def test_the_first_page_says_how_many_runs_were_audited(
+    tmp_path: Path, record: Facts, audited: Dict[int, str], told: str
+) -> None:
+    for seed in (1, 2, 3):
+        audit = {"audit_verdict": audited[seed]} if seed in audited else {}
+        given = {"paper": "rssgl", "experiment": "pavia", "protocol": "released", "seed": seed, "audit": audit}
+        keep(tmp_path / "records" / "rssgl", dict(record, **given))
+    _, facts = report(tmp_path / "records", tmp_path / "out")
+    (scene,) = facts["scenes"]
+    assert told in scene["summary"][1]
+
+
 def test_rows_without_a_published_number_have_a_table_of_their_own(tmp_path: Path, record: Facts) -> None:
     for paper, protocol in (("ssdgl", "released"), ("ssdgl", "disjoint"), ("svm", "disjoint")):
         keep(tmp_path / "records" / paper / protocol, dict(record, paper=paper, protocol=protocol))

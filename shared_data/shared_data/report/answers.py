@@ -91,7 +91,7 @@ def _all_produced(seen: Overview, records: Sequence[Record]) -> str:
     for row in seen.rows:
         own = _runs_of(row, PROTOCOL_OF[RELEASED], records)
         if own:
-            told = "%s, %s" % (own[0]["selection"]["on"], _audit(own[0]))
+            told = "%s, %s" % (own[0]["selection"]["on"], _audit(own))
         parts.append("%s (%s)" % (row.title, told if own else row.cells[RELEASED].missing))
     return _sentence("as released, what chooses the weights that are tested: " + "; ".join(parts))
 
@@ -121,9 +121,13 @@ def _runs_of(row: OverviewRow, protocol: str, records: Sequence[Record]) -> List
     return [record for record in records if (record["paper"], record["experiment"], record["protocol"]) == wanted]
 
 
-def _audit(record: Record) -> str:
-    verdict = verdict_of(record)
-    return verdict if verdict == NOT_AUDITED else "audit: " + verdict
+def _audit(records: Sequence[Record]) -> str:
+    """What the audits of some runs of one procedure found; not every run is audited."""
+    verdicts = [verdict for verdict in map(verdict_of, records) if verdict != NOT_AUDITED]
+    if not verdicts:
+        return NOT_AUDITED
+    of_how_many = "" if len(verdicts) == len(records) else " of %d of the %s" % (len(verdicts), runs(len(records)))
+    return "audit%s: %s" % (of_how_many, " / ".join(sorted(set(verdicts))))
 
 
 def _holds(row: OverviewRow) -> str:
@@ -151,18 +155,20 @@ def _produced(row: OverviewRow, records: Sequence[Record]) -> str:
     parts = []
     for column, protocol in PROTOCOL_OF.items():
         own = _runs_of(row, protocol, records)
-        parts.append("%s: %s" % (column, _procedure(own[0]) if own else row.cells[column].missing))
+        parts.append("%s: %s" % (column, _procedure(own) if own else row.cells[column].missing))
     return _sentence("; ".join(parts))
 
 
-def _procedure(record: Record) -> str:
-    """How a run came to its number: pixels, the step that was kept and why, what else read test labels."""
+def _procedure(records: Sequence[Record]) -> str:
+    """How runs came to their numbers, told of the first: pixels, the step that was kept and why, what else read test
+    labels."""
+    record = records[0]
     sizes = [count(record["split"][part]["size"]) for part in ("train", "val", "test")]
     told = "%s training, %s validation and %s test pixels, weights %s" % (*sizes, weights_in_words(record["selection"]))
     reasons = sorted({one["reason"] for one in record.get("truth_opened", [])} - {"final evaluation"})
     if reasons:
         told += ", test labels opened for %s" % " and ".join(reasons)
-    return "%s, %s" % (told, _audit(record))
+    return "%s, %s" % (told, _audit(records))
 
 
 def _unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str:

@@ -118,8 +118,8 @@ def training_step(subject: Union[Ours, Literal]) -> Action:
     return step
 
 
-def step_flops(model: str) -> Optional[float]:
-    """FLOP of the literal training step's convolutions and matrix products, forward and backward.
+def step_flops(step: Action) -> Optional[float]:
+    """FLOP of a training step's convolutions and matrix products, forward and backward; it is done once.
 
     None where PyTorch cannot count them (before version 2.1).
     """
@@ -127,7 +127,6 @@ def step_flops(model: str) -> Optional[float]:
         from torch.utils.flop_counter import FlopCounterMode
     except ImportError:
         return None
-    step = training_step(Literal(model, torch.device("cpu")))
     with FlopCounterMode(display=False) as counter:
         step()
     return float(counter.get_total_flops())
@@ -180,11 +179,12 @@ def run(arguments: argparse.Namespace) -> int:
     print("%s; PyTorch %s; %s, medians of %d" % (hardware, torch.__version__, model, arguments.repeats), flush=True)
     # first, while this process is small
     memory = {name: memory_of(model, name) for name in SIDES} if device.type == "cpu" else {}
-    work, peak = step_flops(model), device_peak(device)
+    peak = device_peak(device)
+    subjects = {name: kind(model, device) for name, kind in SIDES.items()}
+    actions = {name: training_step(subject) for name, subject in subjects.items()}
+    steps, work = _medians(actions, arguments.repeats, device), step_flops(actions["literal"])
     if work is not None:
         print(step_against_peak(work, peak), flush=True)
-    subjects = {name: kind(model, device) for name, kind in SIDES.items()}
-    steps = _medians({name: training_step(subject) for name, subject in subjects.items()}, arguments.repeats, device)
     pixels = minibatch(EVALUATED)
     evaluations = _medians(
         {name: partial(subject.evaluate, pixels) for name, subject in subjects.items()},

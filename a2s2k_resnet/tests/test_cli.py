@@ -126,10 +126,10 @@ def test_bench_compares_the_same_weights_on_the_same_patches(monkeypatch):
 
 def test_work_of_the_bench_is_that_of_the_literal_step(monkeypatch):
     monkeypatch.setattr(bench, "LABELLED", 40)  # only these are in the array of patches
-    work = bench.step_flops("a2s2k")
+    side, forward = bench.Literal("a2s2k", torch.device("cpu")), []
+    work = bench.step_flops(bench.training_step(side))
     if work is None:
         pytest.skip("PyTorch %s does not count" % torch.__version__)
-    side, forward = bench.Literal("a2s2k", torch.device("cpu")), []
     for module in side.network.modules():
         if isinstance(module, (torch.nn.Conv3d, torch.nn.Linear)):
             module.register_forward_hook(

@@ -48,8 +48,8 @@ class EpochLoop:
     """A context manager; entering it resumes from the newest checkpoint in the run's folder.
 
     settings: `train` of a configuration, with epochs, num_iters (0: no limit beside the epochs). steps: a lower limit.
+    clock: of the steps, for a device that works while the host goes on; default: the host's.
     batches: one iteration is one epoch of mini-batches; it has a length, and resumes inside an epoch.
-    clock: of the steps, for a device that works while the host goes on.
     state: an object with state_dict() and load_state_dict(state) that holds all further state of the training, such as
     weights and optimizer; the latter raises KeyError, ValueError, TypeError or RuntimeError for another run's state.
     Raises: CheckpointError where the newest checkpoint does not fit the run.

@@ -4,6 +4,7 @@ Texts in it are the titles of published.toml and numbers, so no text of a record
 """
 
 import math
+import textwrap
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ _LOOKS: Dict[str, Tuple[str, str, bool]] = {
     UNSEEN: ("^", "#d55e00", True),
 }
 _LINE = 0.19  # inches between two lines
+_TITLE_WIDTH = 12  # characters that fit beside the names of the columns
 _BASELINE, _PLACE = "#8a929a", "#cc79a7"
 
 
@@ -44,8 +46,11 @@ def draw_overview(seen: Overview) -> Figure:
     for place in places:
         _draw_line(axes, place)
     for y, title in titles:
-        axes.text(-0.545, y, title, transform=axes.get_yaxis_transform(), va="center", color=INK, fontsize=9.5,
-                  fontweight="bold")  # fmt: skip
+        for below, words in enumerate(
+            textwrap.wrap(title, _TITLE_WIDTH)
+        ):  # a variant's is long: beside the columns' names
+            axes.text(-0.545, y + below, words, transform=axes.get_yaxis_transform(), va="center", color=INK,
+                      fontsize=9.5, fontweight="bold")  # fmt: skip
         if y:
             axes.axhline(y - 0.8, color=GRID, linewidth=0.8)
     axes.set_ylim(lines - 0.3, -0.7)

@@ -366,9 +366,9 @@ def test_the_first_page_answers_what_the_records_answer(tmp_path: Path, record: 
 
 @pytest.mark.parametrize("audited, told", [
     ({}, "(last, not audited)"),
-    ({2: "clean"}, "(last, audit of 1 of the 3 runs: clean)"),
+    ({2: "clean"}, "(last, audit: clean (1 of 3 runs))"),
     ({1: "clean", 2: "clean", 3: "clean"}, "(last, audit: clean)"),
-    ({1: "clean", 3: "uses gap labels"}, "(last, audit of 2 of the 3 runs: clean / uses gap labels)"),
+    ({1: "clean", 3: "uses gap labels"}, "(last, audit: clean (1 of 3 runs) / uses gap labels (1 of 3 runs))"),
 ])  # fmt: skip
 def test_the_first_page_says_how_many_runs_were_audited(
     tmp_path: Path, record: Facts, audited: Dict[int, str], told: str

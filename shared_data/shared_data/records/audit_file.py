@@ -9,7 +9,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterable, Mapping, Optional, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
 from shared_data.errors import RecordError
 from shared_data.files.atomic import write_text
@@ -28,6 +28,16 @@ _SETTINGS = _PREFIX + "settings_sha256"
 def verdict_of(record: Mapping[str, Any]) -> str:
     """What the audit of a record's run found, in words."""
     return str(record.get("audit", {}).get("audit_verdict", NOT_AUDITED))
+
+
+def verdicts_of(records: Sequence[Mapping[str, Any]]) -> List[str]:
+    """What the audits of some runs found, each verdict once, with its number of runs where it is not that of all."""
+    found = [verdict for verdict in map(verdict_of, records) if verdict != NOT_AUDITED]
+    if not found:
+        return [NOT_AUDITED]
+    counts = sorted((verdict, found.count(verdict)) for verdict in set(found))
+    all_runs = len(records)
+    return [one if n == all_runs else "%s (%d of %d runs)" % (one, n, all_runs) for one, n in counts]
 
 
 def write_audit(folder: Any, entries: Mapping[str, Value]) -> None:

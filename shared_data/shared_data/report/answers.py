@@ -18,7 +18,7 @@ from shared_data.comparison.overview import (
     baselines_sentence,
     runs,
 )
-from shared_data.records.audit_file import NOT_AUDITED, verdict_of
+from shared_data.records.audit_file import NOT_AUDITED, verdicts_of
 from shared_data.report.wording import count, percent, weights_in_words
 
 QUESTIONS = (
@@ -123,11 +123,8 @@ def _runs_of(row: OverviewRow, protocol: str, records: Sequence[Record]) -> List
 
 def _audit(records: Sequence[Record]) -> str:
     """What the audits of some runs of one procedure found; not every run is audited."""
-    verdicts = [verdict for verdict in map(verdict_of, records) if verdict != NOT_AUDITED]
-    if not verdicts:
-        return NOT_AUDITED
-    of_how_many = "" if len(verdicts) == len(records) else " of %d of the %s" % (len(verdicts), runs(len(records)))
-    return "audit%s: %s" % (of_how_many, " / ".join(sorted(set(verdicts))))
+    told = " / ".join(verdicts_of(records))
+    return told if told == NOT_AUDITED else "audit: " + told
 
 
 def _holds(row: OverviewRow) -> str:

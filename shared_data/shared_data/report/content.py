@@ -10,7 +10,7 @@ from shared_data.comparison.overview import UNSEEN, OverviewRow, overview
 from shared_data.comparison.published import METRICS, load_papers, load_published
 from shared_data.errors import RecordError
 from shared_data.evaluation.statistics import mean_and_std
-from shared_data.records.audit_file import verdict_of
+from shared_data.records.audit_file import verdicts_of
 from shared_data.records.conflicts import Conflict
 from shared_data.report.answers import PROTOCOL_OF, QUESTIONS, answers, summary
 from shared_data.report.run_facts import anchor_of, run_facts
@@ -128,7 +128,7 @@ def _grid_cells(row: OverviewRow, records: List[Dict[str, Any]]) -> List[Dict[st
                 "run": anchor_of(own[0]) if own else None,
                 "text": cell.text,
                 "verdict": cell.verdict,
-                "audits": sorted({verdict_of(record) for record in own}),
+                "audits": verdicts_of(own) if own else [],
                 "doubts": list(cell.doubts),
             }
         )
@@ -162,7 +162,7 @@ def results_table(records: List[Dict[str, Any]]) -> Dict[str, Any]:
     compared = [row for row in diff.compare(records, load_published()) if row.published is not None]
     for row in compared:
         members = groups.get((row.paper, row.experiment, row.protocol), [])
-        audited = " / ".join(sorted({verdict_of(record) for record in members})) or "–"
+        audited = " / ".join(verdicts_of(members)) if members else "–"
         run = anchor_of(members[0]) if members else None
         rows.append({"run": run, "cells": list(diff.cells(row)) + [audited]})
     return {"header": list(diff.HEADER) + ["audit"], "rows": rows, "notes": diff.notes(compared)}
@@ -183,7 +183,7 @@ def other_groups(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
             "metrics": [mean_and_std([record["metrics"][name] for record in members]) for name in METRICS],
             "n": len(members),
             "doubts": "; ".join(diff.doubts(members)),
-            "audit": " / ".join(sorted({verdict_of(record) for record in members})),
+            "audit": " / ".join(verdicts_of(members)),
         }
         for key, members in [(key, groups[key]) for key in [*of_papers, *(k for k in groups if k[0] not in papers)]]
         if key not in numbers

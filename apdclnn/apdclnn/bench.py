@@ -32,22 +32,23 @@ from shared_data.timing import (
 _LITERAL = Path(__file__).resolve().parents[1] / "tests" / "apdclnn_literal.py"
 
 
-def build_models(experiment: str, device: str) -> Dict[str, Model]:
-    """`literal` and `ours` with equal weights, on random features of a scene of 64×64 pixels."""
+def build_ours(experiment: str, device: str, height: int = 64, width: int = 64) -> Model:
+    """The model of a configuration, on random features of a scene of height×width pixels."""
     config = experiments.load(experiment)
     random = np.random.RandomState(0)
-    features = [
-        random.standard_normal((64, 64, config[part]["components"])).astype(np.float32)
+    components, filtered = (
+        random.standard_normal((height, width, config[part]["components"])).astype(np.float32)
         for part in ("preprocessing", "gabor")
-    ]
+    )
     classes, structure = get_scene(config["scene"]).num_classes, experiments.structure(config)
+    return Model(components, filtered, classes, config["patch"]["side"], structure, 1e-3, device, seed=0)
 
-    def build() -> Model:
-        return Model(features[0], features[1], classes, config["patch"]["side"], structure, 1e-3, device, seed=0)
 
-    ours = build()
+def build_models(experiment: str, device: str) -> Dict[str, Model]:
+    """`literal` and `ours` with equal weights and features."""
+    ours = build_ours(experiment, device)
     with mock.patch.object(sspdcl, "pd_conv_lstm", load_literal(_LITERAL).pd_conv_lstm):
-        literal = build()
+        literal = build_ours(experiment, device)
     literal.set_numbers(ours.numbers())
     return {"literal": literal, "ours": ours}
 

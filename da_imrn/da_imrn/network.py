@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Tuple
 from da_imrn.attention import conv, sam, scam
 from da_imrn.blocks import SPATIAL_KERNELS, Every, spatial_block, spectral_block
 from da_imrn.keras_stack import keras
+from da_imrn.model import DirectModel
 
 # (F2, F3) of the six stages
 WIDTHS = ((32, 64), (32, 64), (64, 128), (64, 128), (128, 256), (128, 256))
@@ -56,7 +57,7 @@ def build_network(patch: int, bands: int, num_classes: int, structure: Structure
         spectral = spectral_block(spectral, narrow, wide, band_kernel, following)
     x = layers.Concatenate()([spatial, spectral])
     x = layers.AveragePooling3D((1, 1, POOLED))(x)
-    return keras.models.Model(patches, conv(x, num_classes, (1, 1, 1), activation="softmax"))
+    return DirectModel(patches, conv(x, num_classes, (1, 1, 1), activation="softmax"))
 
 
 def _check(patch: int, bands: int, structure: Structure) -> None:

@@ -1,11 +1,12 @@
-"""How time and memory of the papers on PyTorch grow from Indian Pines' size to Houston's; one case per process.
+"""How time and memory of the five papers grow from Indian Pines' size to Houston's; one case per process.
 
     python -m contracts.measure_growth OUT      measure every case; draw OUT/growth.svg, keep OUT/growth.json
     python -m contracts.measure_growth PAPER HEIGHTxWIDTH train|predict
 
 The network is that of Indian Pines (200 bands, 16 classes), the scene random, so that only the number of pixels
 differs. Times are the processor's, which other processes lengthen least. A case whose memory, by the smaller scene's,
-would not fit is left out. Run it with an environment that has PyTorch, such as .venvs/rssgl-modern, from a checkout.
+would not fit is left out. Run it in a checkout with the current stacks' environments (make environments), by that of a
+paper on PyTorch; every case runs in its paper's.
 """
 
 import importlib
@@ -22,11 +23,13 @@ from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.runs.memory import free_memory
 
-PAPERS = {"ssdgl": "SSDGL", "rssgl": "RSSGL", "a2s2k_resnet": "A2S2K-ResNet"}
+CHECKOUT = Path(__file__).resolve().parents[2]
 ACTIONS = ("train", "predict")
 # sides of Indian Pines, Salinas, PaviaU, Houston 2013
 SIZES = {"145x145": "Indian Pines", "512x217": "Salinas", "610x340": "PaviaU", "349x1905": "Houston 2013"}
-PATCHES = 4096  # a network of patches predicts so many pixels, because every pixel costs the same
+# pixels that a network of patches predicts, because every pixel costs the same
+PREDICTED = 4096
+PREDICTED_BY_APDCLNN = 512  # a pixel takes ten times as long
 SHARE_OF_MEMORY = 0.9  # of what is free; more than it is not tried
 
 
@@ -39,14 +42,16 @@ class Cost(NamedTuple):
     memory_mb: float
 
 
+Case = Tuple[Callable[[], Any], int]  # a step or a prediction, and the pixels that it classifies
+
+
 def measure(paper: str, size: str, action: str) -> Cost:
     """One step, or one prediction, after a first that is not timed (of a prediction, unless the scene is large)."""
     height, width = (int(side) for side in size.split("x"))
     keep_freed_memory()
-    build = _of_patches if paper == "a2s2k_resnet" else _of_the_scene
     importlib.import_module(paper + ".bench")
     start_mb = environment.peak_memory_mb()
-    step, processed = build(paper, height, width, action)
+    step, processed = PAPERS[paper].build(paper, height, width, action)
     if action == "train" or height * width < 10**5:
         step()
     start = time.process_time()
@@ -55,7 +60,7 @@ def measure(paper: str, size: str, action: str) -> Cost:
     return Cost(height * width, processed, seconds, environment.peak_memory_mb() - start_mb)
 
 
-def _of_the_scene(paper: str, height: int, width: int, action: str) -> Tuple[Callable[[], Any], int]:
+def _of_the_scene(paper: str, height: int, width: int, action: str) -> Case:
     import torch
 
     from shared_data.preprocessing.standardise import padded_side
@@ -70,7 +75,7 @@ def _of_the_scene(paper: str, height: int, width: int, action: str) -> Tuple[Cal
     return lambda: predict_scene(network, batch[0], height, width), height * width
 
 
-def _of_patches(paper: str, height: int, width: int, action: str) -> Tuple[Callable[[], Any], int]:
+def _of_a2s2k(_: str, height: int, width: int, action: str) -> Case:
     import torch
 
     from a2s2k_resnet import bench
@@ -80,24 +85,80 @@ def _of_patches(paper: str, height: int, width: int, action: str) -> Tuple[Calla
     subject = bench.Ours("a2s2k", torch.device("cpu"), scene)
     if action == "train":
         return bench.training_step(subject), bench.BATCH
-    pixels = np.linspace(0, height * width - 1, PATCHES).astype(np.int64)
-    return lambda: predict_pixels(subject.network, subject.gatherer, pixels), PATCHES
+    pixels = _spread(height, width, PREDICTED)
+    return lambda: predict_pixels(subject.network, subject.gatherer, pixels), PREDICTED
+
+
+def _of_da_imrn(_: str, height: int, width: int, action: str) -> Case:
+    from da_imrn import bench_worker
+    from da_imrn.prediction import predict_patches
+
+    subject = bench_worker.Ours("indianpines")
+    random = np.random.default_rng(0)
+    subject.cube = random.integers(0, 8000, (height, width, subject.cube.shape[2]), dtype=np.uint16)
+    limits = (height - subject.patch, width - subject.patch)
+    subject.corners = random.integers(0, limits, (PREDICTED // subject.patch**2, 2))
+    if action == "train":
+        return subject.step, bench_worker.BATCH * subject.patch**2
+    return lambda: predict_patches(subject.model, subject.cube, subject.corners, subject.patch), PREDICTED
+
+
+def _of_apdclnn(_: str, height: int, width: int, action: str) -> Case:
+    from apdclnn import bench, experiments
+    from apdclnn.prediction import predict_pixels
+
+    model = bench.build_ours("indianpines", "/CPU:0", height, width)
+    batch = experiments.load("indianpines")["train"]["batch"]
+    if action == "train":
+        return lambda: model.train_on(_spread(height, width, batch), np.zeros(batch, np.int32)), batch
+    pixels = _spread(height, width, PREDICTED_BY_APDCLNN)
+    return lambda: predict_pixels(model, pixels), PREDICTED_BY_APDCLNN
+
+
+def _spread(height: int, width: int, count: int) -> np.ndarray:
+    """Flat indices of so many pixels, spread over the scene."""
+    return np.linspace(0, height * width - 1, count).astype(np.int64)
+
+
+class Paper(NamedTuple):
+    """environment: folder in .venvs. build: package, height, width, action to a `Case`. marker, colour: of its line."""
+
+    title: str
+    environment: str
+    build: Callable[[str, int, int, str], Case]
+    marker: str
+    colour: str
+
+    @property
+    def python(self) -> str:
+        """The interpreter of its current stack."""
+        return str(CHECKOUT / ".venvs" / self.environment / "bin" / "python")
+
+
+# by package
+PAPERS = {
+    "ssdgl": Paper("SSDGL", "ssdgl-modern", _of_the_scene, "o", "#0072b2"),
+    "rssgl": Paper("RSSGL", "rssgl-modern", _of_the_scene, "s", "#009e73"),
+    "a2s2k_resnet": Paper("A2S2K-ResNet", "a2s2k-modern", _of_a2s2k, "^", "#d55e00"),
+    "da_imrn": Paper("DA-IMRN", "da-imrn-modern", _of_da_imrn, "D", "#cc79a7"),
+    "apdclnn": Paper("APDCLNN", "apdclnn-modern", _of_apdclnn, "v", "#e69f00"),
+}
 
 
 def measure_all() -> List[Dict[str, Any]]:
     """Every case that fits, as rows with paper, size, action and the fields of `Cost`."""
     rows = []
-    for paper in PAPERS:
+    for name, paper in PAPERS.items():
         for action in ACTIONS:
             smaller: Optional[Cost] = None
             for size in SIZES:
                 if smaller and not _fits(smaller, size):
-                    print("%s %s, %s: left out, it would not fit into memory" % (paper, size, action), flush=True)
+                    print("%s %s, %s: left out, it would not fit into memory" % (name, size, action), flush=True)
                     break
-                words = [sys.executable, "-m", "contracts.measure_growth", paper, size, action]
+                words = [paper.python, "-m", "contracts.measure_growth", name, size, action]
                 smaller = Cost(*json.loads(subprocess.check_output(words)))
-                print(paper, size, action, smaller, flush=True)
-                rows.append(dict(smaller._asdict(), paper=paper, size=size, action=action))
+                print(name, size, action, smaller, flush=True)
+                rows.append(dict(smaller._asdict(), paper=name, size=size, action=action))
     return rows
 
 
@@ -121,13 +182,12 @@ def draw(rows: List[Dict[str, Any]]) -> Any:
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True, sharey="row")
     panels[0][0].set_xscale("log")
-    looks = dict(zip(PAPERS, (("o", "#0072b2"), ("s", "#009e73"), ("^", "#d55e00"))))
     for column, (action, title) in enumerate(zip(ACTIONS, ("a training step", "prediction"))):
         time_axes, memory_axes = panels[0][column], panels[1][column]
-        for paper, (marker, colour) in looks.items():
-            cases = [row for row in rows if row["paper"] == paper and row["action"] == action]
+        for name, paper in PAPERS.items():
+            cases = [row for row in rows if row["paper"] == name and row["action"] == action]
             pixels = [row["pixels"] for row in cases]
-            options = {"marker": marker, "color": colour, "label": PAPERS[paper]}
+            options = {"marker": paper.marker, "color": paper.colour, "label": paper.title}
             time_axes.plot(pixels, [1e6 * row["seconds"] / row["processed"] for row in cases], **options)
             memory_axes.plot(pixels, [1e3 * row["memory_mb"] / row["pixels"] for row in cases], **options)
         time_axes.set_title(title, fontsize=10)
@@ -147,10 +207,11 @@ def table(rows: List[Dict[str, Any]]) -> str:
     """The rows as Markdown."""
     lines = ["| network | action | size | processor time | µs per pixel | memory | kB per pixel |", "|---" * 7 + "|"]
     for row in rows:
+        of_pixel = 1e6 * row["seconds"] / row["processed"], 1e3 * row["memory_mb"] / row["pixels"]
         lines.append(
             "| %s | %s | %s (%s) | %.3g s | %.0f | %.0f MB | %.1f |"
-            % (PAPERS[row["paper"]], row["action"], SIZES[row["size"]], row["size"].replace("x", "×"), row["seconds"],
-               1e6 * row["seconds"] / row["processed"], row["memory_mb"], 1e3 * row["memory_mb"] / row["pixels"])
+            % (PAPERS[row["paper"]].title, row["action"], SIZES[row["size"]], row["size"].replace("x", "×"),
+               row["seconds"], of_pixel[0], row["memory_mb"], of_pixel[1])
         )  # fmt: skip
     return "\n".join(lines)
 

@@ -382,6 +382,14 @@ def test_the_first_page_says_how_many_runs_were_audited(
     assert told in scene["summary"][1]
 
 
+def test_the_generated_scene_comes_last_on_the_first_page(tmp_path: Path, record: Facts) -> None:
+    for scene, seed in (("synthetic", 1), ("synthetic", 2), ("pavia", 1)):
+        given = {"paper": "rssgl", "scene": scene, "experiment": scene, "seed": seed}
+        keep(tmp_path / "records" / "rssgl", dict(record, **given))
+    _, facts = report(tmp_path / "records", tmp_path / "out")
+    assert [scene["scene"] for scene in facts["scenes"]] == ["pavia", "synthetic"]
+
+
 def test_rows_without_a_published_number_have_a_table_of_their_own(tmp_path: Path, record: Facts) -> None:
     for paper, protocol in (("ssdgl", "released"), ("ssdgl", "disjoint"), ("svm", "disjoint")):
         keep(tmp_path / "records" / paper / protocol, dict(record, paper=paper, protocol=protocol))

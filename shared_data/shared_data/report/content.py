@@ -89,7 +89,7 @@ def collect(
 
 
 def scene_answers(records: List[Dict[str, Any]], compared: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """What the first page says of each scene; those with most runs of papers first.
+    """What the first page says of each scene; the generated one last, the others by their number of papers' runs.
 
     Each is {scene, title, overview, summary, answers, grid}.
 
@@ -100,7 +100,7 @@ def scene_answers(records: List[Dict[str, Any]], compared: List[Dict[str, Any]])
     for record in records:
         counts[record["scene"]] += record["paper"] in papers
     found = []
-    for scene in sorted(counts, key=lambda name: (-counts[name], name)):
+    for scene in sorted(counts, key=lambda name: (name == "synthetic", -counts[name], name)):
         ours = [one["compared"] for one in compared if (one["scene"], one["protocol"]) == (scene, MAIN)]
         beside = next(filter(None, ours), Comparison(scene, MAIN, (), [], [], [], []))
         seen = overview(records, beside, variants=True)

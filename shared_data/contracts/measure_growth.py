@@ -30,6 +30,7 @@ SIZES = {"145x145": "Indian Pines", "512x217": "Salinas", "610x340": "PaviaU", "
 # pixels that a network of patches predicts, because every pixel costs the same
 PREDICTED = 4096
 PREDICTED_BY_APDCLNN = 512  # a pixel takes ten times as long
+LARGE = 10**5  # pixels; so long a prediction is timed at once, because its start weighs little
 SHARE_OF_MEMORY = 0.9  # of what is free; more than it is not tried
 
 
@@ -46,13 +47,13 @@ Case = Tuple[Callable[[], Any], int]  # a step or a prediction, and the pixels t
 
 
 def measure(paper: str, size: str, action: str) -> Cost:
-    """One step, or one prediction, after a first that is not timed (of a prediction, unless the scene is large)."""
+    """One step, or one prediction, after one that is not timed (a prediction of `LARGE` pixels or more: at once)."""
     height, width = (int(side) for side in size.split("x"))
     keep_freed_memory()
     importlib.import_module(paper + ".bench")
     start_mb = environment.peak_memory_mb()
     step, processed = PAPERS[paper].build(paper, height, width, action)
-    if action == "train" or height * width < 10**5:
+    if action == "train" or processed < LARGE:
         step()
     start = time.process_time()
     step()
@@ -199,7 +200,8 @@ def draw(rows: List[Dict[str, Any]]) -> Any:
         memory_axes.tick_params(axis="x", which="minor", bottom=False)
     panels[0][0].set_ylabel("µs per classified pixel")
     panels[1][0].set_ylabel("kB per pixel of the scene")
-    panels[0][1].legend(frameon=False, fontsize=8)
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=8)
     return figure
 
 

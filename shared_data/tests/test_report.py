@@ -359,6 +359,7 @@ def test_the_first_page_answers_what_the_records_answer(tmp_path: Path, record: 
     (paper,) = facts["papers"]
     assert paper["title"] == "RSSGL" and len(paper["runs"]) == 3
     assert "4 training, 0 validation and 4 test pixels, weights of step 10, chosen on last" in Page(page).text
+    assert "Our code is tested against the official network's outputs, losses and norms of gradients" in Page(page).text
     cells = next(row["cells"] for row in scene["grid"] if row["title"] == "RSSGL")
     assert [cell["text"] for cell in cells] == ["96.10 ± 0.10, 3 runs: differs (below)", "not run", "not run"]
     assert cells[0]["audits"] == ["not audited"] and cells[0]["run"] == "run-rssgl-pavia-released-1"

@@ -43,11 +43,12 @@ class PublishedResult(NamedTuple):
 
 
 class Paper(NamedTuple):
-    """A reproduced paper; code: whether its authors released any."""
+    """A reproduced paper; code: whether its authors released any; tested: what of that code ours is tested against."""
 
     slug: str
     title: str
     code: bool
+    tested: str = ""
 
 
 def _number(name: str, entry: Dict[str, Any], n: int) -> PublishedNumber:

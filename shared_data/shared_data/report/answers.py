@@ -18,6 +18,7 @@ from shared_data.comparison.overview import (
     baselines_sentence,
     runs,
 )
+from shared_data.comparison.published import load_papers
 from shared_data.records.audit_file import NOT_AUDITED, verdicts_of
 from shared_data.report.wording import count, percent, weights_in_words
 
@@ -153,7 +154,8 @@ def _produced(row: OverviewRow, records: Sequence[Record]) -> str:
     for column, protocol in PROTOCOL_OF.items():
         own = _runs_of(row, protocol, records)
         parts.append("%s: %s" % (column, _procedure(own) if own else row.cells[column].missing))
-    return _sentence("; ".join(parts))
+    tested = next(paper.tested for paper in load_papers() if paper.slug == row.paper)
+    return _sentence("; ".join(parts)) + (" Our code is tested against %s." % tested if tested else "")
 
 
 def _procedure(records: Sequence[Record]) -> str:

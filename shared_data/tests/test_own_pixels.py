@@ -30,6 +30,16 @@ def test_methods_are_shown_over_common_seeds_and_the_paper_first():
     ]
 
 
+@pytest.mark.parametrize("seeds, shown", [
+    ((2, 3, 4), "seeds 2–4"),
+    ((1, 2, 4), "seeds 1, 2, 4"),
+    ((1, 2), "seeds 1, 2"),
+])  # fmt: skip
+def test_the_head_of_a_column_names_its_seeds(seeds, shown):
+    records = [run("svm", "ssdgl-paper", seed, 0.5) for seed in seeds]
+    assert own_pixels_table(records, "indianpines", "paper").startswith("| method | ssdgl (%s) |" % shown)
+
+
 def test_another_protocol_and_none():
     assert "| svm | 10.00 |" in own_pixels_table(RECORDS, "indianpines", "released")
     assert own_pixels_table(RECORDS, "ksc", "paper").startswith("No baselines on the pixels")

@@ -67,4 +67,8 @@ def own_pixels_table(records: Iterable[Record], scene: str, protocol: str) -> st
 
 
 def _seeds(seeds: Tuple[int, ...]) -> str:
+    """Sorted seeds in words; three and more without a gap by the first and the last."""
+    first, last = seeds[0], seeds[-1]
+    if len(seeds) > 2 and last - first == len(seeds) - 1:
+        return "seeds %d–%d" % (first, last)
     return "%s %s" % ("seed" if len(seeds) == 1 else "seeds", ", ".join(map(str, seeds)))

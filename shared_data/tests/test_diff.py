@@ -273,6 +273,9 @@ DIRTY, UNKNOWN, OTHER = (
         ({"resumed_from": [{"revision": KNOWN}]}, ()),
         ({"resumed_from": [{"revision": OTHER}]}, ("several revisions",)),
         ({"resumed_from": [{"revision": DIRTY}]}, ("dirty checkout",)),
+        ({"audit": {"partition": "recovered"}}, ("training pixels partly drawn",)),
+        ({"audit": {"partition": "shipped"}}, ()),
+        ({"audit": {"partition": "drawn"}, "protocol": "paper"}, ()),
         (
             {"data_verified": False, "modified": ["a"], "truncated": True, "revision": DIRTY},
             ("unverified data", "modified (a)", "truncated", "dirty checkout"),

@@ -69,6 +69,7 @@ def doubts(records: Sequence[Record]) -> Tuple[str, ...]:
         _of_runs("dirty checkout", records, lambda record: any(one["dirty"] for one in _revisions(record))),
         _of_runs("unknown revision", records, lambda record: any(one["git"] is None for one in _revisions(record))),
         _of_runs("several revisions", records, lambda record: len({one["git"] for one in _revisions(record)}) > 1),
+        _of_runs("training pixels partly drawn", records, _has_drawn_pixels),
     ]
     return tuple(filter(None, found))
 
@@ -85,6 +86,11 @@ def _of_runs(word: str, records: Sequence[Record], holds: Callable[[Record], Any
 
 def _has_files(record: Record) -> bool:
     return record["scene"] != "synthetic"  # the generated scene has no files to verify
+
+
+def _has_drawn_pixels(record: Record) -> bool:
+    """Whether a run under `released` did not wholly have the partition that the authors ship (DA-IMRN)."""
+    return record["protocol"] == "released" and record.get("audit", {}).get("partition") in ("recovered", "drawn")
 
 
 def _modified_keys(records: Sequence[Record]) -> str:

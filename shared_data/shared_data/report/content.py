@@ -40,6 +40,7 @@ DOUBTS = (
     ("dirty checkout", "tracked files differed from the commit"),
     ("unknown revision", "nothing told which commit ran"),
     ("several revisions", "the run was resumed by another commit than the one that began it"),
+    ("training pixels partly drawn", "of the partition that the authors ship, not every training pixel is known"),
 )
 PROTOCOLS = (
     ("paper", "what the paper's text says; test labels are not used before the final evaluation"),

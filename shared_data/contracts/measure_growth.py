@@ -14,11 +14,13 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from shared_data.comparison.published import load_papers
 from shared_data.runs import environment
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.runs.memory import free_memory
@@ -52,7 +54,7 @@ def measure(paper: str, size: str, action: str) -> Cost:
     keep_freed_memory()
     importlib.import_module(paper + ".bench")
     start_mb = environment.peak_memory_mb()
-    step, processed = PAPERS[paper].build(paper, height, width, action)
+    step, processed = PAPERS[paper].build(height, width, action)
     if action == "train" or processed < LARGE:
         step()
     start = time.process_time()
@@ -76,7 +78,7 @@ def _of_the_scene(paper: str, height: int, width: int, action: str) -> Case:
     return lambda: predict_scene(network, batch[0], height, width), height * width
 
 
-def _of_a2s2k(_: str, height: int, width: int, action: str) -> Case:
+def _of_a2s2k(height: int, width: int, action: str) -> Case:
     import torch
 
     from a2s2k_resnet import bench
@@ -90,7 +92,7 @@ def _of_a2s2k(_: str, height: int, width: int, action: str) -> Case:
     return lambda: predict_pixels(subject.network, subject.gatherer, pixels), PREDICTED
 
 
-def _of_da_imrn(_: str, height: int, width: int, action: str) -> Case:
+def _of_da_imrn(height: int, width: int, action: str) -> Case:
     from da_imrn import bench_worker
     from da_imrn.prediction import predict_patches
 
@@ -104,7 +106,7 @@ def _of_da_imrn(_: str, height: int, width: int, action: str) -> Case:
     return lambda: predict_patches(subject.model, subject.cube, subject.corners, subject.patch), PREDICTED
 
 
-def _of_apdclnn(_: str, height: int, width: int, action: str) -> Case:
+def _of_apdclnn(height: int, width: int, action: str) -> Case:
     from apdclnn import bench, experiments
     from apdclnn.prediction import predict_pixels
 
@@ -122,27 +124,31 @@ def _spread(height: int, width: int, count: int) -> np.ndarray:
 
 
 class Paper(NamedTuple):
-    """environment: folder in .venvs. build: package, height, width, action to a `Case`. marker, colour: of its line."""
+    """build: height, width, action to a `Case`. marker, colour: of its line."""
 
-    title: str
-    environment: str
-    build: Callable[[str, int, int, str], Case]
+    slug: str
+    build: Callable[[int, int, str], Case]
     marker: str
     colour: str
 
     @property
+    def title(self) -> str:
+        """As everywhere."""
+        return next(paper.title for paper in load_papers() if paper.slug == self.slug)
+
+    @property
     def python(self) -> str:
         """The interpreter of its current stack."""
-        return str(CHECKOUT / ".venvs" / self.environment / "bin" / "python")
+        return str(CHECKOUT / ".venvs" / (self.slug + "-modern") / "bin" / "python")
 
 
 # by package
 PAPERS = {
-    "ssdgl": Paper("SSDGL", "ssdgl-modern", _of_the_scene, "o", "#0072b2"),
-    "rssgl": Paper("RSSGL", "rssgl-modern", _of_the_scene, "s", "#009e73"),
-    "a2s2k_resnet": Paper("A2S2K-ResNet", "a2s2k-modern", _of_a2s2k, "^", "#d55e00"),
-    "da_imrn": Paper("DA-IMRN", "da-imrn-modern", _of_da_imrn, "D", "#cc79a7"),
-    "apdclnn": Paper("APDCLNN", "apdclnn-modern", _of_apdclnn, "v", "#e69f00"),
+    "ssdgl": Paper("ssdgl", partial(_of_the_scene, "ssdgl"), "o", "#0072b2"),
+    "rssgl": Paper("rssgl", partial(_of_the_scene, "rssgl"), "s", "#009e73"),
+    "a2s2k_resnet": Paper("a2s2k", _of_a2s2k, "^", "#d55e00"),
+    "da_imrn": Paper("da-imrn", _of_da_imrn, "D", "#cc79a7"),
+    "apdclnn": Paper("apdclnn", _of_apdclnn, "v", "#e69f00"),
 }
 
 

@@ -43,10 +43,12 @@ class Answers(NamedTuple):
 
 def answers(seen: Overview, compared: Comparison, records: Sequence[Record]) -> List[Answers]:
     """Of every row of an overview. compared: of the same scene and protocol. records: all of the report."""
-    return [
-        Answers(row.title, row.paper, (_holds(row), _produced(row, records), _unseen(row, seen, compared)))
-        for row in seen.rows
-    ]
+    tested = {paper.slug: paper.tested for paper in load_papers()}
+    found = []
+    for row in seen.rows:
+        sentences = _holds(row), _produced(row, records, tested[row.paper]), _unseen(row, seen, compared)
+        found.append(Answers(row.title, row.paper, sentences))
+    return found
 
 
 def summary(seen: Overview, compared: Comparison, records: Sequence[Record]) -> Tuple[str, str, str]:
@@ -149,12 +151,12 @@ def _against(column: str, cell: Cell) -> str:
     return found + (", %s" % cell.verdict if cell.verdict else ", too few runs for a verdict")
 
 
-def _produced(row: OverviewRow, records: Sequence[Record]) -> str:
+def _produced(row: OverviewRow, records: Sequence[Record], tested: str) -> str:
+    """tested: what of the official code ours is tested against, empty where there is none."""
     parts = []
     for column, protocol in PROTOCOL_OF.items():
         own = _runs_of(row, protocol, records)
         parts.append("%s: %s" % (column, _procedure(own) if own else row.cells[column].missing))
-    tested = next(paper.tested for paper in load_papers() if paper.slug == row.paper)
     return _sentence("; ".join(parts)) + (" Our code is tested against %s." % tested if tested else "")
 
 

@@ -11,11 +11,13 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 from torch import nn
 
 from a2s2k_resnet.decisions import decide
-from a2s2k_resnet.network import MODELS, build_network
+from a2s2k_resnet.network import MODELS, build_network, check_network
+from a2s2k_resnet.patches import check_patch
 from shared_data.configuration.overrides import GENERIC, check_name
 from shared_data.configuration.overrides import describe as head_comment
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
+from shared_data.preprocessing.principal_components import check_components
 from shared_data.runs import generic
 from shared_data.runs.generic import (
     Derived,
@@ -41,7 +43,7 @@ ANY_SIDE = ("resnet", "pyresnet")
 # of Salinas, the only one of the release's scenes that is large and has more bands than this
 MOST_BANDS, FEWER_COMPONENTS = 200, 15
 
-# ContextualNet's last convolution has the side of the patch, 9×9 in the release's weights; all other models use the #
+# ContextualNet's last convolution has the side of the patch, 9×9 in the release's weights; all other models use the
 # patch side of the scene's configuration
 PATCH_SIDES = {"contextualnet": 9}
 
@@ -128,6 +130,18 @@ def complete(
 def components_of(config: Dict[str, Any], bands: int) -> int:
     """C, the number of principal components of a scene with `bands` bands."""
     return config["preprocessing"]["components"] or bands
+
+
+def check_sizes(config: Dict[str, Any], shape: Tuple[int, ...]) -> None:
+    """Whether a configuration fits a scene of the shape (H, W, B), before anything is computed.
+
+    Raises: ValueError for components, patch or bands that do not fit the scene or the network.
+    """
+    height, width, bands = shape
+    components, model, side = components_of(config, bands), config["model"], config["patch"]["side"]
+    check_components(bands, components)
+    check_network(model["name"], components, side, model["kernels"])
+    check_patch(side, height, width)
 
 
 def network_of(config: Dict[str, Any], protocol: str, bands: int, num_classes: int) -> nn.Module:

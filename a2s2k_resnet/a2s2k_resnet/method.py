@@ -9,7 +9,7 @@ from a2s2k_resnet import experiments
 from a2s2k_resnet.decisions import as_dict, decide
 from a2s2k_resnet.device import device_name, select_device
 from a2s2k_resnet.predict import load
-from a2s2k_resnet.preprocessing import preprocess, whitening_of
+from a2s2k_resnet.preprocessing import preprocess_for_weights, whitening_of
 from a2s2k_resnet.sampling import draw_split
 from a2s2k_resnet.train import fit
 from shared_data.runs import environment
@@ -68,7 +68,7 @@ METHOD = Method(
     resolve=resolve,
     scene_of=experiments.scene_of,
     draw=draw,
-    preprocess=preprocess,
+    preprocess=preprocess_for_weights,
     fit=fit,
     load=load,
     inputs=inputs,

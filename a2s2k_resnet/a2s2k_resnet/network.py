@@ -45,7 +45,7 @@ class A2S2KResNet(SelectiveKernel):
         return self.full_connection(pool(x))
 
 
-HAVE_KERNELS = ("a2s2k", "ssrn")  # the others' widths are their own
+HAVE_KERNELS = {"a2s2k": "A2S2K-ResNet", "ssrn": "SSRN"}  # with their titles; the others' widths are their own
 
 MODELS: Dict[str, Callable[..., nn.Module]] = {
     "a2s2k": A2S2KResNet,
@@ -56,22 +56,29 @@ MODELS: Dict[str, Callable[..., nn.Module]] = {
 }
 
 
+def check_network(model: str, bands: int, patch: int, kernels: int = KERNELS) -> None:
+    """Raises: ValueError for an unknown model, an even patch side, or sizes the network does not take."""
+    if model not in MODELS:
+        raise ValueError("unknown model '%s'; there are: %s" % (model, ", ".join(MODELS)))
+    if patch < 1 or patch % 2 == 0:
+        raise ValueError("the patch side must be odd, so that a pixel stands in the middle, not %d" % patch)
+    if model in HAVE_KERNELS:
+        check_sizes(HAVE_KERNELS[model], bands, patch)
+    elif kernels != KERNELS:
+        raise ValueError("only %s have a number of kernels to choose, not %s" % (" and ".join(HAVE_KERNELS), model))
+
+
 def build_network(
     model: str, bands: int, num_classes: int, patch: int, form: str = "shared", kernels: int = KERNELS
 ) -> nn.Module:
     """A network of `MODELS` with fresh weights, for patches of patch × patch pixels.
 
     form: of the selective kernel; read by `a2s2k` alone. kernels: F, of `HAVE_KERNELS` alone.
-    Raises: ValueError for an unknown model or form, an even patch side, or sizes the network does not take.
+    Raises: ValueError as `check_network`, and for an unknown form.
     """
-    if model not in MODELS:
-        raise ValueError("unknown model '%s'; there are: %s" % (model, ", ".join(MODELS)))
-    if patch < 1 or patch % 2 == 0:
-        raise ValueError("the patch side must be odd, so that a pixel stands in the middle, not %d" % patch)
+    check_network(model, bands, patch, kernels)
     if model == "a2s2k":
         return A2S2KResNet(bands, num_classes, patch, kernels, form)
     if model in HAVE_KERNELS:
         return MODELS[model](bands, num_classes, patch, kernels)
-    if kernels != KERNELS:
-        raise ValueError("only %s have a number of kernels to choose, not %s" % (" and ".join(HAVE_KERNELS), model))
     return MODELS[model](bands, num_classes, patch)

@@ -15,6 +15,17 @@ from torch import Tensor
 from shared_data.scenes.mapped import is_mapped, patches_around
 
 
+def check_patch(patch: int, height: int, width: int) -> None:
+    """Raises: ValueError for an even side or a patch larger than the scene."""
+    if patch < 1 or patch % 2 == 0:
+        raise ValueError("the patch side must be odd, so that a pixel stands in the middle, not %d" % patch)
+    if patch > min(height, width):
+        raise ValueError(
+            "a patch of %d × %d pixels is larger than the scene of %d × %d; choose a smaller patch.side, "
+            "and, for one below 7, the network resnet or pyresnet (<scene>-resnet)" % (patch, patch, height, width)
+        )
+
+
 class PatchGatherer:
     """The scene, zero-padded by the half-width p = P // 2 on all sides, and the patches around its pixels.
 
@@ -25,13 +36,7 @@ class PatchGatherer:
 
     def __init__(self, cube: np.ndarray, patch: int, device: Union[str, torch.device] = "cpu") -> None:
         height, width, bands = cube.shape
-        if patch < 1 or patch % 2 == 0:
-            raise ValueError("the patch side must be odd, so that a pixel stands in the middle, not %d" % patch)
-        if patch > min(height, width):
-            raise ValueError(
-                "a patch of %d × %d pixels is larger than the scene of %d × %d; choose a smaller patch.side, "
-                "and, for one below 7, the network resnet or pyresnet (<scene>-resnet)" % (patch, patch, height, width)
-            )
+        check_patch(patch, height, width)
         self.patch, self.height, self.width, self.bands = patch, height, width, bands
         self.device = torch.device(device)
         self._source = _MappedScene(cube, patch) if is_mapped(cube) else _SceneOnDevice(cube, patch, self.device)

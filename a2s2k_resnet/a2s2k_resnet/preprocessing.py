@@ -16,10 +16,16 @@ from shared_data.splits.labels import Labels
 
 
 def fit(
-    image: SceneImage, settings: Dict[str, Any], decisions: Decisions, seed: int, train: Optional[np.ndarray]
+    image: SceneImage,
+    settings: Dict[str, Any],
+    decisions: Decisions,
+    seed: int,
+    train: Optional[np.ndarray],
+    signs: str = "axes",
 ) -> Whitening:
     """settings: `preprocessing` of a configuration. seed: of the run. train: flat indices of the training pixels; None
-    where there are none, which a protocol that fits on the whole scene does not need.
+    where there are none, which a protocol that fits on the whole scene does not need. signs: of the axes, see
+    `principal_components.fit`.
 
     Raises: ValueError for an impossible number of components, or without training pixels where they are needed.
     """
@@ -32,19 +38,37 @@ def fit(
     components = settings["components"] or None
     # with every component kept there is nothing to estimate, and scikit-learn decomposes in full
     randomised = decisions.pca_solver == "randomised" and components is not None
-    return whitening.fit(image.cube, fitted, components, seed if randomised else None, image.valid)
+    return whitening.fit(image.cube, fitted, components, seed if randomised else None, image.valid, signs)
 
 
-def preprocess(image: SceneImage, labels: Optional[Labels], configuration: Configuration, seed: int) -> ModelFile:
+def preprocess(
+    image: SceneImage, labels: Optional[Labels], configuration: Configuration, seed: int, signs: str = "axes"
+) -> ModelFile:
     """The model of a scene without its weights; its arrays are `mean` (B) and `axes` (B, C), float64.
 
-    labels: None for a scene without. Raises: SettingsError as `fit` raises ValueError.
+    Sizes that do not fit the network are found before anything is computed.
+    labels: None for a scene without. signs: of the axes, see `principal_components.fit`.
+    Raises: SettingsError as `fit` and `experiments.check_sizes` raise ValueError.
     """
-    train = None if labels is None else labels.train_pixels
+    train, settings = None if labels is None else labels.train_pixels, configuration.settings
     with settings_of(configuration.experiment):
-        fitted = fit(image, configuration.settings["preprocessing"], configuration.decisions, seed, train)
+        experiments.check_sizes(settings, image.cube.shape)
+        fitted = fit(image, settings["preprocessing"], configuration.decisions, seed, train, signs)
     arrays = {"mean": fitted.mean, "axes": fitted.axes}
     return describe_model(experiments.PAPER, configuration, image, labels, arrays)
+
+
+def preprocess_for_weights(
+    image: SceneImage, labels: Optional[Labels], configuration: Configuration, seed: int
+) -> ModelFile:
+    """As `preprocess`, for weights that come without their components, such as the release's.
+
+    A network is trained on components of either sign, but has learnt one of them. Where the components are those of
+    the whole scene, as in the release, their signs are those of scikit-learn 0.22.1, which the release names. The audit
+    compares what this fits on altered scenes, for which the signs do not matter.
+    """
+    signs = "scores" if configuration.decisions.preprocessing == "scene" else "axes"
+    return preprocess(image, labels, configuration, seed, signs)
 
 
 def whitening_of(model: ModelFile) -> Whitening:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from a2s2k_resnet.method import METHOD
+from a2s2k_resnet.preprocessing import preprocess
 from contracts import golden
 from shared_data.runs.method import Run
 from shared_data.runs.pixels import draw_pixels, resolve
@@ -39,8 +40,8 @@ class Given(NamedTuple):
         return METHOD.fit(self.loaded.image, self.labels, self.configuration, self.seed, Run(folder, "cpu"), steps)
 
     def model(self):
-        """The model without weights."""
-        return METHOD.preprocess(self.loaded.image, self.labels, self.configuration, self.seed)
+        """The model without weights, as training fits it."""
+        return preprocess(self.loaded.image, self.labels, self.configuration, self.seed)
 
 
 def given(request, scene=None):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from a2s2k_resnet import bench, experiments, overlap
+from a2s2k_resnet import bench, experiments, overlap, preprocessing
 from a2s2k_resnet.decisions import PROTOCOLS, protocol_table
 from a2s2k_resnet.network import MODELS, build_network
 from contracts.bad_input import fails, reproduce
@@ -16,13 +16,14 @@ def fails_with(paper, capsys, tmp_path, override, *expected, experiment="synthet
     words = reproduce(tmp_path, "--set", override)
     words[1] = experiment
     message = fails(paper, capsys, words, *expected)
-    assert not list(tmp_path.glob("**/settings.json"))  # the same folder may now take any run
+    assert {path.name for path in tmp_path.glob("**/*") if path.is_file()} <= {".lock"}  # free for any other run
     return message
 
 
 @pytest.mark.parametrize("experiment, override, expected", [
     ("synthetic", "patch.side=8", "patch.side: expected a whole number that is at least 1 and odd, found 8"),
-    ("synthetic", "patch.side=13", "A2S2K-ResNet needs a patch side of 7, 9, 11, not 13"),
+    ("synthetic", "patch.side=5", "A2S2K-ResNet needs a patch side of 7, 9, 11, not 5"),
+    ("synthetic-ssrn", "patch.side=13", "SSRN needs a patch side of 7, 9, 11, not 13"),
     ("synthetic-resnet", "patch.side=97", "a patch of 97 × 97 pixels is larger than the scene of 128 × 96"),
     ("synthetic", "preprocessing.components=6", "needs at least 7 bands for its spectral kernels, not 6"),
     ("synthetic-pyresnet", "model.kernels=12", "only a2s2k and ssrn have a number of kernels to choose"),
@@ -31,8 +32,22 @@ def fails_with(paper, capsys, tmp_path, override, *expected, experiment="synthet
     ("synthetic-pyresnet", "train.batch=587", "588 training pixels in mini-batches of 587 leave a last one of a"),
     ("synthetic-resnet", "train.batch=1", "choose another size with train.batch"),
 ])  # fmt: skip
-def test_settings_that_do_not_fit(paper, capsys, tmp_path, experiment, override, expected):
+def test_settings_that_do_not_fit(paper, capsys, tmp_path, monkeypatch, experiment, override, expected):
+    """They are found before principal components are fitted."""
+    monkeypatch.setattr(preprocessing.whitening, "fit", lambda *_: pytest.fail("preprocessing ran before the check"))
     fails_with(paper, capsys, tmp_path, override, expected, experiment=experiment)
+
+
+@pytest.mark.parametrize("override, expected", [
+    ("patch.side=5", "needs a patch side of 7, 9, 11, not 5"),
+    ("preprocessing.components=65", "a scene of 64 bands has 1 to 64 components, not 65"),
+])  # fmt: skip
+def test_settings_that_do_not_fit_weights_alone(paper, capsys, tmp_path, monkeypatch, override, expected):
+    path = tmp_path / "official.pth"
+    torch.save(build_network("a2s2k", 64, 9, 7).state_dict(), str(path))
+    monkeypatch.setattr(preprocessing.whitening, "fit", lambda *_: pytest.fail("preprocessing ran before the check"))
+    fails(paper, capsys, predict_words(tmp_path, path, "--protocol", "released", "--set", override), expected)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("override, expected", [

@@ -5,10 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from a2s2k_resnet_helpers import given
 
 from a2s2k_resnet import checkpoint, experiments
+from a2s2k_resnet.method import METHOD
+from a2s2k_resnet.network import build_network
 from a2s2k_resnet.patches import PatchGatherer
-from a2s2k_resnet.prediction import predict_scene
+from a2s2k_resnet.prediction import pixel_logits, predict_scene
+from contracts import set_options
 from contracts.bad_input import fails
 from contracts.saved_models import SavedModels, predicted, trained_on_plota, words_for
 from shared_data.preprocessing import principal_components as whitening
@@ -34,6 +38,39 @@ def test_another_scene_is_given_the_components_of_training(paper, plots, tmp_pat
     found, _ = predicted(paper, plots, tmp_path / "out", "plotb", selected)
     np.testing.assert_array_equal(found, by_hand)
     assert not np.array_equal(by_hand, wrong)
+
+
+@pytest.mark.parametrize("components, seed", [(7, 1331), (0, None)])
+def test_official_weights_are_given_components_of_the_signs_that_they_know(paper, plots, tmp_path, components, seed):
+    """Under `released` those of scikit-learn 0.22.1, found by the randomised solver where some are left out."""
+    torch.manual_seed(0)
+    network = build_network("a2s2k", components or 64, 4, 7, kernels=8)
+    cube = plots.cubes["plota"]
+    gatherers = [
+        PatchGatherer(whitening.fit(cube, components=components or None, seed=seed, signs=signs).apply(cube), 7)
+        for signs in ("scores", "axes")
+    ]
+    with torch.no_grad():  # else the untrained network calls every pixel the same
+        network.full_connection[-1].bias -= pixel_logits(network, gatherers[0], torch.arange(1600)).mean(dim=0)
+    expected, wrong = (predict_scene(network, each) for each in gatherers)
+    path = tmp_path / "official.pth"
+    torch.save(network.state_dict(), str(path))
+    options = set_options("model.kernels=8", "preprocessing.components=%d" % components)
+    found, _ = predicted(paper, plots, tmp_path / "out", "plota", path, "--protocol", "released", *options)
+    np.testing.assert_array_equal(found, expected)
+    assert not np.array_equal(found, wrong)
+
+
+@pytest.mark.parametrize("protocol, signs", [("released", "scores"), ("paper", "axes"), ("spatial-cv", "axes")])
+def test_signs_of_components_for_weights_alone(request_for, protocol, signs):
+    """Training keeps its own signs under every protocol."""
+    run = given(request_for(protocol=protocol)._replace(fold=1 if protocol == "spatial-cv" else None))
+    decisions = run.configuration.decisions
+    pixels, seed = {"scene": (None, run.seed), "train": (run.split.train, None)}[decisions.preprocessing]
+    alone = METHOD.preprocess(run.loaded.image, run.labels, run.configuration, run.seed)
+    for model, expected in ((alone, signs), (run.model(), "axes")):
+        fitted = whitening.fit(run.loaded.cube, pixels, 7, seed, signs=expected)
+        np.testing.assert_array_equal(model.arrays["axes"], fitted.axes)
 
 
 @pytest.mark.slow

@@ -38,8 +38,8 @@ PROTOCOLS: Dict[str, Decisions] = {
         weights_kept="lowest_validation_loss",
         learning_rate="constant",
     ),
-    # as the text, under every protocol that all methods share, and preprocessing fitted on training pixels only
-    "leak-free": Decisions(
+    # as `paper`, under every protocol that all methods share, but preprocessing is fitted on training pixels only
+    "shared": Decisions(
         split="shared",
         validation="of_the_split",
         fitted="train",

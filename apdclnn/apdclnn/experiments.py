@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from apdclnn.gabor import bank
-from apdclnn.network import Structure
+from apdclnn.network import Structure, check_side
 from shared_data.configuration.overrides import GENERIC, check_name
 from shared_data.configuration.overrides import describe as head_comment
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
+from shared_data.preprocessing.principal_components import check_components
 from shared_data.runs import generic
 from shared_data.runs.generic import (
     Derived,
@@ -129,3 +130,12 @@ def structure(config: Dict[str, Any]) -> Structure:
     """The network's part of a configuration."""
     settings = config["network"]
     return Structure(tuple(settings["widths"]), *(settings[name] for name in COMPONENTS))
+
+
+def check_sizes(config: Dict[str, Any], bands: int) -> None:
+    """Whether a configuration fits a scene's number of bands, before anything is computed.
+
+    Raises: ValueError for more components than bands, or a patch that the layers cannot halve.
+    """
+    check_components(bands, config["preprocessing"]["components"])
+    check_side(config["patch"]["side"], structure(config))

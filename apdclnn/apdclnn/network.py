@@ -37,17 +37,22 @@ class Logits(NamedTuple):
     auxiliary: Optional[Any]
 
 
+def check_side(side: int, structure: Structure) -> None:
+    """Raises: ValueError where halving a patch of side × side pixels from layer to layer leaves no pixel."""
+    times = len(structure.widths) - 1
+    if side >> times < 1:
+        raise ValueError(
+            "a patch of %d × %d pixels cannot be halved %d times; choose a larger patch side or fewer layers"
+            % (side, side, times)
+        )
+
+
 def build_network(patches: Any, gabor_patches: Optional[Any], num_classes: int, structure: Structure) -> Logits:
     """patches: (N, P, P, T) components; gabor_patches: (N, P, P, T'), None where the structure has no Gabor features.
 
     Raises: ValueError where halving leaves no pixel.
     """
-    side, scales = patches.get_shape().as_list()[1], len(structure.widths)
-    if side >> (scales - 1) < 1:
-        raise ValueError(
-            "a patch of %d × %d pixels cannot be halved %d times; choose a larger patch side or fewer layers"
-            % (side, side, scales - 1)
-        )
+    check_side(patches.get_shape().as_list()[1], structure)
     # the number of real channels is the same with and without complex numbers
     channels = tuple(2 * width for width in structure.widths)
     if structure.complex:

@@ -45,7 +45,7 @@ class PatchTable:
         patches = tf.gather(self._table, corners[:, None] + offsets)
         if self._rows is not None:
             return tf.reshape(patches, (-1, self.side, self.side, self.steps))
-        # initial weights depend on the number of operations before them: the look-up stays in the graph, unused, and #
+        # initial weights depend on the number of operations before them: the look-up stays in the graph, unused, and
         # these two replace the reshaping and its shape
         tf.no_op()
         self._fed = tf.placeholder(tf.float32, (None, self.side, self.side, self.steps))

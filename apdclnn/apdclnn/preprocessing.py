@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from apdclnn.experiments import PAPER
+from apdclnn.experiments import PAPER, check_sizes
 from apdclnn.gabor import bank
 from apdclnn.gabor_features import GaborFit, features_and_fit
 from shared_data.errors import RunDirectoryError, SettingsError, settings_of
@@ -77,10 +77,13 @@ def fitted_and_features(
 ) -> Tuple[Preprocessing, Features]:
     """Fit the preprocessing on a scene under a protocol; return it with the features of the same scene.
 
+    Sizes that do not fit the scene or the network are found before anything is computed.
     labels: not needed where the protocol fits on the whole scene. cache: folder for Gabor features; None keeps none.
     Raises: SettingsError where labels are needed and missing, or sizes do not fit; RunDirectoryError where the cache
     cannot be written.
     """
+    with settings_of(configuration.experiment):
+        check_sizes(configuration.settings, image.cube.shape[2])
     pixels = None
     if configuration.decisions.fitted == "train":
         if labels is None:

@@ -9,7 +9,7 @@ from shared_data.splits.minibatch_order import MinibatchOrder
 
 
 def validation_count(training: int, share: float) -> int:
-    """Number of held-out pixels of a class with `count` training pixels: the share rounded down, at least one."""
+    """Number of held-out pixels of a class, of which `training` were drawn: their share rounded down, at least one."""
     return max(int(training * share), 1)
 
 

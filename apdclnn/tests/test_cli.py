@@ -1,9 +1,10 @@
 """What of the command line is APDCLNN's own; the rest is in test_bad_input.py."""
 
+import numpy as np
 import pytest
 from apdclnn_helpers import LEAN
 
-from apdclnn import experiments
+from apdclnn import experiments, preprocessing
 from apdclnn.decisions import protocol_table
 from contracts import set_options
 from contracts.bad_input import fails, reproduce
@@ -11,22 +12,29 @@ from shared_data.comparison.diff import as_text, compare
 from shared_data.comparison.published import load_published
 from shared_data.configuration.overrides import experiment_names
 from shared_data.errors import SettingsError
+from shared_data.runs import npz_checkpoint
 
 
 @pytest.mark.parametrize("override, expected", [
-    ("patch.side=4", "must be odd"),
+    ("patch.side=4", "patch.side: expected a whole number that is at least 1 and odd, found 4"),
     ("network.widths=[2,2,2,2]", "3 × 3 pixels cannot be halved 3 times"),
     ("network.widths=[]", "network.widths: expected a list of 1 to 6 entries"),
-    ("preprocessing.components=65", "64 bands"),
+    ("preprocessing.components=65", "a scene of 64 bands has 1 to 64 components, not 65"),
     ("gabor.frequencies=[0.7]",
      "gabor.frequencies[0]: expected a number that is at least 0.001 and at most 0.5, found 0.7"),
     ("split.minimum=1", "split.minimum: expected a whole number that is at least 2, found 1"),
     ("train.epochs=2.5", "train.epochs: expected a whole number that is at least 1, found 2.5"),
     ("network.gabor=false", "use the configuration synthetic-without-gabor"),
 ])  # fmt: skip
-def test_settings_that_do_not_fit(paper, capsys, tmp_path, override, expected):
+def test_settings_that_do_not_fit(paper, capsys, tmp_path, monkeypatch, override, expected):
+    """They are found before anything of the scene is computed, and nothing is written."""
+    monkeypatch.setattr(preprocessing, "fit", lambda *_: pytest.fail("preprocessing ran before the check"))
     fails(paper, capsys, reproduce(tmp_path, *set_options(*LEAN, override)), expected)
-    assert not list(tmp_path.glob("**/settings.json"))  # the same folder may now take any run
+    assert {path.name for path in tmp_path.glob("**/*") if path.is_file()} <= {".lock"}  # free for any other run
+    weights = tmp_path / "weights.npz"
+    npz_checkpoint.write(weights, {"classes/b": np.zeros(9, np.float32)})
+    words = ["predict", "synthetic", "--out", str(tmp_path), "--device", "cpu", "--weights", str(weights)]
+    fails(paper, capsys, [*words, *set_options(*LEAN, override)], expected)
 
 
 def test_the_official_code_has_no_protocol(paper, capsys):

@@ -10,7 +10,7 @@ from contracts.config_values import check_schema, property_of, refused
 
 WRONG = [
     "scene=mars", "split.ratio=-0.5", "split.ratio=1.5", "split.minimum=1", "split.validation=0.95", "patch.side=0",
-    "patch.side=27.0", "preprocessing.components=0", "gabor.frequencies=[]", "gabor.frequencies=[0.7]",
+    "patch.side=4", "patch.side=27.0", "preprocessing.components=0", "gabor.frequencies=[]", "gabor.frequencies=[0.7]",
     "gabor.sigma_wavelengths=0", "gabor.components=0", "network.widths=[8, 0]", "network.widths=[8, 16, 2.5]",
     "network.complex=1", "train.epochs=0", "train.batch=0", "train.num_iters=-1", "optimizer.lr=0", "optimizer.lr=-1",
 ]  # fmt: skip

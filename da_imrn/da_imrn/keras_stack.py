@@ -8,7 +8,7 @@ import io
 import os
 import warnings
 
-# must be set before TensorFlow is imported; hides its log. Errors are raised anyway, and the log reports a missing #
+# must be set before TensorFlow is imported; hides its log. Errors are raised anyway, and the log reports a missing
 # GPU and discarded graph optimisations of TensorFlow 1.15 as errors
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

@@ -6,6 +6,9 @@
 
 A network takes patches (N, b, b, B, 1) of raw digital numbers and gives (N, b, b, 1, K): a class for every pixel of
 a patch, not just for the middle one.
+
+Bands that the next strided convolution does not read are not computed (`Every`, `read`, `following`; in blocks.py
+`early` and `late`); tests/da_imrn_plain.py is the same network without this.
 """
 
 from typing import Any, NamedTuple, Tuple
@@ -49,6 +52,8 @@ def build_network(patch: int, bands: int, num_classes: int, structure: Structure
     spatial, spectral = patches, Every(strides[0])(patches)
     stages = zip(WIDTHS, strides, strides[1:] + (1,), structure.band_kernels)
     for (narrow, wide), stride, following, band_kernel in stages:
+        # the next strided convolution reads every stride-th band alone, so only these are weighed; the spectral block
+        # before computes no others
         read = Every(stride)(spatial)
         for_spectral, for_spatial = scam(spatial, read), sam(spectral)
         spatial = layers.Concatenate()([read, for_spatial])

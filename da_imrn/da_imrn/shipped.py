@@ -4,7 +4,9 @@
 and validation pixels are exactly the shipped ones; where label patterns fit several places of a training window, one
 was drawn. Per partition n = 1 .. 5, with T windows and N kept patches:
 
-    sets_n (H, W)      TRAINED, VALIDATED or TESTED; 0 unlabelled. TRAINED: inside a training window
+    sets_n (H, W)      VALIDATED, TESTED, or TRAINED for every other labelled pixel; 0 unlabelled. TRAINED: inside a
+                       training window or, near the border, inside none but those that the border cuts: such pixels
+                       are in no recovered window, and so in no set (37, 57, 30, 43 and 72 of partitions 1 to 5)
     val_places_n       (V, 2) corners of the validation patches, in their order
     corners_n (T, 2)   of the training windows, in their order
     trains_n (T, 5)    packed bits: which of a window's 36 labels train

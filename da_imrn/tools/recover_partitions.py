@@ -14,9 +14,11 @@ of the scene.
    A patch without a training label is skipped, which shifts the turn. One sequence of windows fits.
 3. A window can lie where the ground truth has its labels, all of them outside validation and test, and its centre's
    class is not below that of the window before. Labels mixed within a window leave one place; a homogeneous field many.
-4. Together the windows must cover every labelled pixel that is in neither other set. Where one window alone can cover a
-   pixel, it lies there. What then remains open is drawn: places evenly among those that satisfy all of this, as the
-   release draws centres evenly, until the count of training pixels is one that the release accepts.
+4. Together the windows, with those that the border cuts, must cover every labelled pixel that is in neither other set.
+   Pixels that only a cut window covers are stored as TRAINED, too, but train nowhere, and are in no set. Where one
+   window alone can cover a pixel, it lies there. What then remains open is drawn: places evenly among those that
+   satisfy all of this, as the release draws centres evenly, until the count of training pixels is one that the release
+   accepts.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.utils.extmath import svd_flip
 
 from shared_data.preprocessing import principal_components as whitening
 from shared_data.preprocessing.principal_components import fit, whiten
@@ -167,8 +168,53 @@ def test_the_randomised_decomposition_of_a_mapped_scene(low_rank, tmp_path, monk
     np.testing.assert_allclose(found.axes, expected.axes, atol=1e-8 * np.abs(expected.axes).max())
 
 
+def signed_by_scores(cube, fitted=None, components=None):
+    """The first principal axes (C, B), signed by the left factor, as scikit-learn before 1.5 signs them."""
+    spectra = cube.reshape(-1, cube.shape[2]).astype(np.float64)
+    spectra = spectra if fitted is None else spectra[fitted]
+    left, _, axes = np.linalg.svd(spectra - spectra.mean(axis=0), full_matrices=False)
+    return svd_flip(left, axes, u_based_decision=True)[1][:components]
+
+
+def directions(fitted):
+    """(C, B) axes of length 1."""
+    return (fitted.axes / np.linalg.norm(fitted.axes, axis=0)).T
+
+
+@pytest.mark.parametrize("pixels", [None, np.random.RandomState(1).permutation(1200)[:100]])
+def test_signs_by_scores(cube, pixels):
+    expected = signed_by_scores(cube, pixels)
+    ours = fit(cube, pixels, signs="scores")
+    np.testing.assert_allclose(directions(ours), expected, atol=1e-9)
+    by_axes = fit(cube, pixels)
+    opposite = (by_axes.axes * ours.axes).sum(axis=0) < 0
+    assert 0 < opposite.sum() < 12  # both conventions differ on this scene
+    assert np.array_equal(by_axes.axes * np.where(opposite, -1, 1), ours.axes)
+
+
+def test_signs_by_scores_of_valid_pixels_alone(cube):
+    valid = np.random.RandomState(5).uniform(size=(40, 30)) < 0.5
+    found = directions(fit(cube, valid=valid, signs="scores"))
+    np.testing.assert_allclose(found, signed_by_scores(cube, np.flatnonzero(valid)), atol=1e-9)
+
+
+@pytest.mark.parametrize("chunk", [7, 500])
+def test_signs_by_scores_of_a_mapped_scene(cube, mapped, monkeypatch, chunk):
+    monkeypatch.setattr(whitening, "_CHUNK", chunk)
+    found = directions(fit(mapped, components=5, signs="scores"))
+    np.testing.assert_allclose(found, signed_by_scores(cube, None, 5), atol=1e-9)
+
+
+def test_signs_by_scores_of_the_randomised_decomposition(low_rank):
+    found = directions(fit(low_rank, components=5, seed=7, signs="scores"))
+    np.testing.assert_allclose(found, signed_by_scores(low_rank, None, 5), atol=1e-5)
+    assert (found * directions(fit(low_rank, components=5, seed=7))).sum(axis=1).min() < 0
+
+
 def test_impossible_requests_are_refused(cube):
     with pytest.raises(ValueError, match="a scene of 12 bands has 1 to 12 components, not 13"):
         fit(cube, components=13)
     with pytest.raises(ValueError, match="need at least two pixels, not 1"):
         fit(cube, np.array([5]))
+    with pytest.raises(ValueError, match="unknown signs 'pixels'; there are: axes, scores"):
+        fit(cube, signs="pixels")

@@ -20,9 +20,8 @@ class Whitening:
     """The fitted transformation: y = (x − mean)·axes, so that y has unit variance over the fitted pixels.
 
     mean: (B) float64; axes: (B, C) float64, a principal axis divided by its component's standard deviation per
-    column, by falling variance; the entry of an axis that is largest in magnitude is positive, whatever convention the
-    installed scikit-learn follows. The axis of a component without variance (for example with fewer fitted pixels than
-    bands) is zero, and so is the component.
+    column, by falling variance, its sign as `fit` says. The axis of a component without variance (for example with
+    fewer fitted pixels than bands) is zero, and so is the component.
     """
 
     def __init__(self, mean: np.ndarray, axes: np.ndarray) -> None:
@@ -48,12 +47,19 @@ def _chunks(cube: np.ndarray, valid: Optional[np.ndarray] = None) -> Iterator[Tu
         yield start, cube[rows, columns].astype(np.float64)
 
 
+def check_components(bands: int, components: int) -> None:
+    """Raises: ValueError where a scene does not have so many principal components."""
+    if not 1 <= components <= bands:
+        raise ValueError("a scene of %d bands has 1 to %d components, not %d" % (bands, bands, components))
+
+
 def fit(
     cube: np.ndarray,
     pixels: Optional[np.ndarray] = None,
     components: Optional[int] = None,
     seed: Optional[int] = None,
     valid: Optional[np.ndarray] = None,
+    signs: str = "axes",
 ) -> Whitening:
     """Principal components by falling variance, from the spectra of `pixels`.
 
@@ -61,15 +67,19 @@ def fit(
     valid: (H, W) bool, the pixels that the whole scene consists of; None for all.
     seed: None for the full singular value decomposition; a number for scikit-learn's randomised one, which finds the
     first C axes nearly, with the random numbers of RandomState(seed).
+    signs: of the axes, whatever convention the installed scikit-learn follows. `axes`: the entry of an axis that is
+    largest in magnitude is positive. `scores`: the value of a component that is largest in magnitude over the fitted
+    pixels is positive, as in scikit-learn before 1.5.
     Memory while it runs, beside the cube: the n fitted spectra as float64 and the left factor of their singular value
     decomposition, 2·n·B·8 bytes; 0.35 GB for the whole University of Pavia. The whole of a memory-mapped cube is read
-    twice instead, a chunk at a time.
-    Raises: ValueError for fewer than two pixels or an impossible number of components.
+    twice instead, a chunk at a time. `scores` read the fitted pixels once more, by chunks.
+    Raises: ValueError for fewer than two pixels, an impossible number of components, or other signs.
     """
     height, width, bands = cube.shape
     components = bands if components is None else components
-    if not 1 <= components <= bands:
-        raise ValueError("a scene of %d bands has 1 to %d components, not %d" % (bands, bands, components))
+    check_components(bands, components)
+    if signs not in ("axes", "scores"):
+        raise ValueError("unknown signs '%s'; there are: axes, scores" % signs)
     whole = height * width if valid is None else np.count_nonzero(valid)
     count = whole if pixels is None else len(pixels)
     if count < 2:
@@ -101,7 +111,25 @@ def fit(
     for index in np.flatnonzero(varies):
         axis = principal[index]
         axes[:, index] = axis * np.sign(axis[np.abs(axis).argmax()]) / np.sqrt(variance[index])
+    if signs == "scores":
+        fitted = valid if pixels is None else _mask_of(pixels, (height, width))
+        axes *= np.sign(_largest_values(cube, fitted, mean, axes))
     return Whitening(mean, axes)
+
+
+def _mask_of(pixels: np.ndarray, shape: Tuple[int, int]) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    mask.ravel()[pixels] = True
+    return mask
+
+
+def _largest_values(cube: np.ndarray, fitted: Optional[np.ndarray], mean: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """(C) the value of every component that is largest in magnitude over the fitted pixels, the first of equal ones."""
+    largest = np.zeros(axes.shape[1])
+    for _, spectra in _chunks(cube, fitted):
+        values = np.concatenate([largest[None], (spectra - mean).dot(axes)])
+        largest = values[np.abs(values).argmax(axis=0), np.arange(axes.shape[1])]
+    return largest
 
 
 def _by_chunks(cube: np.ndarray, valid: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:

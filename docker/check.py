@@ -223,9 +223,9 @@ def check_words(container: Container) -> None:
 def protocols(container: Container) -> List[str]:
     """The paper's own protocols, asked of its package; those that all methods share are left out."""
     code = (
-        "import importlib, os; from shared_data.splits.shared_protocols import LEAK_FREE; "
+        "import importlib, os; from shared_data.splits.shared_protocols import UNDER_SHARED; "
         "decisions = importlib.import_module(os.environ['HSI_PACKAGE'] + '.decisions'); "
-        "print(*(name for name in decisions.PROTOCOLS if name != LEAK_FREE))"
+        "print(*(name for name in decisions.PROTOCOLS if name != UNDER_SHARED))"
     )
     return container.run(["python", "-c", code]).split("\n")[-2].split()
 

@@ -1,4 +1,4 @@
-"""The choices of each protocol, as data. Code reads the choices, never the protocol's name."""
+"""The choices of each protocol, as data. Code reads `Decisions`, never the protocol's name."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Dict
@@ -9,7 +9,7 @@ from shared_data.splits.shared_protocols import decisions_key
 
 @dataclass(frozen=True)
 class Decisions:
-    """The named choices of one protocol.
+    """The named choices of one protocol. `training_labels` and `class_counts` only describe; no code reads them.
 
     selected_on: pixels whose overall accuracy chooses the weights and ends training, `test` or `validation`.
     validation_share: share of each class's training pixels that is held out, at least one pixel; 0 holds out none. The
@@ -36,7 +36,7 @@ PROTOCOLS: Dict[str, Decisions] = {
     # the same with a held-out tenth of the training pixels in place of the test pixels
     "paper": Decisions(selected_on="validation", validation_share=0.1),
     # as the text, under every protocol that all methods share; the network still sees the spectra of the whole scene
-    "leak-free": Decisions(selected_on="validation", validation_share=0.0, normalisation="train", split="shared"),
+    "shared": Decisions(selected_on="validation", validation_share=0.0, normalisation="train", split="shared"),
 }
 
 

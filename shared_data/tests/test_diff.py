@@ -270,9 +270,13 @@ DIRTY, UNKNOWN, OTHER = (
         ({"truncated": False}, ()),
         ({"revision": DIRTY}, ("dirty checkout",)),
         ({"revision": UNKNOWN}, ("unknown revision",)),
+        ({"revision": dict(KNOWN, dirty=None)}, ("unknown revision",)),
         ({"resumed_from": [{"revision": KNOWN}]}, ()),
         ({"resumed_from": [{"revision": OTHER}]}, ("several revisions",)),
         ({"resumed_from": [{"revision": DIRTY}]}, ("dirty checkout",)),
+        ({"folds": [{"revision": DIRTY}, {"revision": KNOWN}]}, ("dirty checkout",)),
+        ({"folds": [{"revision": KNOWN, "resumed_from": [{"revision": OTHER}]}]}, ("several revisions",)),
+        ({"folds": [{"fold": 0}]}, ()),  # an old record
         ({"audit": {"partition": "recovered"}}, ("training pixels partly drawn",)),
         ({"audit": {"partition": "shipped"}}, ()),
         ({"audit": {"partition": "drawn"}, "protocol": "paper"}, ()),
@@ -438,7 +442,7 @@ def test_tables_replace_blocks_and_nothing_else(record):
     assert text.endswith("\n<!-- end table -->\nAfter.\n")
     assert "| old |" not in text and "12.30" not in text
     assert "| ssdgl | pavia-v2021 | released | oa | 99.96 (log) | 95.00 | 1 | -4.96 | – | one run | – |" in text
-    assert "| pavia-v2021 | released | 1 | 2 s | 0.125 s | 0.25 s | 100 MB | Some processor, 2 cores |" in text
+    assert "| pavia-v2021 | released | 1 | 2 s | 0.125 s | 0.25 s | 100 MB | Some processor |" in text
     assert render(text, [run(record, 0.95)]) == text
 
 

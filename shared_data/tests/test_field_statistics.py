@@ -11,6 +11,7 @@ from shared_data.evaluation.field_statistics import (
     bootstrap_intervals,
     confusion_of,
     design_effect,
+    differences_not_rejected,
     mean_over_repeats,
     paired_difference,
     pixels_of,
@@ -119,6 +120,7 @@ def test_the_same_seed_gives_the_same_interval_and_all_lie_around_their_estimate
         low, high = getattr(found, name)
         assert low < getattr(estimate, name) < high
     assert found.recall[3] is None and all(low < high for low, high in found.recall[:3])
+    assert bootstrap_intervals(of_units([3, 3], [4, 4])).recall == [None, None]  # two units that do not differ
 
 
 def test_the_interval_holds_the_accuracy_about_as_often_as_it_says():
@@ -177,6 +179,22 @@ def test_units_are_paired():
     assert paired_difference(a, b).interval == pytest.approx((0.02, 0.02))
     low, high = bootstrap_intervals(a).oa
     assert high - low > 0.1
+
+
+@pytest.mark.parametrize("fields", [9, EXACT + 1])
+def test_an_interval_holds_the_differences_that_the_test_does_not_reject(fields):
+    random = np.random.RandomState(fields)
+    weights = random.dirichlet(np.ones(fields))
+    shares = random.normal(0.1, 0.2, fields) * weights
+    low, high = differences_not_rejected(shares, weights)
+    for end, outwards in ((low, -1e-6), (high, 1e-6)):
+        assert sign_flip_p(shares - (end + outwards) * weights) <= 0.05
+        assert sign_flip_p(shares - (end - outwards) * weights) > 0.05
+
+
+def test_five_fields_reject_no_difference():
+    a, b = of_units([9, 9, 9, 8, 9], [10] * 5), of_units([1, 2, 1, 2, 1], [10] * 5)
+    assert paired_difference(a, b).p == 2 / 32 and paired_difference(a, b).interval == (-1, 1)
 
 
 def test_what_was_not_tested_on_the_same_pixels_is_refused():

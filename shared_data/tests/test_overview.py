@@ -8,11 +8,11 @@ from shared_data.comparison.methods import Pair, compare_methods
 from shared_data.comparison.overview import (
     NO_CODE,
     NOT_RUN,
+    OTHER_FIELDS,
     POSITION,
     PUBLISHED,
     RELEASED,
     TEXT,
-    UNSEEN,
     in_words,
     overview,
     overview_table,
@@ -40,7 +40,7 @@ def seen_of(records, variants=False):
 
 @pytest.fixture
 def runs(record):
-    """RSSGL three times as released, once on unseen fields; baselines there and on the text's pixels."""
+    """RSSGL three times as released, once on other fields; baselines there and on the text's pixels."""
     return [run(record, oa, seed=seed) for seed, oa in ((1, 0.99), (2, 0.994), (3, 0.998))] + [
         run(record, 0.5, protocol="spatial-cv"),
         run(record, 0.4, POSITION, "spatial-cv"),
@@ -57,7 +57,7 @@ def test_cells_are_the_records_or_say_what_is_missing(runs):
     assert cells[PUBLISHED].text == "99.47 ± 0.08, 5 runs"
     assert cells[RELEASED].text == "99.40 ± 0.40, 3 runs: " + cells[RELEASED].verdict and cells[RELEASED].verdict
     assert cells[TEXT].text == NOT_RUN and cells[TEXT].baselines == {POSITION: 0.9}
-    assert cells[UNSEEN].text == "50.00, 1 run"
+    assert cells[OTHER_FIELDS].text == "50.00, 1 run"
     assert [row.method for row in seen.baselines] == ["svm", POSITION]
     assert seen.rows[4].cells[RELEASED].text == NO_CODE and seen.rows[0].cells[RELEASED].text == NOT_RUN
 
@@ -79,6 +79,28 @@ def test_the_table_has_a_line_per_paper_and_says_what_baselines_reach(runs):
     assert "No baseline was run under `spatial-cv`." in overview_table(seen_of([]))
 
 
+def test_place_alone_is_of_the_pixels_of_the_runs_beside_it(runs):
+    placed = [*runs, run(runs[0], 0.8, POSITION, "rssgl-released")]
+    assert seen_of(placed).rows[1].place_alone == 0.8  # nothing was run from the text
+    assert seen_of([*placed, run(runs[0], 0.95, protocol="paper")]).rows[1].place_alone == 0.9
+
+
+def test_further_repeats_of_the_baselines_are_told(runs):
+    more = [run(runs[0], oa, name, "spatial-cv", seed=2) for name, oa in ((POSITION, 0.42), ("svm", 0.3))]
+    assert "to 60.00 (`svm`); 1 run; over 2 runs 41.00 ± 1.41 (`1nn-position`) to 45.00 ± 21.21 (`svm`)." in (
+        overview_table(seen_of([*runs, *more]))
+    )
+
+
+def test_steps_and_pixels_of_several_runs_are_told_by_their_ends(runs):
+    other = dict(runs[1], selection=dict(runs[1]["selection"], step=7, last_step=1200))
+    told = answers_text(
+        answers(seen_of([runs[0], other]), compare_methods([], "pavia", "spatial-cv"), [runs[0], other])
+    )
+    step = runs[0]["selection"]["step"]
+    assert "weights of step %s" % "–".join(map(str, sorted((7, step)))) in told and "1,200" in told
+
+
 def test_a_paper_is_told_in_three_paragraphs_with_its_difference_from_the_best_baseline(runs):
     compared = compare_methods(runs, "pavia", "spatial-cv")._replace(
         pairs=[
@@ -89,13 +111,14 @@ def test_a_paper_is_told_in_three_paragraphs_with_its_difference_from_the_best_b
     told = answers_text(answers(overview(runs, compared), compared, runs)).split("\n\n")
     rssgl = [paragraph.startswith("**RSSGL.**") for paragraph in told].index(True)
     assert len(told) == 15 and told[rssgl].startswith(
-        "**RSSGL.** *Does the published number hold?* The paper gives 99.47"
+        "**RSSGL.** *Does the published number hold?* The authors give 99.47"
     )
     assert told[rssgl + 1].startswith("*What exactly produced it?* As released: ")
     assert "50.00 over 1 run under spatial-cv; better than 1 and worse than 0 of the 2 baselines on" in told[rssgl + 2]
-    assert "; beside the best of them, svm: -10.00 points (95 % interval -20.00 to +2.00);" in told[rssgl + 2]
+    beside = told[rssgl + 2].split("; beside the best of them, ")[1]
+    assert beside.startswith("svm: -10.00 points (95 % interval -20.00 to +2.00, p after Holm's correction 0.400);")
     briefly = summary(overview(runs, compared), compared, runs)[2]
-    assert "with 95 % intervals over fields: RSSGL 50.00 (better than 1 and worse than 0 of the 2 baselines)" in briefly
+    assert "over spatial units: RSSGL 50.00 (better than 1 and worse than 0 of the 2 baselines)" in briefly
     same = [pair._replace(p_holm=1.0) for pair in compared.pairs]
     told = answers_text(answers(overview(runs, compared), compared._replace(pairs=same), runs))
     assert "; not shown to be better or worse than any of the 2 baselines on the same fields; beside" in told
@@ -113,7 +136,8 @@ def test_the_picture_shows_every_number_and_every_gap(runs):
         for row in seen.rows:
             assert row.title in texts
         shown = [text.strip() for text in texts]
-        assert shown.count(NOT_RUN) == in_words(seen).count(NOT_RUN) and shown.count("leak-free") == len(load_papers())
+        assert shown.count(NOT_RUN) == in_words(seen).count(NOT_RUN)
+        assert shown.count("on other fields") == len(load_papers())
         assert ("99.40 ± 0.40, 3 runs" in shown) == bool(records)
 
 

@@ -1,4 +1,4 @@
-"""The choices of each protocol, as data. Code reads the choices, never the protocol's name.
+"""The choices of each protocol, as data. Code reads `Decisions`, never the protocol's name.
 
 The release trains three networks with three losses, so `released` has one row per network variant. Everything that
 differs between `released` and `paper` is visible here, in one place, with its evidence.
@@ -14,11 +14,12 @@ from shared_data.splits.shared_protocols import decisions_key
 
 @dataclass(frozen=True)
 class Decisions:
-    """The named choices of one protocol for one network.
+    """The named choices of one protocol for one network. `weights_kept` and `split` only describe; no code reads them.
 
     loss: a key of `ssdgl.loss.OBJECTIVES`.
     training_labels: the labels that training can read: those of `train` pixels, or of `train and test` pixels.
-    class_counts: pixels counted for the class weights, `none` where the loss has no weights.
+    class_counts: pixels counted for the class weights, those of `training_labels`; `none` where the loss has no
+        weights, which is all that code asks.
     weights_kept: which step's weights are reported; always the `last` (the release selects nothing).
     accuracy_shown: pixels whose accuracy is shown while training.
     normalisation: pixels whose spectra give the band means and deviations, `scene` or `train`; labels play no part.
@@ -44,12 +45,12 @@ _RELEASED_2021 = Decisions("weighted_all_labelled", "train and test", "train and
 # Houston: this network's loss is multiplied by the training indicator itself
 _RELEASED_HOUSTON = Decisions("sampled_with_reconstruction", "train", "none", "test")
 
-# the text: cross-entropy over the sampled training pixels
+# the text: cross-entropy over the sampled training pixels; for Houston, too, without the reconstruction, whose target
+# is every pixel of the scene
 _PAPER = Decisions("sampled", "train", "none", "sampled train")
-_PAPER_HOUSTON = Decisions("sampled_with_reconstruction", "train", "none", "sampled train")
 
 
-def _leak_free(decisions: Decisions) -> Decisions:
+def _under_shared(decisions: Decisions) -> Decisions:
     return replace(decisions, normalisation="train", split="shared")
 
 
@@ -60,14 +61,13 @@ PROTOCOLS: Dict[str, Dict[str, Decisions]] = {
         "v2021": _RELEASED_2021,
         "houston": _RELEASED_HOUSTON,
     },
-    "paper": {"v2022": _PAPER, "v2022-fewshot": _PAPER, "v2021": _PAPER, "houston": _PAPER_HOUSTON},
+    "paper": {"v2022": _PAPER, "v2022-fewshot": _PAPER, "v2021": _PAPER, "houston": _PAPER},
     # as the text, under every protocol that all methods share; the network still sees the spectra of the whole scene
-    "leak-free": {
-        "v2022": _leak_free(_PAPER),
-        "v2022-fewshot": _leak_free(_PAPER),
-        "v2021": _leak_free(_PAPER),
-        # without the reconstruction, whose target is every pixel of the scene
-        "houston": _leak_free(_PAPER),
+    "shared": {
+        "v2022": _under_shared(_PAPER),
+        "v2022-fewshot": _under_shared(_PAPER),
+        "v2021": _under_shared(_PAPER),
+        "houston": _under_shared(_PAPER),
     },
 }
 

@@ -19,7 +19,7 @@ def print_summary(outcome: Outcome) -> None:
     lines = [
         ("time", _times(record["times"])),
         ("memory", _memory(record["memory"])),
-        ("weights", weights_in_words(record["selection"])),
+        ("weights", weights_in_words([record["selection"]])),
         ("maps", _maps(folder)),
         ("record", str(folder / "run.json")),
         ("curves", _curves(folder)),

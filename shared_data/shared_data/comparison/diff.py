@@ -67,7 +67,7 @@ def doubts(records: Sequence[Record]) -> Tuple[str, ...]:
         _of_runs("modified", records, lambda record: record["modified"], _modified_keys(records)),
         _of_runs("truncated", records, lambda record: record.get("truncated", False)),
         _of_runs("dirty checkout", records, lambda record: any(one["dirty"] for one in _revisions(record))),
-        _of_runs("unknown revision", records, lambda record: any(one["git"] is None for one in _revisions(record))),
+        _of_runs("unknown revision", records, lambda record: any(map(_is_unknown, _revisions(record)))),
         _of_runs("several revisions", records, lambda record: len({one["git"] for one in _revisions(record)}) > 1),
         _of_runs("training pixels partly drawn", records, _has_drawn_pixels),
     ]
@@ -98,8 +98,15 @@ def _modified_keys(records: Sequence[Record]) -> str:
 
 
 def _revisions(record: Record) -> List[Dict[str, Any]]:
-    """The revisions a run was made by: one, unless it was resumed after the code had changed."""
-    return [part["revision"] for part in record.get("resumed_from", [])] + [record["revision"]]
+    """The revisions a run was made by: one, unless it or a fold of it was resumed or run after the code had changed."""
+    runs = [record, *record.get("folds", [])]
+    parts = [part for run in runs for part in [*run.get("resumed_from", []), run]]
+    return [part["revision"] for part in parts if "revision" in part]  # old records do not name those of their folds
+
+
+def _is_unknown(revision: Dict[str, Any]) -> bool:
+    """Whether the commit is unknown, or whether tracked files differed from it."""
+    return revision["git"] is None or revision["dirty"] is None
 
 
 def verdict(low: float, high: float) -> str:
@@ -214,11 +221,11 @@ HEADER = (
     "verdict", "doubts",
 )  # fmt: skip
 PLUS_MINUS = "±: sample standard deviation over runs with different seeds (divided by n - 1)."
-_LOG, _ALONE = "(log)", "(reproduced alone)"
+_LOG, ALONE = "(log)", "(reproduced alone)"
 NOTES = (
     ("±", PLUS_MINUS),
     (_LOG, "(log): value of the official repository's log file, not of the paper."),
-    (_ALONE, "(reproduced alone): published without a ±; the interval counts the spread of the reproduced runs only."),
+    (ALONE, "(reproduced alone): published without a ±; the interval counts the spread of the reproduced runs only."),
 )
 
 
@@ -229,7 +236,7 @@ def cells(row: Row) -> Tuple[str, ...]:
     interval = "–"
     if row.interval is not None:
         interval = "%+.2f to %+.2f" % tuple(100 * end for end in row.interval)
-        interval += "" if row.published_spread else " " + _ALONE
+        interval += "" if row.published_spread else " " + ALONE
     return (row.paper, row.experiment, row.protocol, row.metric, published, percent(row.reproduced, row.std),
             str(row.n), delta, interval, row.verdict, "; ".join(row.doubts) or "–")  # fmt: skip
 

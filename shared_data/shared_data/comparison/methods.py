@@ -129,7 +129,7 @@ def compare_methods(records: Iterable[Record], scene: str, protocol: str) -> Com
     Raises: RecordError where two runs of one seed were tested on different pixels, or counts do not fit their record.
     """
     kept = [record for record in records if (record["scene"], record["protocol"]) == (scene, protocol)]
-    _check_comparable(kept)
+    check_comparable(kept)
     groups: "OrderedDict[str, Dict[int, Record]]" = OrderedDict()
     for record in kept:
         groups.setdefault(method_of(record), {})[record["seed"]] = record
@@ -146,7 +146,7 @@ def compare_methods(records: Iterable[Record], scene: str, protocol: str) -> Com
     return Comparison(scene, protocol, seeds, ranked, unranked, _pairs(ranked), _classes(shown, ranked))
 
 
-def _check_comparable(records: Sequence[Record]) -> None:
+def check_comparable(records: Sequence[Record]) -> None:
     """Raises: RecordError where records of equal seeds have different pixels, or any two not as many classes."""
     first: Dict[int, Record] = {}
     for record in records:
@@ -249,13 +249,14 @@ ROWS_HEADER = (
 )  # fmt: skip
 PAIRS_HEADER = ("A", "B", "OA of A − B, points", "95 % interval", "p", "p (Holm)", "fields")
 INTERVALS = (
-    "In parentheses: 95 % interval by a bootstrap over spatial units (fields, or strips of them); within folds, where "
-    "all seeds have the same. Effective n: the number of independent pixels that would give an accuracy as certain as "
+    "In parentheses: 95 % interval by a bootstrap over spatial units (fields, or strips of them), within folds if all "
+    "seeds share them. Effective n: the number of independent pixels that would give an accuracy as certain as "
     "these fields do."
 )
 PAIRED = (
-    "Both methods on the same pixels of the same seeds: interval by a bootstrap over spatial units, p by flipping the "
-    "signs of the fields' differences, and after Holm's correction for all pairs of the table."
+    "Both methods on the same pixels of the same seeds: p by flipping the signs of the fields' differences, and after "
+    "Holm's correction for all pairs of the table; interval: the differences that this test, uncorrected, does not "
+    "reject at 5 %."
 )
 MARK = "†"
 MARKED = "%s: fewer than %d test pixels." % (MARK, FEW_PIXELS)

@@ -5,7 +5,8 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
 import numpy as np
 
 from shared_data.comparison.diff import percent
-from shared_data.comparison.methods import common_seeds
+from shared_data.comparison.methods import check_comparable, common_seeds
+from shared_data.comparison.published import load_papers
 from shared_data.comparison.table_formats import markdown_table
 
 Record = Dict[str, Any]
@@ -29,22 +30,28 @@ class OwnPixels(NamedTuple):
 
 
 def own_pixels(records: Iterable[Record], scene: str, protocol: str) -> Dict[str, OwnPixels]:
-    """Of every paper on whose pixels under one of its protocols a baseline ran: paper → `OwnPixels`."""
-    columns: Dict[str, Dict[str, Dict[int, float]]] = {}  # paper → method → seed → overall accuracy
+    """Of every paper on whose pixels under one of its protocols a baseline ran: paper → `OwnPixels`.
+
+    Raises: RecordError where two runs of one seed are of different pixels.
+    """
     kept = [record for record in records if record["experiment"] == scene]
-    for record in kept:
-        paper, _, own = record["protocol"].rpartition("-")
-        if paper and own == protocol:
-            methods = columns.setdefault(paper, {})
-            methods.setdefault(record["paper"], {})[record["seed"]] = record["metrics"]["oa"]
-    for record in kept:
-        if record["protocol"] == protocol and record["paper"] in columns:
-            methods = columns[record["paper"]]
-            methods.setdefault(THE_PAPER, {})[record["seed"]] = record["metrics"]["oa"]
-    return {
-        paper: OwnPixels(common_seeds({name: set(runs) for name, runs in methods.items()}), methods)
-        for paper, methods in columns.items()
-    }
+    columns = {}
+    for paper in load_papers():
+        baselines = [record for record in kept if record["protocol"] == "%s-%s" % (paper.slug, protocol)]
+        if baselines:
+            own = [record for record in kept if (record["paper"], record["protocol"]) == (paper.slug, protocol)]
+            columns[paper.slug] = _own_pixels_of(own, baselines)
+    return columns
+
+
+def _own_pixels_of(own: List[Record], baselines: List[Record]) -> OwnPixels:
+    check_comparable(own + baselines)
+    methods: Dict[str, Dict[int, float]] = {}  # method → seed → overall accuracy
+    for record in baselines:
+        methods.setdefault(record["paper"], {})[record["seed"]] = record["metrics"]["oa"]
+    for record in own:
+        methods.setdefault(THE_PAPER, {})[record["seed"]] = record["metrics"]["oa"]
+    return OwnPixels(common_seeds({name: set(runs) for name, runs in methods.items()}), methods)
 
 
 def own_pixels_table(records: Iterable[Record], scene: str, protocol: str) -> str:

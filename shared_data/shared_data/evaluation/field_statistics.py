@@ -1,12 +1,13 @@
 """Intervals, differences and effective sample sizes of accuracies, by spatial units instead of pixels.
 
 Pixels of one field are nearly copies of each other: thousands of test pixels of a few dozen fields say about as much as
-a few dozen independent ones. Intervals draw spatial units (`splits.spatial.spatial_units`) within folds, never pixels.
-Tests and effective sample sizes take whole connected fields, because strips of one field are not independent. Of
-several repeats, each unit's results are averaged first, because a repeat tests the same units again.
+a few dozen independent ones. Intervals of one method draw spatial units (`splits.spatial.spatial_units`) within folds,
+never pixels. Differences, their tests and effective sample sizes take whole connected fields, because strips of one
+field are not independent. Of several repeats, each unit's results are averaged first, because a repeat tests the same
+units again.
 """
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -30,7 +31,8 @@ class Accuracies(NamedTuple):
 
 
 class Intervals(NamedTuple):
-    """95 % intervals of oa, aa, kappa, and of each class's recall; None for a class without a test pixel."""
+    """95 % intervals of oa, aa, kappa, and of each class's recall; None for a class without a test pixel, and for one
+    whose units do not differ, such as a single one: they do not show how uncertain its recall is."""
 
     oa: Interval
     aa: Interval
@@ -39,7 +41,10 @@ class Intervals(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """a's accuracy minus b's, as a fraction, with its 95 % interval and two-sided p; fields: how many were tested."""
+    """a's accuracy minus b's, as a fraction, with its 95 % interval and two-sided p; fields: how many were tested.
+
+    interval: all differences that the test does not reject at 5 %.
+    """
 
     estimate: float
     interval: Interval
@@ -121,7 +126,8 @@ def bootstrap_intervals(counts: UnitCounts, draws: int = DRAWS, seed: int = 0) -
     drawn = accuracies(confusion_of(counts, _weights(counts.fold, draws, seed)))
     recalls = [column[~np.isnan(column)] for column in drawn.recall.T]  # a draw may lack a class
     oa, aa, kappa = (_percentiles(values) for values in (drawn.oa, drawn.aa, drawn.kappa))
-    return Intervals(oa, aa, kappa, [_percentiles(values) if len(values) else None for values in recalls])
+    spread = [_percentiles(values) if len(np.unique(values)) > 1 else None for values in recalls]
+    return Intervals(oa, aa, kappa, spread)
 
 
 def _percentiles(values: np.ndarray) -> Interval:
@@ -140,12 +146,13 @@ def _weights(fold: np.ndarray, draws: int, seed: int) -> np.ndarray:
 
 
 def paired_difference(
-    a: UnitCounts, b: UnitCounts, metric: str = "oa", draws: int = DRAWS, flips: int = FLIPS, seed: int = 0
+    a: UnitCounts, b: UnitCounts, metric: str = "oa", flips: int = FLIPS, seed: int = 0
 ) -> Difference:
     """The difference of two methods' accuracies on the same test pixels.
 
-    The interval is a bootstrap over units that draws both methods' results of a unit together. p is of the hypothesis
-    that the methods are equally good on each field: then the sign of a field's difference is a matter of chance.
+    p is of the hypothesis that the methods are equally good on each field: then the sign of a field's difference is a
+    matter of chance. The interval holds every difference δ that the same test does not reject as the true one of all
+    fields.
     metric: oa or aa. Raises: ValueError where units, folds or the pixels of a unit differ.
     """
     if metric not in ("oa", "aa"):
@@ -153,22 +160,30 @@ def paired_difference(
     same = all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("unit", "fold", "label", "field"))
     if not same or not np.allclose(pixels_of(a), pixels_of(b)):
         raise ValueError("the two methods were not tested on the same pixels of the same units")
-    weights = _weights(a.fold, draws, seed)
-    drawn = [getattr(accuracies(confusion_of(counts, weights)), metric) for counts in (a, b)]
-    shares = _by_field(a, _shares_of_difference(a, b, metric))
-    return Difference(
-        float(shares.sum()), _percentiles(drawn[0] - drawn[1]), sign_flip_p(shares, flips, seed), len(shares)
-    )
+    worth = _worth_of_a_pixel(a, metric)
+    shares, weights = (_by_field(a, values * worth) for values in (right_of(a) - right_of(b), pixels_of(a)))
+    interval, p = differences_not_rejected(shares, weights, flips, seed), sign_flip_p(shares, flips, seed)
+    return Difference(float(shares.sum()), interval, p, len(shares))
 
 
-def _shares_of_difference(a: UnitCounts, b: UnitCounts, metric: str) -> np.ndarray:
-    """(U,) what each unit adds to the difference; in both metrics a unit's pixels count in proportion."""
-    of_class = confusion_of(a).sum(axis=1)
+def _worth_of_a_pixel(counts: UnitCounts, metric: str) -> np.ndarray:
+    """(U,) what a right pixel of each unit adds to the metric, oa or aa."""
+    of_class = confusion_of(counts).sum(axis=1)
     if metric == "oa":
         worth = np.full(len(of_class), 1 / of_class.sum())
     else:
         worth = np.divide(1.0, of_class * (of_class > 0).sum(), out=np.zeros(len(of_class)), where=of_class > 0)
-    return (right_of(a) - right_of(b)) * worth[a.label - 1]
+    return worth[counts.label - 1]
+
+
+def _sign_patterns(fields: int, flips: int, seed: int) -> Iterator[np.ndarray]:
+    """Parts (n, F) of 1 and -1: all patterns of at most `EXACT` fields, else `flips` drawn ones."""
+    if fields <= EXACT:
+        yield 1 - 2 * ((np.arange(2**fields)[:, None] >> np.arange(fields)) & 1)
+        return
+    random = np.random.RandomState(seed)
+    for start in range(0, flips, 1000):  # all at once would take memory
+        yield 1 - 2 * random.randint(0, 2, (min(1000, flips - start), fields))
 
 
 def sign_flip_p(shares: np.ndarray, flips: int = FLIPS, seed: int = 0) -> float:
@@ -181,14 +196,32 @@ def sign_flip_p(shares: np.ndarray, flips: int = FLIPS, seed: int = 0) -> float:
     if not len(shares):
         return 1.0
     least = abs(shares.sum()) - 1e-9 * np.abs(shares).sum()  # sums of another order of addition differ by rounding
-    if len(shares) <= EXACT:
-        patterns = (np.arange(2 ** len(shares))[:, None] >> np.arange(len(shares))) & 1
-        return float(np.mean(np.abs((1 - 2 * patterns) @ shares) >= least))
-    random, as_large = np.random.RandomState(seed), 0
-    for start in range(0, flips, 1000):  # all at once would take memory
-        patterns = random.randint(0, 2, (min(1000, flips - start), len(shares)))
-        as_large += int(np.count_nonzero(np.abs((1 - 2 * patterns) @ shares) >= least))
-    return (as_large + 1) / (flips + 1)
+    parts = (np.abs(patterns @ shares) >= least for patterns in _sign_patterns(len(shares), flips, seed))
+    as_large = int(sum(map(np.count_nonzero, parts)))
+    return as_large / 2 ** len(shares) if len(shares) <= EXACT else (as_large + 1) / (flips + 1)
+
+
+def differences_not_rejected(shares: np.ndarray, weights: np.ndarray, flips: int = FLIPS, seed: int = 0) -> Interval:
+    """The least and the greatest difference δ for which `sign_flip_p` of shares − δ·weights is above 5 %; within −1..1.
+
+    shares (F): of the fields in a difference D, their sum. weights (F): of the fields in the accuracy; their sum is 1.
+    A pattern s of signs has the sum Σ s·(shares − δ·weights) = a − δ·b, where |b| ≤ 1. It is as large as the observed
+    one, |a − δ·b| ≥ |D − δ|, between two ends about D and nowhere else. So the interval's ends are quantiles of those.
+    """
+    estimate, ends = shares.sum(), []
+    for patterns in _sign_patterns(len(shares), flips, seed):
+        a, b = patterns @ shares, patterns @ weights
+        bounded = np.abs(b) < 1 - 1e-12  # all signs equal: as large for every δ
+        crossings = np.full((2, len(a)), np.inf)
+        crossings[0, bounded] = (estimate + a[bounded]) / (1 + b[bounded])
+        crossings[1, bounded] = (estimate - a[bounded]) / (1 - b[bounded])
+        lower = np.where(bounded, crossings.min(axis=0), -np.inf)
+        ends.append(np.stack([lower, crossings.max(axis=0)]))
+    low, high = np.sort(np.concatenate(ends, axis=1), axis=1)
+    rejecting = 1 - LEVEL
+    # so many patterns must be as large, as `sign_flip_p` counts them
+    least = int(rejecting * len(low)) + 1 if len(shares) <= EXACT else int(rejecting * (len(low) + 1) + 1e-9)
+    return max(float(low[least - 1]), -1.0), min(float(high[-least]), 1.0)
 
 
 def design_effect(counts: UnitCounts) -> Optional[DesignEffect]:

@@ -24,8 +24,8 @@ def write_report(folders: Sequence[Any], out: Any, data: DataFolders = None) -> 
     folders: with results, kept records, or both; where two hold the same run, the first wins, and a section names the
         runs of which they hold different results.
     out: the folder to write to; it is made where it does not exist.
-    data: folders with ground truths, as `scene.data_folders` takes them. What cannot be drawn without one is left out,
-        and a sentence says so.
+    data: folders with ground truths, as `scenes.loading.data_folders` takes them. What cannot be drawn without one is
+        left out, and a sentence says so.
 
     Raises: RecordError where there is no record, one cannot be read, or `out` cannot be written; ImportError without
         jinja2.

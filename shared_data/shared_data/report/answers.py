@@ -1,17 +1,16 @@
 """The three sentences that a referee needs, of a scene and of each paper: does the published number hold, what exactly
-produced it, and what is left on fields that training has not seen. They are made of the records; what was not run is
+produced it, and what is left on other fields than those of training. They are made of the records; what was not run is
 said to be missing.
 """
 
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from shared_data.comparison.methods import Comparison, Pair, method_of
-from shared_data.comparison.overview import POSITION as PLACE_ALONE
 from shared_data.comparison.overview import (
+    OTHER_FIELDS,
     PUBLISHED,
     RELEASED,
     TEXT,
-    UNSEEN,
     Cell,
     Overview,
     OverviewRow,
@@ -20,12 +19,12 @@ from shared_data.comparison.overview import (
 )
 from shared_data.comparison.published import load_papers
 from shared_data.records.audit_file import NOT_AUDITED, verdicts_of
-from shared_data.report.wording import count, percent, weights_in_words
+from shared_data.report.wording import percent, probability, span, weights_in_words
 
 QUESTIONS = (
     "Does the published number hold?",
     "What exactly produced it?",
-    "What is left on fields that training has not seen?",
+    "What is left on other fields than those of training?",
 )
 LEVEL = 0.05  # of a paired test, after Holm's correction
 PROTOCOL_OF = {RELEASED: "released", TEXT: "paper"}
@@ -46,14 +45,14 @@ def answers(seen: Overview, compared: Comparison, records: Sequence[Record]) -> 
     tested = {paper.slug: paper.tested for paper in load_papers()}
     found = []
     for row in seen.rows:
-        sentences = _holds(row), _produced(row, records, tested[row.paper]), _unseen(row, seen, compared)
+        sentences = _holds(row), _produced(row, records, tested[row.paper]), _on_other_fields(row, seen, compared)
         found.append(Answers(row.title, row.paper, sentences))
     return found
 
 
 def summary(seen: Overview, compared: Comparison, records: Sequence[Record]) -> Tuple[str, str, str]:
     """The three sentences about all papers on a scene."""
-    return _all_hold(seen), _all_produced(seen, records), _all_unseen(seen, compared)
+    return _all_hold(seen), _all_produced(seen, records), _all_on_other_fields(seen, compared)
 
 
 def answers_text(told: Sequence[Answers]) -> str:
@@ -99,14 +98,15 @@ def _all_produced(seen: Overview, records: Sequence[Record]) -> str:
     return _sentence("as released, what chooses the weights that are tested: " + "; ".join(parts))
 
 
-def _all_unseen(seen: Overview, compared: Comparison) -> str:
-    ran = [row for row in seen.rows if row.cells[UNSEEN].value is not None]
+def _all_on_other_fields(seen: Overview, compared: Comparison) -> str:
+    ran = [row for row in seen.rows if row.cells[OTHER_FIELDS].value is not None]
     parts = ["%s %s" % (row.title, _briefly(row, seen, compared)) for row in ran]
-    parts = ["under %s, with 95 %% intervals over fields: %s" % (seen.protocol, ", ".join(parts))] if parts else []
-    without = [row.title for row in seen.rows if row.cells[UNSEEN].value is None]
+    if parts:
+        parts = ["under %s, with 95 %% intervals over spatial units: %s" % (seen.protocol, ", ".join(parts))]
+    without = [row.title for row in seen.rows if row.cells[OTHER_FIELDS].value is None]
     if without:
         parts.append("not run under %s: %s" % (seen.protocol, _listed(without)))
-    alone = [row.cells[TEXT].baselines[PLACE_ALONE] for row in seen.rows if PLACE_ALONE in row.cells[TEXT].baselines]
+    alone = [row.place_alone for row in seen.rows if row.place_alone is not None]
     if alone:
         ends = percent(min(alone)) + (" to " + percent(max(alone)) if len(alone) > 1 else "")
         parts.append(
@@ -135,8 +135,8 @@ def _holds(row: OverviewRow) -> str:
     if published.value is None:
         start = "No published number for this scene is known here"
     else:
-        source = "The official log" if published.log else "The paper"
-        start = "%s gives %s over %s" % (source, percent(published.value, published.std), runs(published.n))
+        source = "The official log gives" if published.log else "The authors give"
+        start = "%s %s over %s" % (source, percent(published.value, published.std), runs(published.n))
     return "%s; %s." % (start, "; ".join(_against(column, row.cells[column]) for column in PROTOCOL_OF))
 
 
@@ -161,39 +161,40 @@ def _produced(row: OverviewRow, records: Sequence[Record], tested: str) -> str:
 
 
 def _procedure(records: Sequence[Record]) -> str:
-    """How runs came to their numbers, told of the first: pixels, the step that was kept and why, what else read test
-    labels."""
-    record = records[0]
-    sizes = [count(record["split"][part]["size"]) for part in ("train", "val", "test")]
-    told = "%s training, %s validation and %s test pixels, weights %s" % (*sizes, weights_in_words(record["selection"]))
-    reasons = sorted({one["reason"] for one in record.get("truth_opened", [])} - {"final evaluation"})
+    """How runs came to their numbers: pixels, the steps that were kept and why, what else read test labels."""
+    sizes = [[record["split"][part]["size"] for record in records] for part in ("train", "val", "test")]
+    told = "%s training, %s validation and %s test pixels, weights %s" % (
+        *map(span, sizes),
+        weights_in_words([record["selection"] for record in records]),
+    )
+    opened = [one["reason"] for record in records for one in record.get("truth_opened", [])]
+    reasons = sorted(set(opened) - {"final evaluation"})
     if reasons:
         told += ", test labels opened for %s" % " and ".join(reasons)
     return "%s, %s" % (told, _audit(records))
 
 
-def _unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
-    alone = row.cells[TEXT].baselines.get(PLACE_ALONE)
+def _on_other_fields(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
+    alone = row.place_alone
     told = "not run under %s" % seen.protocol
-    if row.cells[UNSEEN].value is not None:
-        told = _under_unseen(row, seen, compared)
+    if row.cells[OTHER_FIELDS].value is not None:
+        told = _under_other_fields(row, seen, compared)
     if alone is not None:
-        told += (
-            "; on the pixels of the text's protocol, where fields are shared, the class of the nearest training pixel "
-        )
-        told += "alone is right in %s %%" % percent(alone)
+        told += "; on the paper's own pixels, where fields are shared, the class of the nearest training pixel alone "
+        told += "is right in %s %%" % percent(alone)
     return _sentence(told)
 
 
-def _under_unseen(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
-    cell = row.cells[UNSEEN]
-    interval = ", 95 %% interval over fields %.2f–%.2f" % tuple(100 * e for e in cell.interval) if cell.interval else ""
-    told = "%s over %s under %s%s" % (percent(cell.value, cell.std), runs(cell.n), seen.protocol, interval)
+def _under_other_fields(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
+    cell = row.cells[OTHER_FIELDS]
+    told = "%s over %s under %s" % (percent(cell.value, cell.std), runs(cell.n), seen.protocol)
+    if cell.interval:
+        told += ", 95 %% interval over spatial units %.2f–%.2f" % tuple(100 * end for end in cell.interval)
     return told + "; " + _beside_baselines(row, seen, compared)
 
 
 def _briefly(row: OverviewRow, seen: Overview, compared: Comparison) -> str:
-    cell, (method, pairs) = row.cells[UNSEEN], _pairs_of(row, seen, compared)
+    cell, (method, pairs) = row.cells[OTHER_FIELDS], _pairs_of(row, seen, compared)
     interval = ["%.2f–%.2f" % tuple(100 * end for end in cell.interval)] if cell.interval else []
     told = _ranked(pairs, method, "baselines")
     return "%s (%s)" % (percent(cell.value, cell.std), "; ".join(interval + [told if pairs else "beside no baseline"]))
@@ -229,9 +230,9 @@ def _difference(pair: Pair, method: str) -> str:
     """The method's overall accuracy minus the other's, with its interval."""
     other, points = (pair.method_b, 100) if pair.method_a == method else (pair.method_a, -100)
     low, high = sorted(points * end for end in pair.difference.interval)
-    return "; beside the best of them, %s: %+.2f points (95 %% interval %+.2f to %+.2f)" % (
-        other, points * pair.difference.estimate, low, high
-    )  # fmt: skip
+    estimate, p = points * pair.difference.estimate, probability(pair.p_holm)
+    told = "; beside the best of them, %s: %+.2f points" % (other, estimate)
+    return told + " (95 %% interval %+.2f to %+.2f, p after Holm's correction %s)" % (low, high, p)
 
 
 def _is_above(pair: Pair, method: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 from shared_data.comparison import diff
 from shared_data.comparison.methods import PAIRED, PAIRS_HEADER, Comparison, compare_methods
-from shared_data.comparison.overview import UNSEEN, OverviewRow, overview
+from shared_data.comparison.overview import OTHER_FIELDS, OverviewRow, overview
 from shared_data.comparison.published import METRICS, load_papers, load_published
 from shared_data.errors import RecordError
 from shared_data.evaluation.statistics import mean_and_std
@@ -122,7 +122,7 @@ def scene_answers(records: List[Dict[str, Any]], compared: List[Dict[str, Any]])
 
 def _grid_cells(row: OverviewRow, records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     cells = []
-    for column, protocol in {**PROTOCOL_OF, UNSEEN: MAIN}.items():
+    for column, protocol in {**PROTOCOL_OF, OTHER_FIELDS: MAIN}.items():
         own, cell = _groups(records).get((row.paper, row.experiment, protocol), []), row.cells[column]
         cells.append(
             {

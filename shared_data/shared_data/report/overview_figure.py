@@ -10,7 +10,17 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from shared_data.comparison.overview import COLUMNS, POSITION, PUBLISHED, RELEASED, TEXT, UNSEEN, Cell, Overview, runs
+from shared_data.comparison.overview import (
+    COLUMNS,
+    OTHER_FIELDS,
+    POSITION,
+    PUBLISHED,
+    RELEASED,
+    TEXT,
+    Cell,
+    Overview,
+    runs,
+)
 from shared_data.report.charts import FAINT, GRID, INK
 from shared_data.report.figures import WIDTH
 from shared_data.report.wording import percent
@@ -20,7 +30,7 @@ _LOOKS: Dict[str, Tuple[str, str, bool]] = {
     PUBLISHED: ("D", INK, False),
     RELEASED: ("o", "#0072b2", True),
     TEXT: ("s", "#009e73", True),
-    UNSEEN: ("^", "#d55e00", True),
+    OTHER_FIELDS: ("^", "#d55e00", True),
 }
 _LINE = 0.19  # inches between two lines
 _TITLE_WIDTH = 12  # characters that fit beside the names of the columns
@@ -37,7 +47,7 @@ class _Place(NamedTuple):
 
 
 def draw_overview(seen: Overview) -> Figure:
-    """The picture; bars are standard deviations over runs, under the protocol of unseen fields 95 % intervals."""
+    """The picture; bars are standard deviations over runs, under the protocol of other fields 95 % intervals."""
     places, titles = _places(seen)
     lines = places[-1].y + 1
     height = _LINE * lines + 1.25
@@ -71,7 +81,7 @@ def draw_overview(seen: Overview) -> Figure:
 
 def _places(seen: Overview) -> Tuple[List[_Place], List[Tuple[float, str]]]:
     """All lines from above to below, and the heights of the papers' titles."""
-    under_unseen = {row.method: row.oa[0] for row in seen.baselines}
+    on_other_fields = {row.method: row.oa[0] for row in seen.baselines}
     places: List[_Place] = []
     titles: List[Tuple[float, str]] = []
     y = 0.0
@@ -79,7 +89,7 @@ def _places(seen: Overview) -> Tuple[List[_Place], List[Tuple[float, str]]]:
         titles.append((y, row.title))
         for column in COLUMNS:
             cell = row.cells[column]
-            places.append(_Place(y, column, cell, under_unseen if column == UNSEEN else cell.baselines))
+            places.append(_Place(y, column, cell, on_other_fields if column == OTHER_FIELDS else cell.baselines))
             y += 1
         y += 0.6
     return places, titles
@@ -122,10 +132,10 @@ def _legend() -> Tuple[List[Line2D], List[str]]:
     bar = Line2D([], [], color=INK, linewidth=1.6)
     tick = Line2D([], [], marker="|", color=_BASELINE, linestyle="none", markersize=8, markeredgewidth=1.3)
     cross = Line2D([], [], marker="x", color=_PLACE, linestyle="none", markersize=5.5, markeredgewidth=1.5)
-    interval = Line2D([], [], color=_LOOKS[UNSEEN][1], linewidth=1.6)
+    interval = Line2D([], [], color=_LOOKS[OTHER_FIELDS][1], linewidth=1.6)
     names = [
         "± standard deviation over runs",
-        "95 % interval over fields",
+        "95 % interval over spatial units",
         "baselines without a network, same pixels",
         "place alone: class of the nearest training pixel",
     ]

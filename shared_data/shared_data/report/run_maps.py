@@ -12,7 +12,7 @@ import numpy as np
 
 from shared_data.errors import SharedDataError, UnknownNameError
 from shared_data.files.npz import read_npy
-from shared_data.records import map_codec as record_maps
+from shared_data.records.map_codec import has_maps, prediction_of
 from shared_data.records.record_scene import scene_of_record
 from shared_data.report.truth import Truths
 from shared_data.scenes.catalogue import Scene
@@ -90,8 +90,8 @@ def _prediction(path: Path, record: Dict[str, Any], scene: Scene) -> Optional[np
     prediction: Optional[np.ndarray] = None
     if path.name == "run.json" and beside.is_file():
         prediction = read_npy(beside, (scene.height, scene.width))
-    elif record_maps.has_maps(record):
-        prediction = record_maps.prediction_of(record, scene)
+    elif has_maps(record):
+        prediction = prediction_of(record, scene)
     if prediction is None:
         return None
     if prediction.dtype.kind not in "iu":

@@ -52,8 +52,14 @@ def results_table(paper: str, records: List[Dict[str, Any]]) -> str:
     return as_markdown(compare(records, published))
 
 
+COSTS = (
+    "Training: the sum over the optimizer's steps, without validation; most runs shared the machine with other work. "
+    "Step: the median. Evaluation: one prediction of the whole scene. Of a cross-validation: sums over its folds."
+)
+
+
 def costs_table(paper: str, records: List[Dict[str, Any]]) -> str:
-    """Time and memory of every kept run with the hardware it ran on."""
+    """Time and memory of every kept run with the hardware it ran on; a note says what each time is."""
     lines = [
         "| experiment | protocol | seed | training | step | evaluation | peak memory | hardware | software | doubts |",
         "|" + "---|" * 10,
@@ -71,15 +77,22 @@ def costs_table(paper: str, records: List[Dict[str, Any]]) -> str:
                 times["step_s"],
                 times["evaluation_s"],
                 memory,
-                (where["gpu"] or "%s, %d cores" % (where["cpu"], where["cores"]))
-                + (", CUDA graphs" if where.get("cuda_graphs") else ""),
+                _hardware(where),
                 where["framework"],
                 where["framework_version"],
                 where["python"],
                 "; ".join(doubts([record])) or "–",
             )
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", COSTS])
+
+
+def _hardware(where: Dict[str, Any]) -> str:
+    """The GPU, or the processor with the threads that were used, which not every record knows. where: `environment`."""
+    if where["gpu"]:
+        return where["gpu"] + (", CUDA graphs" if where.get("cuda_graphs") else "")
+    threads = where.get("threads")
+    return where["cpu"] + ("" if threads is None else ", 1 thread" if threads == 1 else ", %d threads" % threads)
 
 
 def audit_table(paper: str, records: List[Dict[str, Any]]) -> str:
@@ -87,8 +100,13 @@ def audit_table(paper: str, records: List[Dict[str, Any]]) -> str:
     audited = [record for record in records if "audit_verdict" in record.get("audit", {})]
     if not audited:
         return "No kept run was audited."
-    rows = [("%s %s %d" % (r["experiment"], r["protocol"], r["seed"]), r["audit"]) for r in audited]
-    return as_audit_markdown(rows, head="run")
+    return as_audit_markdown([(_audited_run(record), record["audit"]) for record in audited], head="run")
+
+
+def _audited_run(record: Dict[str, Any]) -> str:
+    """The run's name; of a cross-validation with the fold whose verdict and accuracies the audit holds."""
+    fold = ", fold %d" % record["audit"]["audit_fold"] if "audit_fold" in record["audit"] else ""
+    return "%s %s %d%s" % (record["experiment"], record["protocol"], record["seed"], fold)
 
 
 Table = Callable[[str, List[Dict[str, Any]]], str]
@@ -112,7 +130,7 @@ class _OfScenes:
         return compare_methods(self.records, scene, protocol)
 
     def overview(self, scene: str, protocol: str) -> Overview:
-        """The papers on a scene; `protocol` is that of unseen fields."""
+        """The papers on a scene; `protocol` is that of other fields."""
         return overview(self.records, self.compared(scene, protocol))
 
     def table(self, kind: str, scene: str, protocol: str) -> str:

@@ -1,12 +1,14 @@
 """Numbers and other values as text."""
 
 import json
-from typing import Any, Dict, Optional, Tuple
+import re
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from shared_data.comparison.diff import percent, probability
 from shared_data.runs.cross_validation import EACH_FOLD
 
 NOTHING = "–"
+_NUMBER = re.compile(r"\d+")
 _BY_NOTHING = "nothing: "  # how the reason of a selection begins where nothing chooses the weights
 
 
@@ -15,9 +17,10 @@ def count(value: Optional[int]) -> str:
     return NOTHING if value is None else "{:,}".format(value)
 
 
-def span(ends: Tuple[int, int]) -> str:
+def span(numbers: Sequence[int]) -> str:
     """The smallest and the largest of some numbers: "529", or "12–14" where they differ."""
-    return count(ends[0]) if ends[0] == ends[1] else "%s–%s" % (count(ends[0]), count(ends[1]))
+    low, high = min(numbers), max(numbers)
+    return count(low) if low == high else "%s–%s" % (count(low), count(high))
 
 
 def ends(interval: Optional[Tuple[float, float]]) -> str:
@@ -64,16 +67,25 @@ def commit(revision: dict) -> str:
     return revision["git"][:12] + (" with uncommitted changes" if revision["dirty"] else "")
 
 
-def weights_in_words(selection: Dict[str, Any]) -> str:
-    """Which step's weights are used and why; of a cross-validation the latest step of any fold."""
-    last, reason, which = selection.get("last_step"), selection["on"], "of step %d" % selection["step"]
-    if last is not None:
-        which += " of %d" % last
+def weights_in_words(selections: Sequence[Dict[str, Any]]) -> str:
+    """Which step's weights runs of one procedure use and why; of a cross-validation the latest step of any fold."""
+    steps, reason = [selection["step"] for selection in selections], _one_sentence([s["on"] for s in selections])
+    last = [selection["last_step"] for selection in selections if selection.get("last_step") is not None]
+    which = "of step %s" % span(steps) + (" of %s" % span(last) if last else "")
     if reason.startswith(EACH_FOLD):
-        which, reason = "of each fold's own step, %d at most" % selection["step"], reason[len(EACH_FOLD) :]
+        which, reason = "of each fold's own step, %s at most" % count(max(steps)), reason[len(EACH_FOLD) :]
     if reason.startswith(_BY_NOTHING):
         return "%s: %s" % (which, reason[len(_BY_NOTHING) :])
     return "%s, chosen on %s" % (which, reason)
+
+
+def _one_sentence(sentences: Sequence[str]) -> str:
+    """Sentences that differ in whole numbers alone as one with their spans; others beside each other."""
+    patterns = {_NUMBER.sub("%s", sentence.replace("%", "%%")) for sentence in sentences}
+    if len(patterns) > 1:
+        return " / ".join(sorted(set(sentences)))
+    numbers = zip(*(map(int, _NUMBER.findall(sentence)) for sentence in sentences))
+    return patterns.pop() % tuple(map(span, numbers))
 
 
 FILTERS = {

@@ -22,7 +22,7 @@ from shared_data.splits.given import FixedSplit
 from shared_data.splits.own import read_own
 from shared_data.splits.spatial import FOLDS, SpatialRule, draw_fold
 
-LEAK_FREE = "leak-free"  # a paper's decisions under every shared protocol
+UNDER_SHARED = "shared"  # key of a paper's decisions under every shared protocol
 _FROM_FILES = ("fixed-", "own-")
 
 
@@ -125,12 +125,12 @@ def draw_shared(loaded: LoadedScene, protocol: str, seed: int, fold: Optional[in
 
 
 def decisions_key(protocol: str, own: Iterable[str]) -> str:
-    """The key of a paper's decisions under a protocol: an own one's name, or `leak-free` for all shared ones.
+    """The key of a paper's decisions under a protocol: an own one's name, or `shared` for all shared ones.
 
     Raises: UnknownNameError listing what there is.
     """
     if is_shared(protocol):
-        return LEAK_FREE
+        return UNDER_SHARED
     check_name("protocol", protocol, protocols_of(own))
     return protocol
 
@@ -140,7 +140,7 @@ def protocols_of(own: Iterable[str]) -> List[str]:
 
     `own` stands for every own split.
     """
-    return [name for name in own if name != LEAK_FREE] + list(SHARED) + list(fixed_splits()) + ["own"]
+    return [name for name in own if name != UNDER_SHARED] + list(SHARED) + list(fixed_splits()) + ["own"]
 
 
 def mask_spectra(image: SceneImage, split: Split) -> SceneImage:

@@ -15,8 +15,8 @@ from tools.demo.table import as_text
 
 _EXPLANATION = (
     """\
-released: as the official program does it, flaws included. paper: as the text says; both test pixels beside training
-pixels. leak-free: whole fields are tested, far from every training pixel (spatial-cv, fold %d). The baselines are
+released: as the official program does it, flaws included. paper: from the text; both test pixels beside training
+pixels. other fields: whole fields are tested, far from every training pixel (spatial-cv, fold %d). The baselines are
 trained and tested on the pixels of the network beside them; one of them reads nothing but a pixel's place.
 Training was cut short: these are not the accuracies that the networks reach, and no ranking of them.
 """

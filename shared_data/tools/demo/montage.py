@@ -16,7 +16,7 @@ from tools.demo.runs import PROTOCOLS, Finished
 _PALE = 0.75  # share of white in pixels that are not tested
 _SIDE = 3.2  # inches of a map's longer side
 _COLOURS = "full colour: tested pixels\npale: all others"
-_NAMES = {"spatial-cv": "leak-free"}
+_NAMES = {"spatial-cv": "other fields"}
 
 
 def write_montage(path: Path, papers: Sequence[str], runs: List[Finished], loaded: LoadedScene) -> None:

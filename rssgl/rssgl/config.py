@@ -1,9 +1,10 @@
-"""Load and check configurations by `config.schema.json`."""
+"""Load and check configurations: `config.schema.json`, and constraints between values."""
 
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
 from rssgl.decisions import as_dict, decide
+from rssgl.loss import FEWEST_PIXELS
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
 from shared_data.runs.generic import (
@@ -30,12 +31,30 @@ SCHEMA = load_schema(Path(__file__).with_name("config.schema.json"))
 
 
 def check(config: Dict[str, Any], file: str) -> None:
-    """Compare a configuration with the schema. file: its name, for messages.
+    """Compare a configuration with the schema, and its values with each other. file: its name, for messages.
 
     Raises: UnknownNameError for an unknown scene, key or name; SettingsError for an impossible value.
     """
     check_config(config, SCHEMA, file)
     get_scene(config["scene"])
+    _check_length(config, file)
+    per_class, regulariser = config["minibatch"]["per_class"], config["loss"]["regulariser"]
+    if 0 < per_class < FEWEST_PIXELS.get(regulariser, 1):
+        raise SettingsError(
+            "%s: minibatch.per_class: expected 0, which takes all, or at least %d, because loss.regulariser is '%s', "
+            "found %d." % (file, FEWEST_PIXELS[regulariser], regulariser, per_class)
+        )
+
+
+def _check_length(config: Dict[str, Any], file: str) -> None:
+    """Training ends before the learning rate is zero."""
+    steps, rate = config["train"]["num_iters"], config["learning_rate"]["params"]
+    if rate["power"] and steps > rate["max_iters"]:  # with the power 0 the rate is constant
+        raise SettingsError(
+            "%s: train.num_iters: expected at most %d, because the learning rate is 0 after "
+            "learning_rate.params.max_iters steps, found %d; lower it (--iters, ITERS) or raise "
+            "learning_rate.params.max_iters." % (file, rate["max_iters"], steps)
+        )
 
 
 def derived(_settings: Dict[str, Any], scene: Scene) -> Iterator[Derived]:
@@ -59,12 +78,16 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
     Raises: UnknownNameError for an unknown experiment, protocol, key or name; SettingsError for a value that no
     configuration may have; SceneNotFoundError.
     """
-    settings, packaged = (load_settings(CONFIGS, request.experiment, changes) for changes in (request.overrides, ()))
+    overrides = request.overrides
+    if request.iterations is not None:
+        overrides += ("train.num_iters=%d" % request.iterations,)  # checked, and not derived, like the user's own
+    settings, packaged = (load_settings(CONFIGS, request.experiment, changes) for changes in (overrides, ()))
     file = file_of(CONFIGS, request.experiment)
     check(settings, file)
     decisions = decide(request.protocol)
     loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
-    from_scene = complete(CONFIGS, request.experiment, request.overrides, settings, packaged, loaded, derived)
+    from_scene = complete(CONFIGS, request.experiment, overrides, settings, packaged, loaded, derived)
+    check(settings, file)  # what is given and what is derived may not go together
     for each in (settings, packaged):
         each["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)
     discloses = decisions.selected_on == "test"

@@ -69,8 +69,8 @@ def improved_triplet_loss(z: Tensor, labels: Tensor) -> Tensor:
     smallest = min(int(same.sum(dim=1).min()), int((~same).sum(dim=1).min()))
     if smallest < TRIPLET_NEIGHBOURS:
         raise ConfigError(
-            "the improved triplet loss needs %d sampled pixels of every class and of all others, not %d; "
-            "raise minibatch.per_class or split.minimum" % (TRIPLET_NEIGHBOURS, smallest)
+            "the improved triplet loss needs %d sampled pixels of every class and of all others, not %d"
+            % (TRIPLET_NEIGHBOURS, smallest)
         )
     distances = torch.cdist(z, z, compute_mode="donot_use_mm_for_euclid_dist")
     own = distances.masked_fill(~same, float("-inf")).topk(TRIPLET_NEIGHBOURS, dim=1)[0]
@@ -104,3 +104,5 @@ REGULARISERS: Dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "sphere": sphere_loss,
     "none": lambda z, _labels: z.new_zeros(()),
 }
+# of a class, without which a regulariser is not defined
+FEWEST_PIXELS: Dict[str, int] = {"improved triplet": TRIPLET_NEIGHBOURS}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_SEEDS = 9999  # the release draws this many and consumes them from the end, one at construction, one per epoch
+_SEEDS = 9999  # the release draws this many, consumes them from the end, one per epoch, and cannot train any longer
 
 
 def epoch_indices(
@@ -65,12 +65,12 @@ class MinibatchStream:
         return self._images
 
     def seed_of_epoch(self, epoch: int) -> int:
-        """Seed of the mini-batches of an epoch (from 1): the epoch-th from the end of the list.
+        """Seed of the mini-batches of an epoch (from 1): the epoch-th from the list's end; after the last they repeat.
 
         SSDGL's release resamples in the main process at the start of every epoch, after its 8 loader processes were
         forked; they still hold the images of the seed before. So epoch 1 trains on the seed consumed at construction.
         """
-        return int(self._seeds[-epoch])
+        return int(self._seeds[-1 - (epoch - 1) % _SEEDS])
 
     def _indicator(self, indices: np.ndarray) -> Tensor:
         w = torch.zeros(self._y.numel(), device=self._x.device)

@@ -4,14 +4,15 @@ The loop with its optimizer step is `simplecv.core.trainer.Launcher`, as in the 
 predicted, and the weights with the best accuracy are kept; training ends early when it stops rising.
 """
 
-from typing import Dict, Optional
+from typing import Dict, Optional, Sequence
 
 import numpy as np
 import torch
 
 from rssgl.cuda_graph import replay_if_asked
+from rssgl.decisions import Decisions
 from rssgl.evaluations import Evaluations, SelectedNetwork, accuracy
-from rssgl.loss import REGULARISERS, effective_number_weights, weighted_cross_entropy
+from rssgl.loss import FEWEST_PIXELS, REGULARISERS, effective_number_weights, weighted_cross_entropy
 from rssgl.network import RSSGL
 from rssgl.predict import predict_scene
 from rssgl.preprocessing import preprocess, standardised
@@ -19,6 +20,7 @@ from rssgl.sampling import MinibatchStream
 from rssgl.selection import BestWeights
 from rssgl.torch_run import Steps, launched, prepare_device, seed_everything, weights_of
 from shared_data.configuration.overrides import check_name
+from shared_data.errors import SettingsError
 from shared_data.preprocessing.standardise import pad_labels
 from shared_data.runs.allocator import keep_freed_memory
 from shared_data.runs.method import Report, Run
@@ -66,7 +68,8 @@ def fit(
     """Train from the newest checkpoint in the run's folder; the weights with the best accuracy after an epoch are kept.
 
     None where a signal stopped it. steps: upper limit beside the configuration's. Raises: SealedError where the
-    protocol selects on test labels that are not disclosed; SimpleCVError.
+    protocol selects on test labels that are not disclosed; SettingsError where a class has too few training pixels for
+    the regulariser; SimpleCVError.
     """
     keep_freed_memory()
     config, decisions = AttrDict.from_dict(configuration.settings), configuration.decisions
@@ -96,6 +99,7 @@ def fit(
     seed_everything(seed)
     network = make_model(config["model"], strict=True).to(device)
     counts = np.bincount(labels.train.ravel(), minlength=model.num_classes + 1)[1:]
+    _check_counts(counts, config.loss.regulariser, decisions, image.scene.class_names)
     class_weights = effective_number_weights(counts).to(device)
     trainable = Trainable(network, config.loss.regulariser, config.loss.weight, class_weights)
 
@@ -148,3 +152,17 @@ def fit(
     state = {"step": best.step, "value": best.value, "since": best.since}
     report = Report(done.history, selection, state, last_weights)
     return SelectedNetwork(network, model, report, evaluations)
+
+
+def _check_counts(counts: np.ndarray, regulariser: str, decisions: Decisions, names: Sequence[str]) -> None:
+    """Raises: SettingsError for a class with training pixels, but fewer than the regulariser needs."""
+    fewest = FEWEST_PIXELS.get(regulariser, 1)
+    for name, count in zip(names, counts):
+        if 0 < count < fewest:
+            advice = "choose another regulariser, because the protocol gives the split"
+            if decisions.split == "release":
+                advice = "raise split.minimum or choose another regulariser"
+            raise SettingsError(
+                "loss.regulariser: '%s' expects at least %d training pixels of every class, found %d of class '%s'; %s."
+                % (regulariser, fewest, count, name, advice)
+            )

@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from contracts.full_scene_runs import FINAL, minibatches, openings, prepare, request_for, trained
+from contracts.full_scene_runs import FINAL, labels_for, minibatches, openings, prepare, request_for, trained
 from contracts.ignored_pixels import check_statistics
+from rssgl.loss import effective_number_weights
+from rssgl.train import Trainable
+from shared_data.errors import SettingsError
 from shared_data.evaluation.metrics import evaluate
+from shared_data.runs.method import Run
 from shared_data.runs.reproduce import reproduce
+from shared_data.splits.draws import Split
 
 # learns within a few epochs of two steps, and stops soon
 QUICK = ("minibatch.images=2", "selection.patience=2")
@@ -112,6 +117,38 @@ def test_other_losses_train(paper, method, tmp_path, regulariser):
     overrides = ("minibatch.images=2", "loss.regulariser='%s'" % regulariser, "split.minimum=6")
     record = reproduce(method, request_for(paper, tmp_path, "released", iterations=2, overrides=overrides)).record
     assert record["config"]["loss"]["regulariser"] == regulariser
+
+
+@pytest.mark.parametrize("protocol, held_out", [("released", False), ("paper", True)])
+def test_the_loss_has_the_weights_of_the_training_counts_and_the_configured_share(
+    paper, method, tmp_path, monkeypatch, protocol, held_out
+):
+    seen, forward = [], Trainable.forward
+    monkeypatch.setattr(Trainable, "forward", lambda self, *batch: (seen.append(self), forward(self, *batch))[1])
+    request = request_for(paper, tmp_path, protocol, overrides=("loss.weight=0.25",))
+    trained(method, request, tmp_path / "run", steps=1)
+    prepared = prepare(method, request)
+    truth, split = prepared.loaded.ground_truth.ravel(), prepared.draw.split
+    train, drawn = (np.bincount(truth[pixels])[1:] for pixels in (split.train, np.r_[split.train, split.val]))
+    (used,) = seen
+    assert torch.equal(used.class_weights, effective_number_weights(train)) and used.weight == 0.25
+    assert torch.equal(used.class_weights, effective_number_weights(drawn)) is not held_out
+
+
+@pytest.mark.parametrize("protocol, advice", [("released", "raise split.minimum or choose another regulariser"),
+                                              ("disjoint", "because the protocol gives the split")])  # fmt: skip
+def test_a_split_with_too_few_pixels_for_the_triplet_loss_is_refused_before_the_run_begins(
+    paper, method, tmp_path, protocol, advice
+):
+    overrides = ("loss.regulariser='improved triplet'",)
+    prepared = prepare(method, request_for(paper, tmp_path, protocol, overrides=overrides))
+    truth, split = prepared.loaded.ground_truth.ravel(), prepared.draw.split
+    rest, few = split.train[truth[split.train] != 2], np.flatnonzero(truth == 2)[:3]
+    prepared = prepared._replace(draw=prepared.draw._replace(split=Split(np.r_[rest, few], split.val, split.test)))
+    labels = labels_for(method, prepared)
+    with pytest.raises(SettingsError, match="at least 4 training pixels of every class, found 3 .*%s" % advice):
+        method.fit(prepared.loaded.image, labels, prepared.configuration, 1, Run(tmp_path / "run", "cpu"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_ignored_pixels_take_no_part_in_the_statistics_of_the_scene(paper, method, tmp_path):

@@ -38,6 +38,7 @@ def check(config: Dict[str, Any], file: str) -> None:
     check_config(config, SCHEMA, file)
     scene = get_scene(config["scene"])
     _check_network(config["model"]["params"], scene, file)
+    _check_length(config, file)
     listed = config.get("class_counts")
     if listed is not None and len(listed) != scene.num_classes:
         raise SettingsError(
@@ -50,18 +51,17 @@ def _check_network(params: Dict[str, Any], scene: Scene, file: str) -> None:
     """The groups of GroupNorm divide the channels, and the attentions keep a channel in their bottleneck."""
     variant, place = params["variant"], "%s: model.params." % file
     choice, inner_dim, ratio = VARIANTS[variant], params["inner_dim"], params["attention_ratio"]
-    if variant == "houston":
-        if scene.bands % choice.norm_groups:
-            raise SettingsError(
-                "%svariant: 'houston' normalises the bands in %d groups, which do not divide the %d bands of %s; "
-                "choose another variant." % (place, choice.norm_groups, scene.bands, scene.slug)
-            )
-    elif inner_dim % choice.norm_groups:
+    if "gn" in choice.unused and scene.bands % choice.norm_groups:
+        raise SettingsError(
+            "%svariant: '%s' normalises the bands in %d groups, which do not divide the %d bands of %s; "
+            "choose another variant." % (place, variant, choice.norm_groups, scene.bands, scene.slug)
+        )
+    if choice.fuse_norm and inner_dim % choice.norm_groups:
         raise SettingsError(
             "%sinner_dim: expected a multiple of %d, the groups of the normalisation of '%s', found %d."
             % (place, choice.norm_groups, variant, inner_dim)
         )
-    if "BasicBlock_list" in choice.unused_attention and inner_dim < UNUSED_RATIO:
+    if "BasicBlock_list" in choice.unused and inner_dim < UNUSED_RATIO:
         raise SettingsError(
             "%sinner_dim: expected at least %d for '%s', found %d." % (place, UNUSED_RATIO, variant, inner_dim)
         )
@@ -71,6 +71,17 @@ def _check_network(params: Dict[str, Any], scene: Scene, file: str) -> None:
         raise SettingsError(
             "%sattention_ratio: expected at most %d, the fewest channels that an attention sees, found %d."
             % (place, attended, ratio)
+        )
+
+
+def _check_length(config: Dict[str, Any], file: str) -> None:
+    """Training ends before the learning rate is zero."""
+    steps, rate = config["train"]["num_iters"], config["learning_rate"]["params"]
+    if rate["power"] and steps > rate["max_iters"]:  # with the power 0 the rate is constant
+        raise SettingsError(
+            "%s: train.num_iters: expected at most %d, because the learning rate is 0 after "
+            "learning_rate.params.max_iters steps, found %d; lower it (--iters, ITERS) or raise "
+            "learning_rate.params.max_iters." % (file, rate["max_iters"], steps)
         )
 
 
@@ -96,12 +107,15 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
     Raises: UnknownNameError for an unknown experiment, protocol, key or name; SettingsError for a value that no
     configuration may have; SceneNotFoundError.
     """
-    settings, packaged = (load_settings(CONFIGS, request.experiment, changes) for changes in (request.overrides, ()))
+    overrides = request.overrides
+    if request.iterations is not None:
+        overrides += ("train.num_iters=%d" % request.iterations,)  # checked, and not derived, like the user's own
+    settings, packaged = (load_settings(CONFIGS, request.experiment, changes) for changes in (overrides, ()))
     file = file_of(CONFIGS, request.experiment)
     check(settings, file)
     decisions = decide(request.protocol, settings["model"]["params"]["variant"])
     loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
-    from_scene = complete(CONFIGS, request.experiment, request.overrides, settings, packaged, loaded, derived)
+    from_scene = complete(CONFIGS, request.experiment, overrides, settings, packaged, loaded, derived)
     check(settings, file)  # what is given and what is derived may not go together
     for each in (settings, packaged):
         each["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)

@@ -1,12 +1,12 @@
 """SSDGL, top-down: an encoder of four levels (GCL, GJAM, normalisation), lateral 1×1 convolutions, a decoder.
 
-Three networks share the skeleton and differ in the values of `Variant`: the release's head of 2022 (fixed ratio
-and few-shot), its first commit of 2021, and the network of the Houston configuration. The names of modules and
+Three networks share the skeleton: the release's head of 2022 (fixed ratio and few-shot), its first commit of 2021,
+and the network of the Houston configuration. All their differences are values in `VARIANTS`. The names of modules and
 parameters are the release's, so official checkpoints load.
 """
 
 from functools import partial
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, Dict, NamedTuple, Tuple, Type
 
 import torch
 import torch.nn.functional as F
@@ -29,16 +29,23 @@ class Variant(NamedTuple):
     kernel: int  # k of the ConvLSTM
     inner: Callable  # activation inside the channel attention
     gate: Callable  # activation of the channel attention's gate
+    unused: Tuple[str, ...] = ()  # modules of the release's checkpoints that are created and never applied
+    first_convolution: bool = False  # whether a level begins with Conv 3×3 + GroupNorm + ReLU
     cells: int = 2  # ConvLSTM cells of a level: hidden sizes C/8, then C/16
-    unused_attention: str = ""  # modules of the release's checkpoints that are created and never applied
+    attention: Type[JointAttention] = JointAttention  # of a level
+    lateral_attention: bool = False  # whether a spatial attention follows every lateral 1×1 convolution
+    fuse_norm: bool = True  # whether GroupNorm + ReLU follow the fuse convolutions but the last
 
 
 VARIANTS = {
-    "v2022": Variant(8, 3, F.gelu, F.relu, unused_attention="SA"),
+    "v2022": Variant(8, 3, F.gelu, F.relu, unused=("SA",)),
     "v2022-fewshot": Variant(4, 5, F.gelu, F.relu),
-    "v2021": Variant(4, 5, F.relu, torch.sigmoid, unused_attention="BasicBlock_list spation_list"),
-    "houston": Variant(8, 3, F.relu, F.relu, cells=1),
-}
+    "v2021": Variant(4, 5, F.relu, torch.sigmoid, unused=("BasicBlock_list", "spation_list")),
+    "houston": Variant(
+        8, 3, F.relu, F.relu, unused=("gn",), first_convolution=True, cells=1, attention=SpectralAttention,
+        lateral_attention=True, fuse_norm=False,
+    ),
+}  # fmt: skip
 
 
 @MODEL.register("SSDGL")
@@ -60,27 +67,26 @@ class SSDGL(EncoderDecoder):
         variant = self.config.variant
         if variant not in VARIANTS:
             raise ConfigError("unknown network variant '%s'; there are: %s" % (variant, ", ".join(VARIANTS)))
-        self.variant = variant
-        choice = VARIANTS[variant]
+        self.choice = choice = VARIANTS[variant]
         groups = choice.norm_groups
-        if variant == "houston":
-            self.gn = nn.GroupNorm(groups, in_channels)  # unused, in the checkpoint
+        if "gn" in choice.unused:
+            self.gn = nn.GroupNorm(groups, in_channels)
         self.feature_ops = encoder(
-            in_channels, block_channels, groups, lambda channels: nn.Sequential(self._level(channels, choice))
+            in_channels, block_channels, groups, lambda channels: nn.Sequential(self._level(channels))
         )
-        if "BasicBlock_list" in choice.unused_attention:
+        if "BasicBlock_list" in choice.unused:
             self.BasicBlock_list = nn.ModuleList(
                 [JointAttention(inner_dim, UNUSED_RATIO, choice.inner, choice.gate) for _ in block_channels]
             )
             self.spation_list = nn.ModuleList([SpatialAttention() for _ in block_channels])
         self.reduce_1x1convs = nn.ModuleList([nn.Conv2d(channels, inner_dim, 1) for channels in block_channels])
-        if "SA" in choice.unused_attention:
+        if "SA" in choice.unused:
             self.SA = nn.ModuleList([SpatialAttention() for _ in block_channels])
         self.fuse_3x3convs = nn.ModuleList(
             [self._fuse(inner_dim, groups) for _ in range(3)] + [nn.Conv2d(inner_dim, in_channels, 3, padding=1)]
         )
         self.cls_pred_conv = nn.Conv2d(in_channels, self.config.num_classes, 1)
-        if variant == "houston":
+        if choice.lateral_attention:
             self.SA = nn.ModuleList([SpatialAttention(rectified=False) for _ in block_channels])
 
     def set_default_config(self) -> None:
@@ -95,38 +101,32 @@ class SSDGL(EncoderDecoder):
         )
 
     def _fuse(self, inner_dim: int, groups: int) -> nn.Module:
-        if self.variant == "houston":
-            return nn.Conv2d(inner_dim, inner_dim, 3, padding=1)
-        return conv3x3_norm_relu(inner_dim, inner_dim, groups)
+        if self.choice.fuse_norm:
+            return conv3x3_norm_relu(inner_dim, inner_dim, groups)
+        return nn.Conv2d(inner_dim, inner_dim, 3, padding=1)
 
-    def _level(self, channels: int, choice: Variant) -> nn.Sequential:
-        """GCL → GJAM → GroupNorm + ReLU."""
-        attention_ratio = self.config.attention_ratio
-        norm, hidden = nn.GroupNorm(choice.norm_groups, channels), channels // GlobalConvLSTM.STEPS
-        if self.variant == "houston":
-            return nn.Sequential(
-                conv3x3_norm_relu(channels, channels, choice.norm_groups),
-                GlobalConvLSTM(channels, [hidden], choice.kernel),
-                SpectralAttention(channels, attention_ratio, choice.inner, choice.gate),
-                norm,
-                nn.ReLU(inplace=True),
-            )
-        return nn.Sequential(
-            GlobalConvLSTM(channels, [hidden, hidden // 2], choice.kernel),
-            JointAttention(channels // 2, attention_ratio, choice.inner, choice.gate),
-            nn.Sequential(norm, nn.ReLU(inplace=True)),
-        )
+    def _level(self, channels: int) -> nn.Sequential:
+        """GCL → GJAM → GroupNorm + ReLU, in some variants after a convolution."""
+        choice, hidden = self.choice, channels // GlobalConvLSTM.STEPS
+        first = [conv3x3_norm_relu(channels, channels, choice.norm_groups)] if choice.first_convolution else []
+        recurrence = GlobalConvLSTM(channels, [hidden, hidden // 2][: choice.cells], choice.kernel)
+        # with two cells the attention sees half of the level's channels
+        attention = choice.attention(channels // choice.cells, self.config.attention_ratio, choice.inner, choice.gate)
+        last = [nn.GroupNorm(choice.norm_groups, channels), nn.ReLU(inplace=True)]
+        if first:  # then the release's list is flat, which decides the names
+            return nn.Sequential(*first, recurrence, attention, *last)
+        return nn.Sequential(recurrence, attention, nn.Sequential(*last))
 
     def lateral(self, index: int, x: Tensor) -> Tensor:
-        """Level `index` after its 1×1 convolution; Houston's then passes a spatial attention."""
+        """Level `index` after its 1×1 convolution, in some variants with a spatial attention."""
         lateral = super().lateral(index, x)
-        if self.variant == "houston":
+        if self.choice.lateral_attention:
             lateral = torch.addcmul(lateral, lateral, self.SA[index](lateral))
         return lateral
 
     def lateral_stages(self, index: int) -> Stages:
         """The stages; only the spatial attention has a receptive field beyond the pixel."""
-        if self.variant == "houston":
+        if self.choice.lateral_attention:
             yield Local(partial(self.lateral, index), SpatialAttention.REACH, SpatialAttention.REASON)
         else:
             yield from super().lateral_stages(index)

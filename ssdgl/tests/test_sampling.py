@@ -85,6 +85,14 @@ def test_an_epoch_trains_on_the_seed_consumed_one_epoch_earlier():
     assert [stream.seed_of_epoch(epoch) for epoch in (1, 2, 3)] == consumed
 
 
+def test_the_seeds_begin_again_after_the_last_one():
+    stream = stream_of(load_scene("synthetic").ground_truth)
+    assert [stream.seed_of_epoch(epoch) for epoch in (10000, 10001)] == [
+        stream.seed_of_epoch(epoch) for epoch in (1, 2)
+    ]
+    assert len({stream.seed_of_epoch(epoch) for epoch in range(1, 10000)}) > 9990
+
+
 def test_minibatches_are_the_same_where_only_training_labels_are_known():
     ground_truth = load_scene("synthetic").ground_truth
     split = draw_per_class(ground_truth, training_counts(ground_truth, 0.05, 5), 2333)

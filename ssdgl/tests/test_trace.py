@@ -69,7 +69,7 @@ def test_the_first_commit_trains_on_all_labelled_pixels(paper, method, official_
     assert len(losses) == STEPS
 
 
-def test_the_first_losses_tell_the_two_apart(official_scene):
+def test_the_first_losses_tell_the_two_apart():
     """Uniform probabilities cost ln 16 a pixel: the printed losses are near that over the pixels that count."""
     official = read_golden(GOLDEN, "ssdgl_official_trace")
     assert official["loss"]["values"][0] == pytest.approx(math.log(16), abs=0.1)

@@ -108,7 +108,8 @@ class CheckPoint:
     def try_resume(self) -> bool:
         """Resume from the newest readable checkpoint; False where the folder has none. A damaged file is skipped, with
         a logged warning, for the next older one.
-                Raises: CheckpointError when there are checkpoints but none can be read, or the one read does not fit.
+
+        Raises: CheckpointError when there are checkpoints but none can be read, or the one read does not fit.
         """
         names = self._candidates()
         for name in names:

@@ -67,12 +67,15 @@ $(foreach name,$(TEXTS),$(if $(value $(name)),$(eval override $(name) := $$(valu
 OWN_SCENE := $(filter %.toml,$(lastword $(SCENE)))
 OWN_SCENE_OPTION = $(if $(OWN_SCENE),--scene "$$SCENE")
 
-# options of a run, from the variables a user may set
-RUN_OPTIONS = $(OWN_SCENE_OPTION) --protocol $(PROTOCOL) --device $(DEVICE) --out "$$OUT" \
-	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
-	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS) \
+# options of a run, from the variables a user may set; those that name no file are the same in a container
+RUN_OPTIONS = $(OWN_SCENE_OPTION) --out "$$OUT" $(DATA_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTION) \
+	$(OPTIONS_WITHOUT_FILES)
+OPTIONS_WITHOUT_FILES = --protocol $(PROTOCOL) --device $(DEVICE) \
+	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(FOLD_OPTION) $(if $(ITERS),--iters $(ITERS)) \
+	$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION) \
 	$(if $(filter 1 yes true,$(VERBOSE)),--verbose)
-SPLIT_OPTIONS = $(if $(FOLD),--fold $(FOLD)) $(if $(SPLIT),--split "$$SPLIT")
+FOLD_OPTION = $(if $(FOLD),--fold $(FOLD))
+SPLIT_OPTION = $(if $(SPLIT),--split "$$SPLIT")
 BASELINE_OPTIONS = $(OWN_SCENE_OPTION) --out "$$OUT" $(if $(filter 1 yes true,$(AUDIT)),--audit) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) \
 	$(DATA_OPTION) $(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force)
 # of commands whose default is not the Makefile's
@@ -169,7 +172,7 @@ present-%: env-shared FORCE_TARGET
 
 reference-%: env-shared FORCE_TARGET
 	@$(if $(DATA)$(HSI_DATA)$(OWN_SCENE),,$(SHARED) fetch --missing $*)
-	@$(SHARED) reference $* $(GIVEN_PROTOCOL) $(BASELINE_OPTIONS) $(SPLIT_OPTIONS)
+	@$(SHARED) reference $* $(GIVEN_PROTOCOL) $(BASELINE_OPTIONS) $(FOLD_OPTION) $(SPLIT_OPTION)
 
 compare-%: env-shared FORCE_TARGET
 	@$(FIND_RECORDS) $(SHARED) compare $(RECORDS) --scene $* $(GIVEN_PROTOCOL) $(if $(FORMAT),--format $(FORMAT)) $(if $(FIGURES),--figures "$$FIGURES" $(DATA_OPTION))
@@ -227,15 +230,21 @@ audit-%: env-%-$(STACK) FORCE_TARGET
 		$(if $(filter file,$(origin DEVICE)),,--device $(DEVICE)) \
 		$(GIVEN_PROTOCOL) $(if $(SEED),--seed $(SEED)) \
 		$(DATA_OPTION) $(if $(ITERS),--iters $(ITERS)) \
-		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION) $(SPLIT_OPTIONS)
+		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(SET_OPTION) $(PREDATA_OPTION) \
+		$(FOLD_OPTION) $(SPLIT_OPTION)
 
 # the lines of the table are the rows that every benchmark prints
 bench: ## one table of all papers: a training step of the literal network and of ours: OUT/bench.md
-	@mkdir -p "$$OUT"
-	@printf '%s\n' '| network | literal step | our step | ratio | GFLOP of the literal step | our share of the peak |' \
-		'|---|---|---|---|---|---|' >"$$OUT/bench.md"
-	@set +e; $(foreach paper,$(PAPERS),$(MAKE) --no-print-directory bench-$(paper) | tee /dev/stderr | grep '^|' >>"$$OUT/bench.md";) true
-	@cat "$$OUT/bench.md"
+	@set -e; mkdir -p "$$OUT"; made=$$(mktemp -d "$$OUT/.bench.XXXXXX"); trap 'rm -rf "$$made"' EXIT; \
+	printf '%s\n' '| network | literal step | our step | ratio | GFLOP of the literal step | our share of the peak |' \
+		'|---|---|---|---|---|---|' >"$$made/bench.md"; \
+	for paper in $(PAPERS); do \
+		{ $(MAKE) --no-print-directory bench-$$paper || : >"$$made/failed"; } | tee "$$made/output" >&2; \
+		if [ -e "$$made/failed" ] || ! grep '^|' "$$made/output" >>"$$made/bench.md"; then \
+			echo "error: the benchmark of $$paper failed or printed no row, so $$OUT/bench.md is not written" >&2; exit 1; \
+		fi; \
+	done; \
+	mv "$$made/bench.md" "$$OUT/bench.md"; cat "$$OUT/bench.md"
 
 bench-da-imrn: env-da-imrn-era # it compares both stacks
 
@@ -316,16 +325,19 @@ docker-lock: ## write the hash locks in docker/locks from the requirement files 
 	$(PYTHON) docker/lock.py
 
 docker-run-%: FORCE_TARGET
-	@set -e; paper=$$(echo '$*' | sed -E 's/^(da-imrn|[a-z0-9]+)-.*$$/\1/'); mkdir -p "$$OUT"; \
+	@$(call of_paper,docker-run,contain)
+
+contain-%: FORCE_TARGET
+	@[ -z "$$SPLIT$$PREDATA" ] || { exec >&2; \
+		echo "error: no container gets the files of SPLIT or PREDATA; use make reproduce-$*-$(CONFIGURATION)."; exit 2; }
+	@set -e; mkdir -p "$$OUT"; \
 	data=$$(cd "$${DATA:-shared_data/raw}" && pwd); out=$$(cd "$$OUT" && pwd); \
 	$(if $(OWN_SCENE),scene=$$(cd "$$(dirname "$$SCENE")" && pwd);) \
 	$(or $(TOOL),docker) run --rm --init --network none --read-only --tmpfs /tmp --user "$$(id -u):$$(id -g)" \
 		$(if $(GPUS),--gpus $(GPUS)) -v "$$data:/data:ro" -v "$$out:/results" \
 		$(if $(OWN_SCENE),-v "$$scene:/scene:ro") \
-		hsi/$$paper:$(VARIANT) reproduce "$$(echo '$*' | sed -E "s/^$$paper-//")" --protocol $(PROTOCOL) --device $(DEVICE) \
-		$(if $(OWN_SCENE),--scene "/scene/$$(basename "$$SCENE")") \
-		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(ITERS),--iters $(ITERS)) \
-		$(if $(filter 1 yes true,$(UNVERIFIED)),--unverified) $(if $(filter 1 yes true,$(FORCE)),--force) $(SET_OPTION)
+		hsi/$*:$(VARIANT) reproduce $(CONFIGURATION)$(if $(filter-out $*,$(MODEL)),-$(MODEL)) \
+		$(if $(OWN_SCENE),--scene "/scene/$$(basename "$$SCENE")") $(OPTIONS_WITHOUT_FILES)
 
 docker-%: FORCE_TARGET
 	@$(PYTHON) docker/build.py $* --variant $(VARIANT)

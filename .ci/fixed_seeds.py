@@ -8,6 +8,8 @@ steps on Indian Pines, too, where HSI_DATA holds it. One thread, on the CPU, in 
 its metrics, and the SHA-256 of its weights and of its prediction. Other processors round differently: hashes of two
 machines need not agree, and say nothing about the code.
 
+A run that only one side has makes the comparison fail, too: both need the same HSI_DATA.
+
 A record made by older code may stay where this finds no difference since. Standard library only.
 """
 
@@ -59,11 +61,12 @@ def main():
     parser.add_argument("file", type=Path)
     parser.add_argument("--papers", nargs="+", choices=sorted(PACKAGES), default=list(PACKAGES))
     arguments = parser.parse_args()
+    wanted = {" ".join(map(str, run)): run for run in runs() if run[0] in arguments.papers}
     known = json.loads(arguments.file.read_text()) if arguments.command == "compare" else {}
+    known = {name: result for name, result in known.items() if name.split()[0] in arguments.papers}
     found, different = {}, []
-    for run in runs():
-        name = " ".join(str(part) for part in run)
-        if run[0] not in arguments.papers or (arguments.command == "compare" and name not in known):
+    for name, run in wanted.items():
+        if arguments.command == "compare" and name not in known:
             continue
         found[name] = result_of(*run)
         same = known.get(name, found[name]) == found[name]
@@ -73,7 +76,9 @@ def main():
         arguments.file.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
         return 0
     print("%d of %d runs differ" % (len(different), len(found)))
-    return 1 if different else 0
+    for name in sorted(set(wanted) ^ set(known)):
+        print("not compared: %s: only %s" % (name, "in this checkout" if name in wanted else "in %s" % arguments.file))
+    return 1 if different or set(wanted) != set(known) else 0
 
 
 if __name__ == "__main__":

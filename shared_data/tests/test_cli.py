@@ -128,7 +128,7 @@ def test_diff_of_one_protocol_says_nothing_of_the_others(capsys, kept):
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_strict_fails_where_a_row_without_doubts_differs_below_and_only_there(capsys, kept, tmp_path, record):
+def test_strict_fails_where_a_row_without_doubts_differs_below_and_only_there(capsys, kept, record):
     known = dict(record, revision={"git": "a" * 40, "dirty": False})
     write_record(kept / "seed-1.json", known)
     write_record(kept / "seed-2.json", dict(known, seed=2))
@@ -137,12 +137,46 @@ def test_strict_fails_where_a_row_without_doubts_differs_below_and_only_there(ca
     assert main(["diff", str(kept), "--strict"]) == 1
     assert main(["diff", str(kept)]) == 0
     assert main(["diff", str(kept), "--strict", "--experiment", "houston-v2021"]) == 0
-    assert main(["diff", str(tmp_path / "absent"), "--strict"]) == 0
     write_record(kept / "seed-3.json", dict(known, seed=3, data_verified=False))
     capsys.readouterr()
     assert main(["diff", str(kept), "--strict"]) == 0
     out = capsys.readouterr().out
     assert "differs (below)" in out and "unverified data (1 of 3 runs)" in out
+
+
+@pytest.mark.parametrize("command", [["diff", "--strict"], ["report"], ["compare", "--scene", "pavia"]])
+def test_a_folder_that_was_named_must_be_there(capsys, kept, command):
+    for missing in (kept / "absent", kept / "seed-1.json"):
+        code = main([command[0], str(kept), str(missing), *command[1:]])
+        fails(capsys, code, "%s: expected a folder with runs or records" % missing)
+
+
+def test_the_folders_of_a_checkout_may_be_missing(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(["diff", "--paper", "ssdgl"]) == 0
+    assert "not run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "option, name, there_are",
+    [
+        ("--paper", "ssdg", "ssdgl, "),
+        ("--experiment", "pavia-v2012", "pavia-v2021"),
+        ("--protocol", "spatial", "released, spatial-cv"),
+    ],
+)
+def test_diff_of_a_name_that_does_not_exist_is_an_error_before_any_output(capsys, kept, option, name, there_are):
+    assert main(["diff", str(kept), "--strict", option, name]) == 1
+    out, message = capsys.readouterr()
+    assert out == "" and message.startswith("error: unknown %s '%s'; there are: " % (option[2:], name))
+    assert there_are in message and message.count("\n") == 1
+
+
+@pytest.mark.parametrize("option, name", [("--paper", "svm"), ("--protocol", "spatial-cv"), ("--protocol", "own-mine")])
+def test_diff_of_a_name_that_exists_may_be_empty(capsys, kept, record, option, name):
+    write_record(kept / "seed-2.json", dict(record, seed=2, protocol="own-mine"))
+    assert main(["diff", str(kept), option, name]) == 0
+    assert ("own-mine" in capsys.readouterr().out) == (name == "own-mine")
 
 
 def test_diff_names_a_damaged_record(capsys, kept):

@@ -1,6 +1,8 @@
 """A repeat of a cross-validation: one run per fold, resumed one by one, and a record that pools their test pixels."""
 
+import errno
 import json
+import os
 import shutil
 
 import numpy as np
@@ -8,10 +10,13 @@ import pytest
 import toy_method
 from record_bits import right_of
 
-from shared_data.errors import RecordError, SettingsError
+from shared_data.comparison.diff import doubts
+from shared_data.errors import RecordError, RunDirectoryError, SettingsError
 from shared_data.records.map_codec import prediction_of
 from shared_data.records.record import collect, find_record_paths, read_record, validate_record
+from shared_data.runs import cross_validation, environment
 from shared_data.runs.cross_validation import reproduce_all
+from shared_data.runs.directory import take_lock
 from shared_data.runs.pixels import context_of, draw_pixels, resolve, training_image
 from shared_data.runs.reproduce import reproduce
 from shared_data.runs.request import Request
@@ -22,6 +27,14 @@ from shared_data.splits.shared_protocols import draw_shared
 def request_for(out, protocol="spatial-cv", **changes):
     given = Request("synthetic", protocol, 3, None, False, "cpu", None, (), out, False)
     return given._replace(**changes)
+
+
+def stop(_image, _labels, _configuration, _seed, run):
+    """A training that a signal stops at once."""
+    run.begin()
+
+
+STOPPED = toy_method.METHOD._replace(fit=stop)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +112,58 @@ def test_force_starts_a_repeat_over_once(tmp_path):
     assert not (first.directory / "redo.txt").exists()
     assert reproduce_all(method, request_for(tmp_path)).record["metrics"] == first.record["metrics"]
     assert len(fits) == 11
+
+
+@pytest.mark.stack_independent
+def test_a_forced_fold_withdraws_the_record_that_pools_it(tmp_path):
+    """Until the fold is trained again there is none; where nothing is started over, it stays."""
+    whole = reproduce_all(toy_method.METHOD, request_for(tmp_path))
+    pooled = whole.directory / "run.json"
+    with pytest.raises(SettingsError, match="no fold 9"):
+        reproduce_all(toy_method.METHOD, request_for(tmp_path, fold=9, force=True))
+    with take_lock(whole.directory), pytest.raises(RunDirectoryError, match="in use"):
+        reproduce_all(toy_method.METHOD, request_for(tmp_path, fold=2, force=True))
+    assert pooled.exists() and (whole.directory / "fold-2" / "run.json").exists()
+    assert reproduce_all(STOPPED, request_for(tmp_path, fold=2, force=True)).record is None
+    assert not pooled.exists() and not (whole.directory / "fold-2" / "run.json").exists()
+    again = reproduce_all(toy_method.METHOD, request_for(tmp_path, fold=2))
+    assert again.record["metrics"] == whole.record["metrics"] and pooled.exists()
+
+
+@pytest.mark.stack_independent
+def test_of_two_folds_that_end_together_one_leaves_the_pooling_to_the_other(tmp_path, capsys):
+    repeat = reproduce_all(toy_method.METHOD, request_for(tmp_path)).directory
+    with take_lock(repeat):
+        outcome = reproduce_all(toy_method.METHOD, request_for(tmp_path, fold=4))
+    assert outcome.directory == repeat / "fold-4" and outcome.record["fold"] == 4
+    assert "%s: another process pools the folds" % repeat in capsys.readouterr().out
+
+
+@pytest.mark.stack_independent
+def test_a_full_disk_while_folds_are_pooled_is_one_sentence(tmp_path, monkeypatch):
+    def refused(path, _record):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(cross_validation, "write_record", refused)
+    told = r"seed-3 cannot be written: No space left on device\. The folds are finished; the same command pools them"
+    with pytest.raises(RunDirectoryError, match=told):
+        reproduce_all(toy_method.METHOD, request_for(tmp_path))
+    assert not list(tmp_path.glob("**/seed-3/run.json")) and len(list(tmp_path.glob("**/fold-*/run.json"))) == 5
+
+
+@pytest.mark.stack_independent
+def test_the_pooled_record_names_code_and_stack_of_every_fold(tmp_path, monkeypatch):
+    """So that a doubt of one fold is a doubt of the repeat."""
+    clean, dirty = {"git": "a" * 40, "dirty": False}, {"git": "a" * 40, "dirty": True}
+    revisions = iter([clean, dirty, {"git": "b" * 40, "dirty": False}, {"git": None, "dirty": None}, clean, clean])
+    monkeypatch.setattr(environment, "revision", lambda: next(revisions))
+    assert reproduce_all(STOPPED, request_for(tmp_path, fold=0)).record is None
+    record = reproduce_all(toy_method.METHOD, request_for(tmp_path)).record
+    found = [fold["revision"]["git"] and fold["revision"]["git"][0] for fold in record["folds"]]
+    assert found == ["a", "b", None, "a", "a"]
+    assert [len(fold["resumed_from"]) for fold in record["folds"]] == [1, 0, 0, 0, 0]
+    assert all(fold["environment"] == record["environment"] for fold in record["folds"])
+    assert doubts([record])[1:] == ("dirty checkout", "unknown revision", "several revisions")
 
 
 @pytest.mark.stack_independent

@@ -9,7 +9,7 @@ import pytest
 from shared_data.cli.shared import main
 from shared_data.errors import SplitError
 from shared_data.scenes.loading import load_scene
-from shared_data.splits.disjoint import DisjointRule, draw_disjoint, least_distance, manifest, near
+from shared_data.splits.disjoint import DisjointRule, common_split, draw_disjoint, least_distance, manifest, near
 from shared_data.splits.draws import index_hash
 
 
@@ -104,6 +104,21 @@ def test_the_command_writes_a_manifest(tmp_path, capsys):
     assert main(["split", "synthetic", "--seed", "1", "--distance", "3", "--to", str(path)]) == 0
     assert "least distance" in capsys.readouterr().out
     assert json.loads(path.read_text())["scene"] == "synthetic"
+
+
+def test_the_command_draws_the_split_of_the_protocol_unless_told_otherwise(tmp_path):
+    """Every option reaches the parameter of its name."""
+    path, loaded = tmp_path / "split.json", load_scene("synthetic")
+    assert main(["split", "synthetic", "--to", str(path)]) == 0
+    drawn = json.loads(path.read_text())
+    shared = common_split(loaded, 1)._asdict()
+    assert {name: part["sha256"] for name, part in drawn["sets"].items()} == {
+        name: index_hash(part) for name, part in shared.items()
+    }
+    given = {"train": 0.04, "val": 0.03, "minimum": 4, "distance": 3, "val_distance": 2, "block": 8}
+    words = [word for name, value in given.items() for word in ("--" + name.replace("_", "-"), str(value))]
+    assert main(["split", "synthetic", "--to", str(path), *words]) == 0
+    assert json.loads(path.read_text())["rule"] == given
 
 
 @pytest.mark.skipif("HSI_DATA" not in os.environ, reason="HSI_DATA names no folder with scene files")

@@ -56,17 +56,26 @@ class Checkout:
 
     def make(self, *words):
         """The calls that make does: name and words of each. Environments that it asks for are in `environments`."""
-        own = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-        done = subprocess.run(
-            ["make", "MAKE_ENV=./make_env"] + list(words), cwd=str(self.folder), env=own, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, universal_newlines=True,
-        )  # fmt: skip
+        done = self._run(words)
         assert done.returncode == 0, done.stdout
         calls = [json.loads(line) for line in self.calls.read_text().splitlines()]
         self.calls.unlink()
         assert not (self.folder / "broken").exists()
         self.environments = [call[1] for call in calls if call[0] == "make_env"]
         return [call for call in calls if call[0] != "make_env"]
+
+    def refused(self, *words):
+        """What make prints where it fails."""
+        done = self._run(words)
+        assert done.returncode == 2, done.stdout
+        return done.stdout
+
+    def _run(self, words):
+        own = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+        return subprocess.run(
+            ["make", "MAKE_ENV=./make_env"] + list(words), cwd=str(self.folder), env=own, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, universal_newlines=True,
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -86,6 +95,16 @@ def test_bench_collects_the_rows_that_the_papers_print(checkout):
     lines = (checkout.folder / "my results" / "bench.md").read_text().splitlines()
     assert lines[0].startswith("| network | literal step | our step | ratio |") and lines[1].startswith("|---|")
     assert lines[2:] == ["| %s |" % package for package in packages]
+
+
+@pytest.mark.parametrize("program", ["echo '| half a table |'; exit 1", "echo nothing measured"])
+def test_bench_without_the_rows_of_a_paper_names_it_and_leaves_the_table(checkout, program):
+    (checkout.folder / "results").mkdir()
+    (checkout.folder / "results" / "bench.md").write_text("| earlier |\n")
+    (checkout.folder / ".venvs" / "a2s2k-modern" / "bin" / "python").write_text("#!/bin/sh\n%s\n" % program)
+    assert "error: the benchmark of a2s2k failed or printed no row" in checkout.refused("bench")
+    assert [path.name for path in (checkout.folder / "results").iterdir()] == ["bench.md"]
+    assert (checkout.folder / "results" / "bench.md").read_text() == "| earlier |\n"
 
 
 def test_gpu_check_has_the_interpreter_and_the_device_asked_for(checkout):
@@ -177,6 +196,24 @@ def test_a_container_gets_the_folders_by_their_whole_paths(checkout, text):
     assert [word for word in call if word.startswith(place)] == [place + " data:/data:ro", place + ":/results"]
     assert option(call, "reproduce") == "my-plot" and option(call, "--set") == text
     assert (checkout.folder / text).is_dir()
+
+
+def test_a_container_gets_the_options_of_a_run(checkout):
+    (checkout.folder / "data").mkdir()
+    words = ["TOOL=./docker", "DATA=data", "MODEL=ssrn", "PROTOCOL=spatial-cv", "FOLD=2", "SEED=3", "VERBOSE=1"]
+    (call,) = checkout.make("docker-run-a2s2k-my-plot", *words)
+    assert "hsi/a2s2k:modern" in call and option(call, "reproduce") == "my-plot-ssrn"
+    assert [option(call, name) for name in ("--protocol", "--fold", "--seed")] == ["spatial-cv", "2", "3"]
+    assert call[-1] == "--verbose" and "--out" not in call and "--data" not in call
+    (call,) = checkout.make("docker-run-da-imrn-pavia", "TOOL=./docker", "DATA=data", "MODEL=da-imrn")
+    assert "hsi/da-imrn:modern" in call and option(call, "reproduce") == "pavia" and "--fold" not in call
+
+
+@pytest.mark.parametrize("given", ["SPLIT=train.mat,test.mat", "PREDATA=shipped"])
+def test_a_container_does_not_run_without_files_that_it_would_not_see(checkout, given):
+    told = checkout.refused("docker-run-da-imrn-pavia", "TOOL=./docker", "OUT=there", given)
+    assert "error: no container gets the files of SPLIT or PREDATA; use make reproduce-da-imrn-pavia." in told
+    assert not checkout.calls.exists() and not (checkout.folder / "there").exists()
 
 
 @pytest.fixture

@@ -160,6 +160,21 @@ def test_a_changed_checkout_and_a_broken_record_are_stale(tmp_path, finished, re
     assert state(tmp_path) == ("stale", ["its record cannot be read"])
 
 
+def test_a_repeat_is_stale_where_one_of_its_folds_is(tmp_path, finished, record):
+    parts = ("metrics", "split", "selection", "times", "finished_at", "revision")
+    fold = dict({name: record[name] for name in parts}, weights={})
+    changed = dict(fold, fold=1, revision={"git": "1" * 40, "dirty": True})
+    record["folds"] = [dict(fold, fold=0), changed]
+    write_record(finished / "run.json", record)
+    reasons = {"0" * 40: None, "1" * 40: "code changed since 1111111: a.py"}
+    found = state_of(JOB, tmp_path, SETTINGS, None, reasons.get)
+    assert found == ("stale", ["made from a changed checkout", "code changed since 1111111: a.py"])
+    for part in record["folds"]:
+        del part["revision"]  # as in old records
+    write_record(finished / "run.json", record)
+    assert state_of(JOB, tmp_path, SETTINGS, None, reasons.get) == ("done", [])
+
+
 # the code
 
 

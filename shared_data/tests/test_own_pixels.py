@@ -3,12 +3,19 @@
 import pytest
 
 from shared_data.comparison.own_pixels import own_pixels_table
+from shared_data.errors import RecordError
 
 pytestmark = pytest.mark.stack_independent
 
 
 def run(paper, protocol, seed, accuracy, scene="indianpines"):
-    return {"paper": paper, "experiment": scene, "protocol": protocol, "seed": seed, "metrics": {"oa": accuracy}}
+    """A record whose pixels are decided by paper, protocol and seed alone, as they should be."""
+    pixels = "%s %d" % (protocol if "-" in protocol else "%s-%s" % (paper, protocol), seed)
+    split = {name: {"sha256": "%s %s" % (name, pixels)} for name in ("train", "val", "test")}
+    metrics = {"oa": accuracy, "per_class": [accuracy], "confusion": [[1]]}
+    return {
+        "paper": paper, "experiment": scene, "protocol": protocol, "seed": seed, "metrics": metrics, "split": split,
+    }  # fmt: skip
 
 
 RECORDS = [
@@ -38,6 +45,20 @@ def test_methods_are_shown_over_common_seeds_and_the_paper_first():
 def test_the_head_of_a_column_names_its_seeds(seeds, shown):
     records = [run("svm", "ssdgl-paper", seed, 0.5) for seed in seeds]
     assert own_pixels_table(records, "indianpines", "paper").startswith("| method | ssdgl (%s) |" % shown)
+
+
+@pytest.mark.parametrize("paper, protocol", [("svm", "ssdgl-paper"), ("ssdgl", "paper")])
+def test_runs_of_other_pixels_are_refused(paper, protocol):
+    other = run(paper, protocol, 2, 0.5)
+    other["split"]["test"]["sha256"] = "of another file"
+    records = [record for record in RECORDS if (record["paper"], record["seed"]) != (paper, 2)]
+    with pytest.raises(RecordError, match="differ in their test pixels"):
+        own_pixels_table([*records, other], "indianpines", "paper")
+
+
+def test_an_own_split_of_a_similar_name_is_no_paper():
+    records = [*RECORDS, run("svm", "own-paper", 1, 0.3), run("rssgl", "own-paper", 1, 0.3)]
+    assert own_pixels_table(records, "indianpines", "paper") == own_pixels_table(RECORDS, "indianpines", "paper")
 
 
 def test_another_protocol_and_none():

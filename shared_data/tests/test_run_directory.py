@@ -1,5 +1,6 @@
 """Run directories: one process at a time, one run per directory, and clear words for everything else."""
 
+import errno
 import os
 import signal
 import socket
@@ -7,9 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from toy_method import METHOD
 
 from shared_data.errors import RunDirectoryError
 from shared_data.runs.directory import RunDirectory
+from shared_data.runs.reproduce import reproduce
+from shared_data.runs.request import Request, run_directory_of
 
 SETTINGS = {"config": {"train": {"num_iters": 10, "lr": 0.1}}, "data": ["abc"]}
 
@@ -151,6 +155,28 @@ def test_a_record_that_cannot_be_written(tmp_path, record):
         (run.path / "run.json").mkdir()
         with pytest.raises(RunDirectoryError, match="run cannot be written"):
             run.finish(record)
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "log.txt"), "{} cannot be written: No space left on device."),
+        (OSError(errno.EACCES, "Permission denied", "log.txt"), "{} cannot be written: Permission denied."),
+        (OSError(errno.ENOENT, "No such file or directory", "/data/cube.npy"),
+         "/data/cube.npy: No such file or directory;"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "{}: Cannot allocate memory;"),
+        (OSError("the loader died"), "{}: the loader died;"),
+    ],
+)  # fmt: skip
+def test_an_error_of_the_system_in_a_training_says_what_it_is_about(tmp_path, error, told):
+    def fit(*_):
+        raise error
+
+    request = Request("synthetic", "paper", 1, None, False, "cpu", None, (), tmp_path, False)
+    with pytest.raises(RunDirectoryError) as raised:
+        reproduce(METHOD._replace(fit=fit), request)
+    assert str(raised.value).startswith(told.format(run_directory_of("ssdgl", request)))
+    assert str(raised.value).endswith("the same command resumes the run.")
 
 
 def test_a_link_in_place_of_the_lock_does_not_empty_its_target(tmp_path):

@@ -294,6 +294,12 @@ def test_a_checkout_names_its_commit_and_whether_the_tree_differs(monkeypatch, t
     assert environment.revision() == {"version": __version__, "git": commit, "dirty": True}
 
 
+def test_whether_the_tree_differs_is_unknown_where_git_does_not_say(monkeypatch):
+    monkeypatch.delenv("HSI_REVISION", raising=False)
+    monkeypatch.setattr(environment, "_git", lambda *words: None if words[0] == "status" else "abc")
+    assert environment.revision() == {"version": __version__, "git": "abc", "dirty": None}
+
+
 def test_an_installed_copy_does_not_take_the_commit_of_the_repository_around_it(monkeypatch, tmp_path):
     monkeypatch.delenv("HSI_REVISION", raising=False)
     git_repository(tmp_path)

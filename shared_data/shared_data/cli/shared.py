@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 from shared_data.cli.arguments import seed_number, whole_number
 from shared_data.cli.baselines import add_method_option, run_baselines
@@ -11,9 +11,10 @@ from shared_data.cli.console import print_text, run_command
 from shared_data.cli.describe import add_describe
 from shared_data.cli.run_options import add_options, register_scene_of
 from shared_data.comparison import diff as comparison
+from shared_data.comparison.baselines.table import BASELINES
 from shared_data.comparison.methods import Comparison, classes_table, compare_methods, methods_table, pairs_table
 from shared_data.comparison.methods import as_csv as methods_as_csv
-from shared_data.comparison.published import load_published
+from shared_data.comparison.published import ANSWERING, PublishedResult, load_papers, load_published
 from shared_data.comparison.table_formats import LATEX, MARKDOWN
 from shared_data.configuration.overrides import check_name
 from shared_data.errors import SceneNotFoundError, SettingsError, SharedDataError
@@ -94,22 +95,49 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _folders(arguments: argparse.Namespace) -> Sequence[str]:
+    """The folders named, or those that a checkout has, of which either may be missing.
+
+    Raises: SharedDataError where one that was named is no folder: nothing would be found in it.
+    """
+    for folder in arguments.folders:
+        if not Path(folder).is_dir():
+            raise SharedDataError("%s: expected a folder with runs or records, found none; name another." % folder)
+    return arguments.folders or ("results", "records")
+
+
 def _diff(arguments: argparse.Namespace) -> int:
+    records, published = list(find_records(*_folders(arguments))), load_published()
+    _check_chosen(arguments, records, published)
     records = [
         record
-        for record in find_records(*arguments.folders)
+        for record in records
         if arguments.paper in (None, record["paper"])
         and arguments.protocol in (None, record["protocol"])
         and arguments.experiment in (None, record["experiment"])
     ]
     published = [
         result
-        for result in load_published()
+        for result in published
         if arguments.paper in (None, result.paper) and arguments.experiment in (None, result.experiment)
     ]
     rows = [row for row in comparison.compare(records, published) if arguments.protocol in (None, row.protocol)]
     print_text(_DIFF_FORMATS[arguments.format](rows))
     return 1 if arguments.strict and comparison.falls_below(rows) else 0
+
+
+def _check_chosen(arguments: argparse.Namespace, records: List[Any], published: List[PublishedResult]) -> None:
+    """Raises: UnknownNameError for a paper, an experiment or a protocol of which there can be no row."""
+    experiments = {record["experiment"] for record in records} | {result.experiment for result in published}
+    protocols = {record["protocol"] for record in records} | {result.protocol for result in published}
+    known: Dict[str, Iterable[str]] = {
+        "paper": [*(paper.slug for paper in load_papers()), *BASELINES],
+        "experiment": sorted(experiments),
+        "protocol": sorted({*protocols, *ANSWERING, *SHARED}),  # no run of one of these yet is no mistake
+    }
+    for kind, names in known.items():
+        if getattr(arguments, kind) is not None:
+            check_name(kind, getattr(arguments, kind), names)
 
 
 _DIFF_FORMATS = {
@@ -135,13 +163,13 @@ def _report(arguments: argparse.Namespace) -> int:
         from shared_data.report import write_report
     except ImportError as error:  # the stacks of the papers' time lack jinja2
         raise SharedDataError("the report cannot be made here: %s; use 'make report'." % error) from error
-    print(write_report(arguments.folders, arguments.out, arguments.data))
+    print(write_report(_folders(arguments), arguments.out, arguments.data))
     return 0
 
 
 def _split(arguments: argparse.Namespace) -> int:
     loaded = load_scene(arguments.scene, arguments.data, arguments.unverified)
-    rule = DisjointRule(arguments.train, arguments.val, arguments.minimum, arguments.distance, arguments.block)
+    rule = DisjointRule(**{name: getattr(arguments, name) for name in DisjointRule._fields})
     drawn = draw_disjoint(loaded.ground_truth, rule, arguments.seed, loaded.scene.class_names)
     content = manifest(drawn, rule, arguments.seed, loaded.ground_truth, loaded.scene)
     path = arguments.to or Path("results", "splits", "%s-disjoint-%d.json" % (arguments.scene, arguments.seed))
@@ -160,7 +188,7 @@ def _compare(arguments: argparse.Namespace) -> int:
             "methods are compared under a protocol that all share (%s, fixed-<name>, own-<name>), not under '%s'."
             % (", ".join(SHARED), arguments.protocol)
         )
-    records = list(find_records(*arguments.folders))
+    records = list(find_records(*_folders(arguments)))
     own = {record["scene"] for record in records if is_own(record)}
     check_name("scene", arguments.scene, [*scenes(), *sorted(own)])
     compared = compare_methods(records, arguments.scene, arguments.protocol)
@@ -199,6 +227,9 @@ def _reference(arguments: argparse.Namespace) -> int:
     return run_baselines(arguments, arguments.scene, arguments.protocol)
 
 
+_FOLDERS = "folders with runs or records (default: results and records, as far as they are there)"
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line of `python -m shared_data`."""
     parser = argparse.ArgumentParser(prog="shared_data", description=__doc__)
@@ -232,14 +263,16 @@ def build_parser() -> argparse.ArgumentParser:
         ("val", _share, "share of every class that validates"),
         ("minimum", whole_number(1, 10**6), "pixels of a class in both of these, at least"),
         ("distance", whole_number(0, 10**4), "test pixels are further than this from every training pixel"),
+        ("val_distance", whole_number(0, 10**4), "and further than this from every validation pixel"),
         ("block", whole_number(1, 10**4), "side of the blocks in pixels"),
     ):
         default = getattr(DisjointRule(), name)
-        split.add_argument("--" + name, type=kind, default=default, help="%s (default: %g)" % (meaning, default))
+        option = "--" + name.replace("_", "-")
+        split.add_argument(option, type=kind, default=default, help="%s (default: %g)" % (meaning, default))
     split.set_defaults(handler=_split)
 
     diff = commands.add_parser("diff", help="compare runs with the published numbers")
-    diff.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")
+    diff.add_argument("folders", nargs="*", help=_FOLDERS)
     diff.add_argument("--paper")
     diff.add_argument("--experiment")
     diff.add_argument("--protocol")
@@ -248,7 +281,7 @@ def build_parser() -> argparse.ArgumentParser:
     diff.set_defaults(handler=_diff)
 
     report = commands.add_parser("report", help="one page about every run, for a reader of the papers")
-    report.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")
+    report.add_argument("folders", nargs="*", help=_FOLDERS)
     report.add_argument("--out", type=Path, default=Path("results", "report"), help="folder (default: results/report)")
     report.add_argument("--data", help="data folder(s) with ground truths, separated like PATH")
     report.set_defaults(handler=_report)
@@ -263,7 +296,7 @@ def build_parser() -> argparse.ArgumentParser:
     compare = commands.add_parser(
         "compare", help="all methods under a shared protocol: accuracies, two at a time, classes"
     )
-    compare.add_argument("folders", nargs="*", default=["results", "records"], help="folders with runs or records")
+    compare.add_argument("folders", nargs="*", help=_FOLDERS)
     compare.add_argument("--scene", required=True, help="scene slug")
     compare.add_argument("--protocol", default=MAIN, help="one that all methods share (default: %(default)s)")
     compare.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown",

@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Iterator
 
-_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+# errors by which a disk refuses a write
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _PROBE_BYTES = 1 << 16
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.\w+")  # mkstemp's eight letters before the extension
 
@@ -51,7 +52,7 @@ def _check_disk(temporary: str, path: Path, error: Exception) -> None:
     so a trial write to the temporary file decides.
     """
     number = getattr(error, "errno", None)
-    if number not in _REFUSALS:
+    if number not in REFUSALS:
         number = None
         try:
             with open(temporary, "ab") as file:

@@ -98,17 +98,25 @@ def _array(content: bytes) -> np.ndarray:
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _checked_header(file: BinaryIO, size: int) -> Tuple[Tuple[int, ...], np.dtype]:
-    """Shape and dtype of the array in a file of `size` bytes. Raises: ValueError where it cannot be that array."""
+def read_header(file: BinaryIO) -> Tuple[Tuple[int, ...], bool, np.dtype]:
+    """Shape, whether the order is column-major, and dtype of the array in a .npy file that is at its start.
+
+    Raises: ValueError where the header is of no known version or too long, and whatever damaged bytes make numpy raise.
+    """
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
         raise ValueError("version %d.%d of the array format is not known" % version)
-    length_bytes, read_header = _HEADERS[version]
+    length_bytes, read = _HEADERS[version]
     start = file.tell()
     length = int.from_bytes(file.read(length_bytes), "little")
     if length > _LONGEST_HEADER:
         raise ValueError("the header of an array claims %d bytes" % length)
     file.seek(start)
+    return read(file)
+
+
+def _checked_header(file: BinaryIO, size: int) -> Tuple[Tuple[int, ...], np.dtype]:
+    """Shape and dtype of the array in a file of `size` bytes. Raises: ValueError where it cannot be that array."""
     shape, _, dtype = read_header(file)
     if dtype.hasobject:
         raise ValueError("it holds pickled objects, which are never loaded")

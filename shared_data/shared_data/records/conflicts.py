@@ -24,7 +24,7 @@ _SEED = re.compile(r"seed-([0-9]+)")
 class Conflict(NamedTuple):
     """One disagreement.
 
-    run: as `record_maps.name_of` names it. used: the file whose record counts. other: the file whose record is ignored;
+    run: as `map_codec.name_of` names it. used: the file whose record counts. other: the file whose record is ignored;
     None where the path of `used` disagrees. differs: the differences, in words.
     """
 

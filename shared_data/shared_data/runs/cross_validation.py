@@ -18,7 +18,7 @@ from shared_data.files.npz import read_npy
 from shared_data.records.audit_file import audit_of_folds
 from shared_data.records.map_codec import maps_of
 from shared_data.records.record import read_record, write_record
-from shared_data.runs.directory import empty, take_lock
+from shared_data.runs.directory import InUseError, empty, take_lock, withdraw_record, writing
 from shared_data.runs.method import Method
 from shared_data.runs.outputs import write_own_truth
 from shared_data.runs.pixels import resolve
@@ -26,30 +26,29 @@ from shared_data.runs.reproduce import reproduce
 from shared_data.runs.request import Outcome, Request, run_directory_of
 from shared_data.scenes.loading import LoadedScene
 from shared_data.splits.draws import Split, describe, load_split
-from shared_data.splits.shared_protocols import folds_of
+from shared_data.splits.shared_protocols import check_fold, folds_of
 
 # how the selection of a pooled record begins; that of a fold follows
 EACH_FOLD = "each fold on its own: "
 
 # in all folds of a repeat
 _ALIKE = ("scene", "own_scene", "modified", "truncated", "data", "data_verified", "config", "decisions")
-_PER_FOLD = ("fold", "metrics", "split", "selection", "times", "weights", "context", "untrained", "truth_opened",
-             "audit", "history", "finished_at")  # fmt: skip
+_PER_FOLD = ("fold", "metrics", "split", "selection", "times", "weights", "environment", "revision", "resumed_from",
+             "context", "untrained", "truth_opened", "audit", "history", "finished_at")  # fmt: skip
 
 
 def reproduce_all(method: Method, request: Request) -> Outcome:
     """Run a request: of a cross-validation every fold, or the one it names, then the pooled record of all folds.
 
-    The outcome is the repeat's, or that of the last run where no pooled record can be made yet.
+    The outcome is the repeat's, or that of the last run where no pooled record can be made yet, or another process is
+    making it.
     Raises: what `reproduce` raises; RecordError where the folds do not belong together.
     """
     folds = folds_of(request.protocol)
     if not folds or request.settings_alone:
         return reproduce(method, request)
-    if request.force and request.fold is None:
-        resolve(method, request)  # wrong input is found before anything is deleted
-        empty(run_directory_of(method.slug, request))
-        request = request._replace(force=False)  # a repeat that is stopped now resumes with the folds it has finished
+    if request.force:
+        request = _start_over(method, request)
     for fold in folds if request.fold is None else [request.fold]:
         outcome = reproduce(method, request._replace(fold=fold))
         if outcome.record is None:
@@ -58,16 +57,35 @@ def reproduce_all(method: Method, request: Request) -> Outcome:
     folders = [run_directory_of(method.slug, repeat._replace(fold=fold)) for fold in folds]
     if not all((folder / "run.json").exists() for folder in folders):
         return outcome
-    return _pool(method, repeat, folders)
+    try:
+        return _pool(method, repeat, folders)
+    except InUseError:  # by a fold that ended at the same time: all folds are finished, so it pools the same ones
+        print("%s: another process pools the folds" % run_directory_of(method.slug, repeat))
+        return outcome
+
+
+def _start_over(method: Method, request: Request) -> Request:
+    """Delete what a forced request of a repeat, or of one of its folds, makes anew; the request to go on with."""
+    resolve(method, request)  # wrong input is found before anything is deleted
+    repeat = run_directory_of(method.slug, request._replace(fold=None))
+    if request.fold is None:
+        empty(repeat)
+        return request._replace(force=False)  # a repeat that is stopped now resumes with the folds it has finished
+    check_fold(request.protocol, request.fold)
+    withdraw_record(repeat)  # it pools the fold that is about to be deleted
+    return request
 
 
 def _pool(method: Method, repeat: Request, folders: List[Path]) -> Outcome:
-    """Write map, errors and record of a repeat into its folder."""
+    """Write map, errors and record of a repeat into its folder.
+
+    Raises: InUseError where another process does; RunDirectoryError where the folder cannot be written; RecordError.
+    """
     _, loaded = resolve(method, repeat)
     folder = run_directory_of(method.slug, repeat)
     records = [read_record(path / "run.json") for path in folders]
     _check_alike(records, folders)
-    with take_lock(folder):
+    with take_lock(folder), writing(folder, " The folds are finished; the same command pools them."):
         truth = loaded.ground_truth
         splits = [load_split(path / "split.npz", truth.size) for path in folders]
         prediction = _joined(folders, splits, loaded)

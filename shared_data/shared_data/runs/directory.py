@@ -5,6 +5,7 @@ written last, marks it as finished. A lock of the operating system excludes a se
 holder ends, even by SIGKILL.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -32,10 +33,14 @@ def _differences(old: Any, new: Any, place: str = "") -> Iterator[Tuple[str, Any
         yield place, old, new
 
 
+class InUseError(RunDirectoryError):
+    """Another process holds a run directory."""
+
+
 def take_lock(path: Path) -> Any:
     """Make a run directory and hold it until the returned file is closed, or its process ends.
 
-    Raises: RunDirectoryError where it cannot be written, or another process holds it.
+    Raises: RunDirectoryError where it cannot be written; InUseError, which is one, where another process holds it.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -61,7 +66,7 @@ def _hold(lock: Any, path: Path) -> None:
     if not try_lock(lock):
         lock.seek(0)
         holder = lock.read().decode("utf-8", "replace").strip() or "another process"
-        raise RunDirectoryError(
+        raise InUseError(
             "%s is in use by %s; wait for it, or give this run another folder with OUT= or --out." % (path, holder)
         )
     lock.truncate(0)
@@ -73,16 +78,33 @@ def is_held(path: Path) -> bool:
     return is_locked(path / _LOCK)
 
 
+@contextlib.contextmanager
+def writing(path: Path, remedy: str = "") -> Iterator[None]:
+    """Turn an OSError of the block into a RunDirectoryError that names the run directory, and then what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise RunDirectoryError("%s cannot be written: %s.%s" % (path, error.strerror or error, remedy)) from error
+
+
 def empty(path: Path) -> None:
     """Delete what a folder of runs holds, while no other process holds it.
 
     Raises: RunDirectoryError where it cannot be written, or another process holds it.
     """
-    with take_lock(path):
-        try:
-            _delete_content(path)
-        except OSError as error:
-            raise RunDirectoryError("%s cannot be written: %s." % (path, error.strerror or error)) from error
+    with take_lock(path), writing(path):
+        _delete_content(path)
+
+
+def withdraw_record(path: Path) -> None:
+    """Delete the record that marks a run as finished, where there is one, while no other process holds its directory.
+
+    Raises: RunDirectoryError where it cannot be written, or another process holds it.
+    """
+    if not (path / _RECORD).exists():
+        return
+    with take_lock(path), writing(path):
+        (path / _RECORD).unlink()
 
 
 def _delete_content(path: Path) -> None:
@@ -182,10 +204,8 @@ class RunDirectory:
             )
 
     def _write(self, action: Any) -> None:
-        try:
+        with writing(self.path):
             action()
-        except OSError as error:
-            raise RunDirectoryError("%s cannot be written: %s." % (self.path, error.strerror or error)) from error
 
     def record(self) -> Optional[Dict[str, Any]]:
         """The record of a finished run; None of an unfinished one, and of one that `force` is to replace."""

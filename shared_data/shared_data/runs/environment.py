@@ -59,7 +59,8 @@ def revision() -> Dict[str, Any]:
     if named != "unknown":
         found.update(git=named.replace("-dirty", ""), dirty=named.endswith("-dirty"))
     elif _git("ls-files", "--error-unmatch", os.path.basename(__file__)) is not None:
-        found.update(git=_git("rev-parse", "HEAD"), dirty=bool(_git("status", "--porcelain", "--untracked-files=no")))
+        changes = _git("status", "--porcelain", "--untracked-files=no")
+        found.update(git=_git("rev-parse", "HEAD"), dirty=None if changes is None else bool(changes))
     return found
 
 

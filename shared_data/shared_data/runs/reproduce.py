@@ -4,14 +4,17 @@ Locks, full disks, stop signals and finished directories are handled here, alike
 opened here, once, after training.
 """
 
+import errno
 import math
 import time
+from pathlib import Path
 from typing import Any, Dict, Tuple
 
 import numpy as np
 
 from shared_data.errors import RunDirectoryError
 from shared_data.evaluation.weights import weights_sha256
+from shared_data.files.atomic import REFUSALS
 from shared_data.records.audit_file import read_audit
 from shared_data.runs import environment
 from shared_data.runs.directory import RunDirectory
@@ -69,8 +72,8 @@ def reproduce(method: Method, request: Request) -> Outcome:
 
     Where the request asks for the settings alone, nothing is read from the run's directory or written to it.
 
-    Raises: RunDirectoryError where the directory is taken, holds another run or cannot be written; what the method
-    raises.
+    Raises: RunDirectoryError where the directory is taken, holds another run or cannot be written, or a file cannot be
+    used; what the method raises.
     """
     configuration, loaded = resolve(method, request)
     folder, settings = run_directory_of(method.slug, request), settings_of(configuration, request.seed, loaded)
@@ -87,10 +90,18 @@ def reproduce(method: Method, request: Request) -> Outcome:
         try:
             return Outcome(folder, _train_and_evaluate(method, request, configuration, loaded, directory))
         except OSError as error:
-            raise RunDirectoryError(
-                "%s cannot be written: %s. The checkpoints written before are intact; the same command resumes the run."
-                % (folder, error.strerror or error)
-            ) from error
+            raise RunDirectoryError(_sentence(folder, error)) from error
+
+
+def _sentence(folder: Path, error: OSError) -> str:
+    """What a run's user should know of an error of the system: the disk refused a write, or a file cannot be used."""
+    reason = error.strerror or error
+    if error.errno in (*REFUSALS, errno.EACCES):
+        return (
+            "%s cannot be written: %s. The checkpoints written before are intact; the same command resumes the run."
+            % (folder, reason)
+        )
+    return "%s: %s; the same command resumes the run." % (error.filename or folder, reason)
 
 
 def _train_and_evaluate(

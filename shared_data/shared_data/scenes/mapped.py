@@ -13,12 +13,12 @@ from typing import Any, BinaryIO, Iterator, Optional, Tuple
 import numpy as np
 
 from shared_data.errors import SceneFormatError, SharedDataError
+from shared_data.files.npz import read_header
 from shared_data.quoting import one_line
 from shared_data.scenes.mat import looks_like_html
 
 _MAGIC = b"\x93NUMPY"
 _HEADER_BYTES = 1 << 16  # a header of real numbers has a hundred
-_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _BLOCK_BYTES = 1 << 24  # of a cube read at a time
 
 
@@ -75,7 +75,7 @@ def _parsed_header(path: Path, start: io.BytesIO) -> Tuple[Tuple[int, ...], bool
         found = "a web page (HTML)" if looks_like_html(content) else found
         raise SceneFormatError(f"{path}: expected a numpy file (.npy), found {found}; remove it and fetch it again.")
     try:
-        return _HEADER_READERS[np.lib.format.read_magic(start)](start)
+        return read_header(start)
     except Exception as error:  # numpy parses the header as Python; damaged bytes may raise any exception
         raise SceneFormatError(
             f"{path}: the header of the numpy file is damaged ({one_line(error, 160) or type(error).__name__}); "

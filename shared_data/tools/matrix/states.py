@@ -58,12 +58,11 @@ def state_of(
 def _stale_reasons(record: Dict[str, Any], settings: Optional[Dict[str, Any]], code_changed: Any) -> Iterator[str]:
     if settings is not None:
         yield from _changes({"config": record["config"], "data": data_identities(record)}, settings)
-    revision = record["revision"]
-    if revision.get("dirty"):
+    # those of the folds where the record is a repeat's; old ones do not name them
+    revisions = [part["revision"] for part in [record, *record.get("folds", [])] if "revision" in part]
+    if any(revision.get("dirty") for revision in revisions):
         yield "made from a changed checkout"
-    changed = code_changed(revision.get("git"))
-    if changed:
-        yield changed
+    yield from filter(None, map(code_changed, dict.fromkeys(revision.get("git") for revision in revisions)))
 
 
 def _other_settings(path: Path, settings: Optional[Dict[str, Any]]) -> Iterator[str]:

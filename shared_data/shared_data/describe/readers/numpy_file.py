@@ -6,11 +6,9 @@ import numpy as np
 
 from shared_data.describe.arrays import Header, Source, StoredArray, of_array
 from shared_data.errors import SceneFormatError
-from shared_data.files.npz import read_npy
+from shared_data.files.npz import read_header, read_npy
 from shared_data.quoting import one_line
 from shared_data.scenes.mapped import open_mapped
-
-_READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 _NUMBER_NAMES = (
     "number the classes, if these are their names (in Python: names, numbers = numpy.unique(labels.astype(str), "
@@ -22,7 +20,7 @@ def open_npy(path: Path) -> Source:
     """The one array of the file. Raises: SceneFormatError."""
     try:
         with open(path, "rb") as file:
-            shape, by_columns, dtype = _READ_HEADER[np.lib.format.read_magic(file)](file)
+            shape, by_columns, dtype = read_header(file)
     except Exception as error:  # numpy parses the header as Python; damaged bytes may raise any exception
         raise SceneFormatError(
             f"{path}: the header of the numpy file cannot be read ({one_line(error, 160) or type(error).__name__}); "

@@ -18,6 +18,7 @@ from own_files import CRS, TRANSFORM, cube, described, labels, loaded, write_env
 
 from shared_data.cli.shared import main
 from shared_data.describe import arrays as parts
+from shared_data.describe.place import same_crs
 from shared_data.describe.scene import scene_name
 from shared_data.errors import SceneVerificationError, SettingsError, SharedDataError
 from shared_data.files.toml import load_toml
@@ -194,6 +195,16 @@ def test_different_places_of_cube_and_labels_are_a_warning(files, capsys):
         assert ("name different places" in capsys.readouterr().out) == warned
 
 
+def test_different_coordinate_systems_of_cube_and_labels_are_a_warning(files, capsys):
+    where = rasterio.Affine.from_gdal(*TRANSFORM)
+    write_tiff(files / "a.tif", cube())
+    write_tiff(files / "b.tif", TRUTH, placed=False, crs="EPSG:32617", transform=where)
+    assert main(["describe", "a.tif", "--labels", "b.tif"]) == 0
+    said = capsys.readouterr().out
+    assert "name different coordinate systems, EPSG:32616 and EPSG:32617: check that they belong together" in said
+    assert same_crs(CRS, rasterio.crs.CRS.from_user_input(CRS).to_wkt()) and same_crs(CRS, "what nobody knows")
+
+
 def test_a_rotated_place_is_said_with_the_sides_of_its_pixels(files, capsys):
     sine, cosine = 0.6, 0.8
     turned = rasterio.Affine.from_gdal(500, 20 * cosine, 10 * sine, 900, 20 * sine, -10 * cosine)
@@ -211,11 +222,36 @@ def test_classes_with_few_pixels_and_constant_bands_are_said(files, capsys):
     np.save(files / "t.npy", truth)
     assert main(["describe", "a.npy", "--labels", "t.npy"]) == 0
     said = capsys.readouterr().out
-    assert "--drop-bands=3-4" in said and "fewer than 10 pixels, too few for most splits: Class 2" in said
+    assert "--drop-bands=3-4" in said and "fewer than 10 pixels with data, too few for most splits: Class 2" in said
     assert "one class alone" not in said
     np.save(files / "t.npy", (TRUTH == 1).astype(np.uint8))
     assert main(["describe", "a.npy", "--labels", "t.npy", "--force"]) == 0
     assert "one class alone: there is no other to tell it from" in capsys.readouterr().out
+
+
+def test_classes_that_lose_pixels_to_values_without_data_are_said_with_what_to_do(files, capsys):
+    array = cube("int16")
+    array[TRUTH == 3] = -9999
+    array[(TRUTH == 2) & (np.cumsum(TRUTH == 2).reshape(TRUTH.shape) > 9)] = -999
+    np.save(files / "a.npy", array)
+    np.save(files / "t.npy", TRUTH)
+    words = ["describe", "a.npy", "--labels", "t.npy", "--force"]
+    assert main([*words, "--ignore=-9999,-999"]) == 0
+    said, lost = capsys.readouterr().out, (TRUTH == 3).sum()
+    assert f"pixels with label 3, {lost} of them without data" in said
+    assert "fewer than 10 pixels with data, too few for most splits: Class 2\n" in said
+    assert (
+        "no pixel of Class 3 has data, each has -9999, so runs are refused: if that is a measurement, pass "
+        "--ignore=-999, otherwise --unlabelled=0,3\n" in said
+    )
+    for remedy in ("--ignore=-999", "--unlabelled=0,3"):
+        assert main([*words, remedy]) == 0
+        assert "runs are refused" not in capsys.readouterr().out
+    array = cube("float32")
+    array[TRUTH == 3] = np.nan
+    np.save(files / "a.npy", array)
+    assert main(words) == 0
+    assert "each has -9999, so runs are refused: pass --unlabelled=0,3\n" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ pytest.importorskip("h5py")
 pytest.importorskip("spectral")
 pytest.importorskip("rasterio")
 
+import rasterio
 from own_files import cube, described, labels, loaded, write_classification, write_tiff
 
 from shared_data.describe.borders import better_position
@@ -77,6 +78,10 @@ def test_doubts_about_the_rule_are_said(tmp_path, cube_path):
     )
     found = described(cube_path, truth, force=True)
     assert "--unlabelled=none" in found.labels.remarks[0] and "'Water'" in found.labels.remarks[0]
+    without = "Corn-no till", "Classes of crops", "Backgrounds"  # names of classes, whatever words are in them
+    for name, said in [(name, True) for name in without] + [("UNLABELED pixels", False), ("no-data", False)]:
+        write_classification(tmp_path / "n.hdr", TRUTH, [name, "Corn", "Hay", "Oats"], [(9, 9, n) for n in CLASSES])
+        assert bool(described(cube_path, tmp_path / "n.hdr", force=True).labels.remarks) == said
     found = described(cube_path, truth, force=True, unlabelled=())
     assert loaded(found).scene.class_names == ("Water", "Corn", "Hay", "Oats") and found.labels.remarks == ()
 
@@ -94,6 +99,42 @@ def test_whether_0_is_a_class_beside_another_value_for_none_is_asked(tmp_path, c
     np.testing.assert_array_equal(loaded(found).ground_truth, TRUTH)
     found = described(cube_path, path, unlabelled=(other, 0), name="b")
     np.testing.assert_array_equal(loaded(found).ground_truth, np.array([0, 0, 1, 2])[TRUTH])
+
+
+@pytest.mark.parametrize("name", ["Corn", "Corn-no till", "Class 0", "Unclassified"])
+def test_a_name_of_0_answers_that_question_only_if_it_means_no_class(tmp_path, cube_path, name):
+    truth = with_values(255, 0, 1, 2).astype(np.uint8)
+    truth[0, 0] = 3
+    path = write_tiff(tmp_path / "truth.tif", truth, nodata=255, tags={"CLASS_0": name})
+    if name == "Unclassified":
+        assert described(cube_path, path).labels.unlabelled == (0, 255)
+        return
+    with pytest.raises(
+        SceneFormatError, match=f"found 255 and also 0, '{name}', which may be a class; if it is, pass "
+    ):
+        described(cube_path, path)
+    found = described(cube_path, path, unlabelled=(255,))
+    assert [one.name for one in found.labels.classes][:2] == [name, "Class 1"]
+
+
+def test_0_declared_as_no_data_answers_that_question(tmp_path, cube_path):
+    path = write_tiff(tmp_path / "truth.tif", with_values(0, 1, 2, 255).astype(np.uint8), nodata=0)
+    found = described(cube_path, path)
+    assert found.labels.unlabelled == (0,) and [one.label for one in found.labels.classes] == [1, 2, 255]
+    assert "--unlabelled=0,255" in found.labels.remarks[0]
+    np.save(tmp_path / "t.npy", with_values(0, 1, 2, 255))
+    with pytest.raises(SceneFormatError, match=r"if 0 alone means 'no class' --unlabelled=0, if both do"):
+        described(cube_path, tmp_path / "t.npy", name="b")
+
+
+def test_the_remark_on_the_name_of_0_keeps_other_labels_without_a_class(tmp_path, cube_path):
+    tags = {"CLASS_0": "Corn"}
+    path = write_tiff(tmp_path / "truth.tif", with_values(0, 1, 2, 3).astype(np.float32), nodata=0, tags=tags)
+    with rasterio.open(path, "r+") as file:
+        file.write(np.where(np.arange(17) == 16, np.nan, with_values(0, 1, 2, 3)).astype(np.float32), 1)
+    found = described(cube_path, path)
+    assert found.labels.unlabelled == (0, -1) and "'Corn', is taken as unlabelled" in found.labels.remarks[-1]
+    assert found.labels.remarks[-1].endswith("pass --unlabelled=-1")
 
 
 def test_nan_is_no_class_where_none_is_said_to_be_unlabelled(tmp_path, cube_path):
@@ -168,8 +209,25 @@ def test_pictures_with_colours_are_refused_with_a_remedy(tmp_path, cube_path, ba
     write_tiff(path, colours[TRUTH][:, :, :bands], placed=False, driver=driver, **kind)
     with pytest.raises(
         SceneFormatError, match=f"found 21×17×{bands}, a picture with colours; save a map with the number"
-    ):
+    ) as caught:
         described(cube_path, path)
+    check_numbering(str(caught.value), colours[TRUTH][:, :, :bands])
+
+
+def test_a_picture_whose_colours_come_first_is_refused_with_a_remedy_that_works(tmp_path, cube_path):
+    picture = np.array([[7, 7, 7], [255, 0, 0], [0, 200, 0], [0, 0, 100]], np.uint8)[TRUTH].transpose(2, 0, 1)
+    with pytest.raises(SceneFormatError, match="found 3×21×17, a picture with colours") as caught:
+        described(cube_path, saved(tmp_path, picture))
+    check_numbering(str(caught.value), picture)
+
+
+def check_numbering(message, picture):
+    """That the advice numbers the colours from 1, one number for each label."""
+    assert "pass the number of the background as --unlabelled (make: UNLABELLED)" in message
+    code = message.split("'labels.npy', ")[1].split(") numbers the colours")[0]
+    numbers = eval(code, {"numpy": np, "a": picture})
+    assert numbers.shape == TRUTH.shape and set(numbers.ravel()) == {1, 2, 3, 4}
+    assert len(set(zip(numbers.ravel(), TRUTH.ravel()))) == 4
 
 
 def test_a_png_with_a_palette_is_a_map(tmp_path, cube_path):

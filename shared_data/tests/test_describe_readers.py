@@ -27,8 +27,12 @@ from own_files import (
 
 from shared_data.describe import arrays as parts
 from shared_data.describe.place import envi_georeference
+from shared_data.describe.readers import open_source
 from shared_data.errors import SceneFormatError, SettingsError
+from shared_data.export.classified import Classified
+from shared_data.export.envi import write_envi as write_map
 from shared_data.quoting import one_line
+from shared_data.scenes.catalogue import Georeference
 
 pytestmark = pytest.mark.stack_independent
 
@@ -267,7 +271,7 @@ def test_damaged_envi_files(tmp_path):
         described(header)
 
 
-@pytest.mark.parametrize("rotation", [0, 30, -12.5])
+@pytest.mark.parametrize("rotation", [0, 30, -12.5, 180, -180])
 @pytest.mark.parametrize(
     "info, crs",
     [
@@ -285,6 +289,46 @@ def test_the_place_of_an_envi_file_is_that_of_gdal(tmp_path, info, crs, rotation
         np.testing.assert_allclose(found.transform, file.transform.to_gdal(), rtol=1e-9, atol=1e-9)
         assert file.crs == rasterio.crs.CRS.from_user_input(found.crs)
     assert found.crs == crs
+
+
+@pytest.mark.parametrize("crs", [CRS, "EPSG:2227"])  # in metres, and in feet
+def test_an_exported_map_of_rows_from_south_to_north_lies_where_it_did(tmp_path, crs):
+    where = Georeference(crs, (500000.0, 20.0, 0.0, 4480000.0, 0.0, 10.0))
+    write_map(tmp_path, Classified("a map", TRUTH, ("a", "b", "c"), ("#000001", "#000002", "#000003"), where))
+    source = open_source(tmp_path / "class_map.hdr")
+    assert source.open("class_map")[1].georeference == where
+    with rasterio.open(tmp_path / "class_map.img") as file:
+        assert file.transform.to_gdal() == where.transform
+
+
+@pytest.mark.parametrize("unit", ["Seconds", "Feet", "km"])
+def test_a_place_of_envi_in_other_units_is_not_taken(unit):
+    info = ["UTM", "1", "1", "500000", "4480000", "20", "20", "16", "North", "WGS-84", f"units={unit}"]
+    georeference, note = envi_georeference({"map info": info})
+    assert georeference is None and f"is in {unit}, not in Meters or Degrees: no georeference is written" in note
+
+
+@pytest.mark.parametrize(
+    "entries, noted",
+    [
+        ({"reflectance scale factor": 10000}, True),
+        ({"data gain values": [1, 1, 1, 1, 1, 0.5], "data offset values": [0] * 6}, True),
+        ({"data offset values": [0, 0, 0, 0, 0, 3]}, True),
+        ({"reflectance scale factor": 1.0, "data gain values": [1] * 6, "data offset values": [0] * 6}, False),
+    ],
+)
+def test_a_scale_in_an_envi_header_is_said(tmp_path, entries, noted):
+    header = write_envi(tmp_path / "plot.hdr", CUBE, **entries)
+    assert described(header).cube.remarks == (parts.AS_STORED,) * noted
+
+
+@pytest.mark.parametrize("name, neutral", [("scale_factor", 1), ("add_offset", 0)])
+def test_a_scale_of_an_hdf5_dataset_is_said(tmp_path, name, neutral):
+    for value in (neutral, 0.5):
+        path = write_mat73(tmp_path / "plot.mat", cube=CUBE)
+        with h5py.File(path, "r+") as file:
+            file["cube"].attrs[name] = value
+        assert (parts.AS_STORED in described(path, force=True).cube.remarks) == (value != neutral)
 
 
 def test_coordinate_systems_of_envi_as_text():

@@ -273,18 +273,33 @@ def test_tiff_pictures_with_colours_or_several_pages_are_no_maps(scene, tmp_path
         read_own(scene, [tmp_path / "pages.tif", good], 0)
 
 
+def write_tiff(path, *pages):
+    """Write a TIFF of pages with one number a pixel. pages: the bytes of each, its shape, and other tags."""
+    content, pointer = bytearray(b"II*\0\0\0\0\0"), 4
+    for body, (height, width), others in pages:
+        tags = {256: width, 257: height, 259: 1, 262: 1, 273: len(content), 277: 1, 278: height, 279: len(body)}
+        tags.update(others)
+        content += body + b"\0" * (len(body) % 2)
+        content[pointer : pointer + 4] = np.array(len(content), "<u4").tobytes()
+        content += np.array(len(tags), "<u2").tobytes()
+        for tag, value in sorted(tags.items()):
+            content += np.array([tag, 3], "<u2").tobytes() + np.array([1, value], "<u4").tobytes()
+        pointer = len(content)
+        content += b"\0\0\0\0"
+    path.write_bytes(content)
+    return path
+
+
 def double_tiff(path, array):
     """A TIFF of 64-bit floating-point numbers, which Pillow does not know."""
-    body = array.astype("<f8").tobytes()
-    entries = [
-        (256, 3, array.shape[1]), (257, 3, array.shape[0]), (258, 3, 64), (259, 3, 1), (262, 3, 1), (273, 4, 8),
-        (277, 3, 1), (278, 3, array.shape[0]), (279, 4, len(body)), (339, 3, 3),
-    ]  # fmt: skip
-    fields = b"".join(np.array([tag, kind], "<u2").tobytes() + np.array([1, value], "<u4").tobytes()
-                      for tag, kind, value in entries)  # fmt: skip
-    start = b"II*\0" + np.array([8 + len(body)], "<u4").tobytes()
-    path.write_bytes(start + body + np.array([len(entries)], "<u2").tobytes() + fields + b"\0\0\0\0")
-    return path
+    return write_tiff(path, (array.astype("<f8").tobytes(), array.shape, {258: 64, 339: 3}))
+
+
+def page(array, tags, bits=8):
+    """A page of numbers of 1, 2, 4 or 8 bits."""
+    digits = (array[:, :, None] >> np.arange(bits - 1, -1, -1)) & 1
+    rows = np.packbits(digits.astype(np.uint8).reshape(len(array), -1), axis=1)
+    return rows.tobytes(), array.shape, {258: bits, **tags}
 
 
 def test_without_rasterio_a_kind_of_tiff_that_pillow_does_not_know_is_named(scene, tmp_path, monkeypatch):
@@ -300,3 +315,41 @@ def test_rasterio_reads_kinds_of_tiff_that_pillow_does_not_know(scene, tmp_path)
     pytest.importorskip("rasterio")
     paths = [double_tiff(tmp_path / ("%d.tif" % number), part) for number, part in enumerate((TRAIN, TEST))]
     np.testing.assert_array_equal(trained(read_own(scene, paths, 0).split), np.flatnonzero(TRAIN))
+
+
+UNLIKE_STORED = {  # what Pillow inverts, scales or, in some versions, turns: tags and bits
+    "1 bit, 0 is white": ({262: 0}, 1),
+    "8 bits, 0 is white": ({262: 0}, 8),
+    "2 bits": ({}, 2),
+    "4 bits": ({}, 4),
+    "last row first": ({274: 4}, 8),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(UNLIKE_STORED))
+def test_a_map_is_the_numbers_that_a_tiff_stores(scene, tmp_path, kind):
+    pytest.importorskip("rasterio")
+    tags, bits = UNLIKE_STORED[kind]
+    masks = TRAIN > 0, (TRUTH > 0) & (TRAIN == 0)  # exchanged if they are inverted
+    paths = [
+        write_tiff(tmp_path / ("%d.tif" % number), page(mask if bits == 1 else mask * TRUTH, tags, bits))
+        for number, mask in enumerate(masks)
+    ]
+    found = read_own(scene, paths, 0).split
+    np.testing.assert_array_equal(trained(found), np.flatnonzero(masks[0]))
+    np.testing.assert_array_equal(found.test, np.flatnonzero(masks[1]))
+
+
+@pytest.mark.parametrize("kind", sorted(UNLIKE_STORED))
+def test_without_rasterio_a_tiff_that_pillow_changes_is_refused(scene, tmp_path, kind, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    path = write_tiff(tmp_path / "tr.tif", page(TRAIN & 1, *UNLIKE_STORED[kind]))
+    with pytest.raises(SplitError, match=r"tr\.tif cannot be read: .*is not installed; install it or save the map"):
+        read_own(scene, [path, write(tmp_path / "te.npy", TEST)], 0)
+
+
+@pytest.mark.parametrize("kind", [1, 4, 5])  # smaller copy, mask, mask of a smaller copy
+def test_overviews_and_masks_of_a_tiff_are_no_maps(scene, tmp_path, kind):
+    path = write_tiff(tmp_path / "tr.tif", page(TRAIN, {}), page(TRAIN[::2, ::2], {254: kind}))
+    found = read_own(scene, [path, write(tmp_path / "te.npy", TEST)], 0)
+    np.testing.assert_array_equal(trained(found.split), np.flatnonzero(TRAIN))

@@ -175,7 +175,9 @@ def overview_table(seen: Overview, shape: Shape = MARKDOWN) -> str:
         alone = row.place_alone
         before, last = [row.cells[column].text for column in COLUMNS[:-1]], row.cells[OTHER_FIELDS].text
         lines.append([row.title, *before, NOT_RUN if alone is None else percent(alone), last])
-    sentences = [LEGEND % seen.protocol, baselines_sentence(seen), *doubts_sentences(seen)]
+    cells = [cell for line in lines for cell in line]
+    marks = [note for mark, note in diff.NOTES if mark == diff.ALONE and any(mark in cell for cell in cells)]
+    sentences = [LEGEND % seen.protocol, *marks, baselines_sentence(seen), *doubts_sentences(seen)]
     return "\n\n".join([shape.table(header, lines), *map(shape.sentence, filter(None, sentences))])
 
 

@@ -12,6 +12,8 @@ from shared_data.scenes.catalogue import Georeference
 
 BLOCK_BYTES = 1 << 26  # of an array read at a time
 
+AS_STORED = "the file declares a scale or an offset: the numbers are taken as they are stored"  # a note
+
 Window = tuple[slice, ...]
 
 

@@ -1,5 +1,6 @@
 """Labels as people have them, as classes: which labels mean "no class", and names, colours and pixels of the others."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from shared_data.errors import SceneFormatError
 
 MOST_CLASSES = 255
 _USUAL = (255, 65535, -1, *KNOWN_LOW)  # for "no class", where few classes have labels
+_NO_CLASS = re.compile(r"(unclassified|unlabell?ed|background|none|no[ _-]?data|unknown)\b", re.IGNORECASE)
 _NAN = -1  # written for NaN where 0 is taken
 _LARGEST = 2**63 - 1  # that TOML holds
 _LARGEST_EXACT = 2**53  # whole numbers above are not all floats
@@ -106,9 +108,19 @@ def _check_axes(opened: Opened, stored: np.ndarray) -> None:
     if opened.header.picture or (len(shape) == 3 and 3 in (shape[0], shape[2])):
         raise SceneFormatError(
             f"{found}, a picture with colours; save a map with the number of its class at each pixel (in Python: "
-            "numpy.unique(picture.reshape(-1, 3), axis=0, return_inverse=True) numbers the colours)."
+            f"{_numbering(shape)} numbers the colours from 1), and pass the number of the background as --unlabelled "
+            "(make: UNLABELLED)."
         )
     raise SceneFormatError(f"{found}; name another array with --labels-key, or save a map of rows × columns.")
+
+
+def _numbering(shape: Sequence[int]) -> str:
+    """Python that numbers the colours of the picture `a` of this shape; without an opacity, which is no colour."""
+    picture = "a" if shape[-1] in (3, 4) else "numpy.moveaxis(a, 0, 2)"
+    colours = f"{picture}[..., :3].reshape(-1, 3)"
+    size = f"{picture}.shape[:2]"
+    number = f"numpy.unique({colours}, axis=0, return_inverse=True)[1].reshape({size}) + 1"
+    return f"numpy.save('labels.npy', {number})"
 
 
 def _is_one_hot(stored: np.ndarray) -> bool:
@@ -144,21 +156,31 @@ def _unlabelled(opened: Opened, values: Collection[int], has_missing: bool) -> t
         reasons = [why.format(value) for value in others] + ["NaN means 'no class'"] * has_missing
         missing = (0,) if has_missing else ()
         return (*missing, *others), " and ".join(reasons) or "no value occurs that usually means 'no class'"
-    is_named = 0 in opened.header.class_names
-    if (others or has_missing) and not is_named and any(value not in (0, *others) for value in values):
-        raise SceneFormatError(_question(opened.path, others, has_missing))
+    name = opened.header.class_names.get(0, "")
+    is_said = 0 in opened.header.fill_values or _means_no_class(name)
+    if (others or has_missing) and not is_said and any(value not in (0, *others) for value in values):
+        raise SceneFormatError(_question(opened.path, name, others, has_missing))
     reasons = [f"the file declares {value} as no data" for value in declared]
     missing = (_NAN,) if has_missing else ()
     return (0, *declared, *missing), " and ".join(["0 means 'no class' wherever it occurs", *reasons])
 
 
-def _question(path: Path, others: Sequence[int], has_missing: bool) -> str:
-    """What to ask where 0 may be a class, because another value may be the one that means "no class"."""
+def _means_no_class(name: str) -> bool:
+    return _NO_CLASS.match(name) is not None
+
+
+def _question(path: Path, name: str, others: Sequence[int], has_missing: bool) -> str:
+    """What to ask where 0 may be a class, because another value may be the one that means "no class".
+
+    name: of the label 0, or "".
+    """
     found = " and ".join([*map(str, others), *["NaN"] * has_missing])
+    zero = f"0, '{name}'," if name else "0,"
     alone = ",".join(map(str, others or [_NAN]))
     return (
-        f"{path}: expected one value that means 'no class', found {found} and also 0, which may be a class; if it is, "
-        f"pass --unlabelled={alone} (make: UNLABELLED={alone}), otherwise --unlabelled={alone},0."
+        f"{path}: expected one value that means 'no class', found {found} and also {zero} which may be a class; if it "
+        f"is, pass --unlabelled={alone} (make: UNLABELLED={alone}), if 0 alone means 'no class' --unlabelled=0, if "
+        f"both do --unlabelled={alone},0."
     )
 
 
@@ -183,9 +205,10 @@ def _doubts(labels: Sequence[int], empty: Sequence[int], names: Mapping[int, str
         doubts.append(
             f"taken as classes: {', '.join(map(str, odd))}; if they mean 'no class', pass --unlabelled={passed}"
         )
-    named = names.get(0, "").lower()
-    if 0 in empty and named and not any(word in named for word in ("class", "label", "back", "none", "no ", "unknown")):
-        doubts.append(f"the label 0, '{names[0]}', is taken as unlabelled; if it is a class, pass --unlabelled=none")
+    name = names.get(0, "")
+    if 0 in empty and name and not _means_no_class(name):
+        others = ",".join(str(label) for label in empty if label != 0) or "none"
+        doubts.append(f"the label 0, '{name}', is taken as unlabelled; if it is a class, pass --unlabelled={others}")
     return tuple(doubts)
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,16 @@ from shared_data.describe.copies import copy_array
 from shared_data.describe.document import DescribedFile, Document, as_toml
 from shared_data.describe.labels import Labels, read_labels
 from shared_data.describe.opened import Opened, check_shapes, open_cube, open_labels, plane_shape, with_bands_last
-from shared_data.describe.values import Broken, Values, check_some_whole, find_broken, find_fill_values, mend, summarise
+from shared_data.describe.values import (
+    Broken,
+    Values,
+    check_some_whole,
+    find_broken,
+    find_fill_values,
+    mend,
+    summarise,
+    values_in,
+)
 from shared_data.errors import SettingsError, SharedDataError
 from shared_data.files.atomic import atomic_path
 from shared_data.quoting import one_line
@@ -68,8 +77,9 @@ class _CheckedCube:
 class Described:
     """All that was found and written. kept: indices of the bands that are used, None for all of the file's.
 
-    better_position: of the labels, where they do not seem to lie right. lost: labelled pixels without data. absent:
-    values that the user wants to be ignored, but that occur nowhere.
+    better_position: of the labels, where they do not seem to lie right. valid_pixels: of each class, those with data.
+    removed_by: for a class of which none is left, by its label, the values that mean "no data" there. absent: values
+    that the user wants to be ignored, but that occur nowhere.
     """
 
     name: str
@@ -83,7 +93,8 @@ class Described:
     labels_file: Opened | None
     labels: Labels | None
     better_position: str | None
-    lost: int
+    valid_pixels: tuple[int, ...]
+    removed_by: Mapping[int, tuple[float, ...]]
     absent: tuple[float, ...]
     georeference: Georeference | None
 
@@ -165,6 +176,7 @@ def _written(
             labels_copy = folder / f"{name}-labels.npy"
             np.save(new_path(labels_copy), np.ascontiguousarray(labels.numbers))
         classes = labels.class_map() if labels else np.zeros(checked.values.valid.shape, np.uint8)
+        sizes = np.bincount(classes[checked.values.valid], minlength=1 + (len(labels.classes) if labels else 0))[1:]
         placed = [opened.header.georeference for opened in (cube, labels_file) if opened is not None]
         described = Described(
             name=name,
@@ -178,7 +190,12 @@ def _written(
             labels_file=labels_file,
             labels=labels,
             better_position=better_position(checked.numbers, checked.values.valid, classes) if labels else None,
-            lost=int((classes[~checked.values.valid] > 0).sum()),
+            valid_pixels=tuple(sizes.tolist()),
+            removed_by={
+                one.label: values_in(checked.numbers, classes == number, checked.values.fill)
+                for number, one in enumerate(labels.classes if labels else (), start=1)
+                if not sizes[number - 1]
+            },
             absent=tuple(set(request.ignore or ()) - {one.value for one in checked.values.fill}),
             georeference=next((one for one in placed if one is not None), None),
         )

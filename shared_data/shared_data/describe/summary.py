@@ -8,8 +8,10 @@ from pathlib import Path
 
 from shared_data.describe.arrays import by
 from shared_data.describe.bands import as_ranges
+from shared_data.describe.place import same_crs
 from shared_data.describe.scene import Described
 from shared_data.quoting import one_line
+from shared_data.scenes.catalogue import Georeference
 
 _MEGABYTE = 10**6
 _COLUMN = 12
@@ -85,8 +87,9 @@ def _labels(described: Described) -> Iterator[str]:
     yield f"unlabelled: {values} ({_pixels(labels.unlabelled_pixels)}), because {labels.reason}"
     yield f"classes: {len(labels.classes)}, {sum(one.pixels for one in labels.classes)} pixels"
     widest = max(len(one.name) for one in labels.classes)
-    for number, one in enumerate(labels.classes, start=1):
-        yield f"  {number:3} {one.name:{widest}} {one.pixels:9} pixels with label {one.label}"
+    for number, (one, valid) in enumerate(zip(labels.classes, described.valid_pixels), start=1):
+        without = f", {one.pixels - valid} of them without data" if valid < one.pixels else ""
+        yield f"  {number:3} {one.name:{widest}} {one.pixels:9} pixels with label {one.label}{without}"
 
 
 def _place(described: Described) -> Iterator[str]:
@@ -114,8 +117,10 @@ def _warnings(described: Described) -> Iterator[str]:
         )
     if described.absent:
         yield f"values that --ignore names, but no band has: {', '.join(map(_number, described.absent))}"
-    if described.lost:
-        yield f"{_pixels(described.lost)} with a label but without data"
+    lost = sum(one.pixels for one in labels.classes) - sum(described.valid_pixels) if labels else 0
+    if lost:
+        yield f"{_pixels(lost)} with a label but without data"
+    yield from _emptied(described)
     if described.better_position:
         yield (
             "the borders of the labels do not lie on edges of the cube, but would if the labels were "
@@ -123,11 +128,37 @@ def _warnings(described: Described) -> Iterator[str]:
         )
     if labels and len(labels.classes) == 1:
         yield "one class alone: there is no other to tell it from, so accuracies mean nothing"
-    few = [one.name for one in labels.classes if one.pixels < _FEW] if labels else []
+    sizes = zip(labels.classes, described.valid_pixels) if labels else ()
+    few = [one.name for one, valid in sizes if 0 < valid < _FEW]
     if few:
-        yield f"classes of fewer than {_FEW} pixels, too few for most splits: {', '.join(few)}"
+        yield f"classes of fewer than {_FEW} pixels with data, too few for most splits: {', '.join(few)}"
     places = [one.header.georeference for one in (described.cube, described.labels_file) if one is not None]
-    if len(places) == 2 and places[0] and places[1] and not _same_place(places[0].transform, places[1].transform):
+    if len(places) == 2 and places[0] and places[1]:
+        yield from _differences(places[0], places[1])
+
+
+def _emptied(described: Described) -> Iterator[str]:
+    """The classes without a pixel with data, with which no run starts, and what to do."""
+    if described.labels is None:
+        return
+    names = {one.label: one.name for one in described.labels.classes}
+    for label, values in described.removed_by.items():
+        kept = ",".join(_number(one.value) for one in described.values.fill if one.value not in values) or "none"
+        unlabelled = ",".join(map(str, (*described.labels.unlabelled, *described.removed_by)))
+        # a value that stands for NaN is no measurement
+        first = "pass " if described.broken else f"if that is a measurement, pass --ignore={kept}, otherwise "
+        found = " or ".join(map(_number, values))
+        yield (
+            f"no pixel of {names[label]} has data, each has {found}, so runs are refused: "
+            f"{first}--unlabelled={unlabelled}"
+        )
+
+
+def _differences(cube: Georeference, labels: Georeference) -> Iterator[str]:
+    if not same_crs(cube.crs, labels.crs):
+        systems = " and ".join(one_line(place.crs, 60) for place in (cube, labels))
+        yield f"the cube and the labels name different coordinate systems, {systems}: check that they belong together"
+    elif not _same_place(cube.transform, labels.transform):
         yield "the cube and the labels name different places: check that they belong together"
 
 

@@ -120,6 +120,15 @@ def _counts(cube: np.ndarray, values: Sequence[float]) -> dict[float, tuple[int,
     return counts
 
 
+def values_in(cube: np.ndarray, pixels: np.ndarray, fill: Sequence[FillValue]) -> tuple[float, ...]:
+    """Those of the fill values that occur in these pixels, (H, W) bool."""
+    found: set[float] = set()
+    for rows in row_blocks(cube):
+        spectra = np.asarray(cube[rows])[pixels[rows]]
+        found.update(one.value for one in fill if (spectra == one.value).any())
+    return tuple(one.value for one in fill if one.value in found)
+
+
 def check_some_whole(broken: Broken, path: Path) -> None:
     """Raises: SceneFormatError where every pixel has NaN or infinity in some band."""
     if not broken.pixels.all():

@@ -44,7 +44,11 @@ def training_counts(
     for label, (has, needs) in enumerate(zip(available, wanted), start=1):
         name = "class %d%s" % (label, " (%s)" % class_names[label - 1] if class_names else "")
         if has == 0:
-            raise SplitError("%s has no labelled pixel in the ground truth; the split needs every class." % name)
+            raise SplitError(
+                "%s has no labelled pixel in the ground truth; the split needs every class. Of an own scene whose "
+                "ignore_values take them away, describe it with other values (--ignore=...), or move the class's label "
+                "from [[classes]] to labels.unlabelled in the description." % name
+            )
         if has <= needs:
             remedy = "Lower split.minimum, or let" if has > fewest else "Let"
             raise SplitError(

@@ -20,6 +20,9 @@ from shared_data.scenes.mat import list_mat, read_mat
 
 Shape = Tuple[int, ...]
 
+_KIND_OF_PAGE, _BITS, _PHOTOMETRIC, _ORIENTATION = 254, 258, 262, 274  # tags of a TIFF
+_COPY_OR_MASK = 1 | 4
+
 
 class StoredArray(NamedTuple):
     """An array in a file: its shape, and a function that reads it and may raise ValueError or SceneFormatError."""
@@ -110,15 +113,37 @@ def _mat(path: Path) -> Dict[str, StoredArray]:
 
 
 def _tiff(path: Path) -> Dict[str, StoredArray]:
-    """By Pillow, or, where it does not know the kind of TIFF, by rasterio."""
+    """By Pillow, or, where it does not give the numbers as they are stored, by rasterio, as `describe` does."""
     try:
         with Image.open(str(path), formats=["TIFF"]) as image:
+            _check_plain(image)
             size: Shape = (image.height, image.width)
-            depth = len(image.getbands()), getattr(image, "n_frames", 1)
+            depth = len(image.getbands()), _pages(image)
         shape = size + tuple(number for number in depth if number > 1)
         return {path.stem: StoredArray(shape, functools.partial(_by_pillow, path))}
     except Exception as error:  # damaged bytes make Pillow raise nearly anything
         return {path.stem: _geotiff(path, error)}
+
+
+def _check_plain(image: Any) -> None:
+    """Raises: ValueError for kinds whose numbers Pillow inverts, scales or, in some versions, turns."""
+    tags = image.tag_v2
+    if tags.get(_PHOTOMETRIC, 0) == 0:
+        raise ValueError("its 0 means white")
+    bits = tags.get(_BITS, (1,))
+    if not set(bits) <= {1, 8, 16, 32}:
+        raise ValueError("its numbers have %d bits" % bits[0])
+    if tags.get(_ORIENTATION, 1) != 1:
+        raise ValueError("its first row or column is not the top or left one")
+
+
+def _pages(image: Any) -> int:
+    """The number of pictures, without smaller copies of them (overviews) and masks."""
+    pages = 0
+    for number in range(getattr(image, "n_frames", 1)):
+        image.seek(number)
+        pages += not image.tag_v2.get(_KIND_OF_PAGE, 0) & _COPY_OR_MASK
+    return pages
 
 
 def _by_pillow(path: Path) -> np.ndarray:
@@ -134,8 +159,8 @@ def _geotiff(path: Path, refusal: Exception) -> StoredArray:
         rasterio: Any = importlib.import_module("rasterio")
     except ImportError:
         raise ValueError(
-            "Pillow does not know this kind of TIFF (%s), and rasterio, which may, is not installed; install it or "
-            "save the map as .npy" % one_line(refusal, 120)
+            "Pillow cannot read this kind of TIFF as a map (%s), and rasterio, which may, is not installed; install it "
+            "or save the map as .npy" % one_line(refusal, 120)
         ) from refusal
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a map without geographic coordinates is right here

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from shared_data.describe.arrays import Header, Source, StoredArray, by, of_array
+from shared_data.describe.arrays import AS_STORED, Header, Source, StoredArray, by, of_array
 from shared_data.describe.packages import needed, reading
 from shared_data.describe.place import envi_georeference
 from shared_data.errors import SceneFormatError
@@ -19,6 +19,7 @@ from shared_data.quoting import one_line
 
 KIND = "an ENVI file"
 _MOST_HEADER_BYTES = 1 << 24  # of text; wavelengths and names of thousands of bands take some hundred kilobytes
+_SCALES, _OFFSETS = ("reflectance scale factor", "data gain values"), ("data offset values",)
 _TRIED = ("", ".img", ".dat", ".raw", ".bin", ".bsq", ".bil", ".bip", ".IMG", ".DAT", ".RAW")
 
 
@@ -117,8 +118,14 @@ def _header(path: Path, entries: Mapping[str, Any]) -> Header:
         class_colours=_colours([int(number) for number in _numbers(entries, "class lookup")]),
         georeference=georeference,
         bands_last=True,
-        notes=(note,) if note else (),
+        notes=(*([note] if note else []), *([AS_STORED] if _is_scaled(entries) else [])),
     )
+
+
+def _is_scaled(entries: Mapping[str, Any]) -> bool:
+    """Whether the header gives a factor other than 1, or an addend other than 0, for the numbers."""
+    factors, addends = ([number for key in keys for number in _numbers(entries, key)] for keys in (_SCALES, _OFFSETS))
+    return any(number != 1 for number in factors) or any(number != 0 for number in addends)
 
 
 def _list(entries: Mapping[str, Any], key: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from shared_data.describe.arrays import Header, Source, StoredArray, Window, by, reordered
+from shared_data.describe.arrays import AS_STORED, Header, Source, StoredArray, Window, by, reordered
 from shared_data.describe.packages import needed, reading
 from shared_data.errors import SceneFormatError
 from shared_data.quoting import one_line
@@ -44,11 +44,12 @@ def open_hdf5(path: Path, start: bytes) -> Source:
     def open_array(name: str) -> tuple[StoredArray, Header]:
         with reading(path, kind):
             array = _stored(path, kind, name, datasets[name])
-            fill_values = _fill_values(datasets[name])
+            fill_values = tuple(dict.fromkeys(_attributes(datasets[name], *_FILL_ATTRIBUTES)))
+            notes: tuple[str, ...] = (AS_STORED,) if _is_scaled(datasets[name]) else ()
         if name not in reverse:
-            return array, Header(fill_values)
-        note = "MATLAB 7.3 stores the axes of an array in reverse order: they are put right"
-        return reordered(array, tuple(reversed(range(len(array.shape))))), Header(fill_values, notes=(note,))
+            return array, Header(fill_values, notes=notes)
+        notes += ("MATLAB 7.3 stores the axes of an array in reverse order: they are put right",)
+        return reordered(array, tuple(reversed(range(len(array.shape))))), Header(fill_values, notes=notes)
 
     return Source(path, path, kind.split(" ", 1)[1], True, shapes, open_array)
 
@@ -75,11 +76,13 @@ def _stored(path: Path, kind: str, name: str, dataset: Any) -> StoredArray:
     return StoredArray(dataset.shape, dtype, read, dataset.chunks)
 
 
-def _fill_values(dataset: Any) -> tuple[float, ...]:
-    """What its attributes declare as the value of pixels without data."""
-    found: dict[float, None] = {}
-    for name in _FILL_ATTRIBUTES:
-        value = np.asarray(dataset.attrs.get(name, []))
-        if value.dtype.kind in "iuf":
-            found.update((number, None) for number in value.ravel().tolist())
-    return tuple(found)
+def _is_scaled(dataset: Any) -> bool:
+    """Whether it has a factor other than 1, or an addend other than 0, for its numbers, as netCDF names them."""
+    factors, addends = _attributes(dataset, "scale_factor"), _attributes(dataset, "add_offset")
+    return any(number != 1 for number in factors) or any(number != 0 for number in addends)
+
+
+def _attributes(dataset: Any, *names: str) -> list[float]:
+    """All numbers in the attributes of these names."""
+    values = [np.asarray(dataset.attrs.get(name, [])) for name in names]
+    return [number for value in values if value.dtype.kind in "iuf" for number in value.ravel().tolist()]

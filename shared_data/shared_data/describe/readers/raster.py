@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from shared_data.describe.arrays import Header, Source, StoredArray, Window, reordered
+from shared_data.describe.arrays import AS_STORED, Header, Source, StoredArray, Window, reordered
 from shared_data.describe.packages import needed, reading
 from shared_data.describe.place import named_crs
 from shared_data.files.plain import read_text
@@ -79,7 +79,7 @@ def _header(path: Path, image: Any) -> Header:
         colours = {label: "#{:02x}{:02x}{:02x}".format(*rgba) for label, rgba in image.colormap(1).items()}
     scaled = any(scale != 1 for scale in image.scales) or any(offset != 0 for offset in image.offsets)
     if scaled:
-        notes += ("the file declares a scale or an offset: the numbers are taken as they are stored",)
+        notes += (AS_STORED,)
     return Header(
         fill_values=tuple(dict.fromkeys(float(value) for value in image.nodatavals if value is not None)),
         class_names=_class_names(path, image.tags(1)),

@@ -32,12 +32,14 @@ from shared_data.audit import (
 from shared_data.audit.alterations import alter_spectra, permute_labels, redraw_labels, shuffle_spectra, turn
 from shared_data.audit.pixels import gap_pixels, hidden_test_pixels
 from shared_data.audit.split import check_indices, split_finding
+from shared_data.audit.trials import recounted
 from shared_data.errors import RecordError, SharedDataError, SplitError
 from shared_data.files.toml import load_toml
 from shared_data.records.audit_file import settings_sha256, with_audit
 from shared_data.records.record import find_records, read_record, validate_record, write_record
 from shared_data.runs.request import Request
 from shared_data.scenes.loading import load_scene
+from shared_data.scenes.own import Description, OwnClass
 from shared_data.splits.draws import Split, describe, draw_per_class, training_counts
 
 HERE = Path(__file__).parent
@@ -188,6 +190,24 @@ def test_shuffled_spectra_are_all_there_at_other_pixels(scene):
     shuffled = shuffle_spectra(scene.cube, 0)
     assert (shuffled != scene.cube).any(axis=2).mean() > 0.99
     assert np.array_equal(np.sort(shuffled.sum(axis=2), axis=None), np.sort(scene.cube.sum(axis=2), axis=None))
+
+
+def test_an_entry_states_the_pixels_of_the_altered_labels(scene):
+    truth = scene.ground_truth
+    altered = truth.copy()
+    altered[truth == 2] = 5
+    counts, moved = np.bincount(truth.ravel(), minlength=10)[1:].tolist(), int((truth == 2).sum())
+    # one pixel more than is loaded, as where it is not valid
+    classes = tuple(OwnClass(10 * label, "", count + 1) for label, count in enumerate(counts, start=1))
+    own = Description(Path("a.toml"), Path("a.npy"), None, (), (), (), classes)
+    stated = scene.scene._replace(class_counts=tuple(counts), own=own)
+    assert recounted(stated, truth, truth) == stated
+    found = recounted(stated, truth, altered)
+    expected = [count + moved * ((label == 5) - (label == 2)) for label, count in enumerate(counts, start=1)]
+    assert found.class_counts == tuple(expected) and moved > 0
+    assert found.own.classes == tuple(one._replace(pixels=count + 1) for one, count in zip(classes, expected))
+    unstated = scene.scene._replace(class_counts=None)
+    assert recounted(unstated, truth, altered) == unstated
 
 
 def test_turning_twice_changes_nothing(scene):

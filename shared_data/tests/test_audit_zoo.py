@@ -13,9 +13,11 @@ from shared_data.audit.finding import ITEMS
 from shared_data.audit.origin import distance
 from shared_data.audit.reads import noted_reads
 from shared_data.audit.trials import Trials
+from shared_data.runs.method import Draw
 from shared_data.runs.request import Request
 from shared_data.scenes.catalogue import SceneFile
 from shared_data.scenes.loading import FileEvidence, load_scene, serving
+from shared_data.splits.draws import Split
 
 pytestmark = pytest.mark.stack_independent
 
@@ -120,6 +122,61 @@ def test_test_pixels_that_train_are_not_hidden():
 
     audit = examine(zoo.method_of(Shared()), request(5))
     assert words(audit) == {"flawed split"}
+
+
+# scenes of two classes, and of one
+
+
+def two_classes(loaded, difference):
+    """Two classes one below the other; right of the middle the brighter one is the darker one."""
+    truth = np.repeat(np.array([1, 2], np.uint8), 24)[:, None] * np.ones(48, np.uint8)
+    brighter = (truth == 1) == (np.arange(48) < 24)
+    level = np.where(brighter, 2000 + difference, 2000 - difference)[:, :, None]
+    cube = level * np.linspace(0.8, 1.2, 16) + 300 * np.random.RandomState(0).randn(48, 48, 16)
+    return loaded._replace(cube=cube.astype(loaded.cube.dtype), ground_truth=truth)
+
+
+class LeftToRight(zoo.Honest):
+    """trained on the left, tested on the right"""
+
+    def draw(self, loaded, configuration, seed):
+        pixels, random = np.arange(48 * 48).reshape(48, 48), np.random.RandomState(seed)
+        train = random.permutation(pixels[:, :20].ravel())[:80]
+        return Draw(Split(train[::2], train[1::2], random.permutation(pixels[:, 28:].ravel())[:400]))
+
+
+@pytest.mark.parametrize("difference", [50, 150])
+def test_a_method_that_mistakes_two_classes_for_each_other_knows_no_test_labels(difference):
+    with serving(two_classes(zoo.corner(), difference), lambda: None):
+        audit = examine(zoo.method_of(LeftToRight()), request())
+    control = next(each for each in audit.findings if each.item == "control")
+    assert control.numbers["kappa_true_scene"] < -0.3 and control.numbers["kappa_exchanged"] > 0.3
+    assert audit.verdict == "clean for 60 steps"
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_test_labels_from_elsewhere_are_found_among_two_classes_too(share):
+    loaded = two_classes(zoo.corner(), 150)
+
+    class Knows(LeftToRight):
+        def revise(self, fitted, classes, image):
+            known = np.indices(classes.shape).sum(axis=0) % share == 0
+            return np.where(known, loaded.ground_truth, classes)
+
+    with serving(loaded, lambda: None):
+        audit = examine(zoo.method_of(Knows()), request())
+    assert zoo.PREDICTION in words(audit)
+    assert "a method without them would have" in audit.findings[0].evidence
+
+
+def test_one_class_cannot_be_exchanged():
+    loaded = zoo.corner()
+    truth = np.where(loaded.ground_truth == 2, 2, 0).astype(np.uint8)
+    with serving(loaded._replace(ground_truth=truth), lambda: None):
+        audit = examine(zoo.method_of(zoo.Honest()), request())
+    control = next(each for each in audit.findings if each.item == "control")
+    assert control.verdict == "not audited" and "labels of one class alone" in control.evidence
+    assert audit.verdict == "clean for 60 steps"
 
 
 # what a method reads by itself

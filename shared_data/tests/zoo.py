@@ -40,7 +40,8 @@ def cut(loaded):
         return loaded
     cube = np.ascontiguousarray(loaded.cube[ROWS, COLUMNS, BANDS])
     truth = np.ascontiguousarray(loaded.ground_truth[ROWS, COLUMNS])
-    scene = loaded.scene._replace(height=48, width=48, bands=cube.shape[2])
+    counts = tuple(np.bincount(truth.ravel(), minlength=10)[1:].tolist())
+    scene = loaded.scene._replace(height=48, width=48, bands=cube.shape[2], class_counts=counts)
     return loaded._replace(scene=scene, cube=cube, ground_truth=truth)
 
 
@@ -720,6 +721,17 @@ class WeightsFromTest(Stealing):
         return 9 * (counts + 1.0) / (counts + 1).sum()
 
 
+class WeightsFromTheEntry(Honest):
+    """class weights from the pixels of every class that the scene's entry in the catalogue states"""
+
+    def fit(self, image, labels, configuration, seed, run, steps=None):
+        self.counts = np.array(image.scene.class_counts)
+        return Honest.fit(self, image, labels, configuration, seed, run, steps)
+
+    def weights_of_classes(self, labels):
+        return 9 * (self.counts + 1.0) / (self.counts + 1).sum()
+
+
 class ChecksPseudoLabels(Stealing):
     """learns its own predictions of test pixels, those that are right"""
 
@@ -833,7 +845,7 @@ CHEATS = (
     (StopsOnTest, (SELECTION,)), (BandsByTest, (TRAINING, FITTED)),
     (LearnsTest, (TRAINING, FITTED)), (LearnsSomeTest, (TRAINING, FITTED)), (LearnsTestLate, (TRAINING, FITTED)),
     (LearnsTruthFromElsewhere, (TRAINING, FITTED, "ignores training labels")), (WeightsFromTest, (TRAINING,)),
-    (WeightsFromStoredTest, (TRAINING,)),
+    (WeightsFromStoredTest, (TRAINING,)), (WeightsFromTheEntry, (TRAINING, GAP, VALIDATION)),
     (ChecksPseudoLabels, (TRAINING, FITTED)), (LearnsGap, (GAP,)), (LearnsValidation, (VALIDATION,)),
     (WeightsFromValidation, (VALIDATION,)), (PseudoLabels, (FITTED,)), (HiddenScores, (FITTED,)),
     (ScoresAtPrediction, (FITTED,)), (SmoothsPrediction, (FITTED,)), (PositionAlone, ("ignores spectra",)),

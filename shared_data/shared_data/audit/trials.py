@@ -15,6 +15,7 @@ from shared_data.runs.method import Draw, Method, Run, seal
 from shared_data.runs.model_file import ModelFile
 from shared_data.runs.pixels import draw_pixels, resolve, training_image
 from shared_data.runs.request import Configuration, Request
+from shared_data.scenes.catalogue import Scene
 from shared_data.scenes.loading import LoadedScene, SceneImage
 from shared_data.splits.shared_protocols import is_shared
 
@@ -118,11 +119,10 @@ class Trials:
         self._count += 1
         # derived data are computed anew in every training, or else some of the true scene could be found there
         run = Run(self._scratch / ("training-%d" % self._count), self.request.device)
-        cube, truth = world.cube.copy(order="K"), world.truth.copy()
-        altered = self.loaded._replace(cube=cube, ground_truth=truth)
+        altered = self._altered(world)
         with _quiet():
             configuration, draw = self._given(altered, world.draw)
-            labels, sealed = seal(self.method, configuration, draw, truth)
+            labels, sealed = seal(self.method, configuration, draw, altered.ground_truth)
             image = training_image(altered, configuration, draw.split)
             limit: Dict[str, Any] = {} if steps is None else {"steps": steps}
             with noted_reads(altered) as while_training:
@@ -134,7 +134,7 @@ class Trials:
             with noted_reads(altered) as while_predicting:
                 images = [altered.image] * predict
                 # as scenes that nothing was fitted on, with all pixels valid: some are turned
-                images += [SceneImage(self.loaded.scene, np.array(each, order="K")) for each in also]
+                images += [SceneImage(altered.scene, np.array(each, order="K")) for each in also]
                 maps = [_checked(fitted.predict(each), each.shape) for each in images]
         return Trial(
             last=weights_sha256(report.last_weights),
@@ -152,9 +152,9 @@ class Trials:
 
     def preprocessed(self, world: World) -> ModelFile:
         """The fitted preprocessing in a world."""
-        image = self.loaded.image._replace(cube=world.cube.copy(order="K"))
-        labels = self.method.labels(world.draw, world.truth.copy())
-        masked = training_image(self.loaded._replace(cube=image.cube), self.configuration, world.draw.split)
+        altered = self._altered(world)
+        labels = self.method.labels(world.draw, altered.ground_truth)
+        masked = training_image(altered, self.configuration, world.draw.split)
         with _quiet():
             return self.method.preprocess(masked, labels, self.configuration, self.request.seed)
 
@@ -168,6 +168,11 @@ class Trials:
         """(H, W) bool, the pixels whose input holds a pixel of the mask. Raises: ValueError for another shape."""
         found = self.method.receptive_field(self.configuration, mask.copy())
         return _checked(found, mask.shape, "the receptive field").astype(bool)
+
+    def _altered(self, world: World) -> LoadedScene:
+        """The scene of a world, in arrays that the method may overwrite."""
+        scene = recounted(self.loaded.scene, self.loaded.ground_truth, world.truth)
+        return self.loaded._replace(scene=scene, cube=world.cube.copy(order="K"), ground_truth=world.truth.copy())
 
     def _given(self, altered: LoadedScene, draw: Draw) -> Tuple[Configuration, Draw]:
         """Configuration and draw in an altered world: the same pixels, and no true label in what belongs to the method.
@@ -185,6 +190,24 @@ class Trials:
         truth = self.loaded.ground_truth
         plan, facts = (_relabelled(each, truth, altered.ground_truth) for each in (draw.plan, draw.facts))
         return configuration, draw._replace(plan=plan, facts=facts)
+
+
+def recounted(scene: Scene, truth: np.ndarray, altered: np.ndarray) -> Scene:
+    """The scene's entry or description with its pixels per class, where stated, for other (H, W) labels than the true
+    ones: they would tell of these.
+
+    They change by as much as the labels do and are not counted, as a description's include pixels that are not valid.
+    `labelled_pixels` stays, because no alteration changes the number of labels.
+    """
+    before, after = (np.bincount(labels.ravel(), minlength=scene.num_classes + 1)[1:] for labels in (truth, altered))
+    more = [int(change) for change in after - before]
+    if scene.class_counts is not None:
+        counts = tuple(count + change for count, change in zip(scene.class_counts, more))
+        scene = scene._replace(class_counts=counts)
+    if scene.own is not None:
+        classes = tuple(one._replace(pixels=one.pixels + change) for one, change in zip(scene.own.classes, more))
+        scene = scene._replace(own=scene.own._replace(classes=classes))
+    return scene
 
 
 def _relabelled(plan: Any, truth: np.ndarray, altered: np.ndarray) -> Any:

@@ -1,7 +1,8 @@
 """Hash locks of the requirement files: docker/locks/<folder>-<stack>.txt, made with uv from the index's own hashes.
 
     python docker/lock.py           write them (needs the network and uv: pip install uv)
-    python docker/lock.py --check   exit with 1 where a lock and its requirement file name different versions
+    python docker/lock.py --check   exit with 1 where a lock and its requirement file name different versions, or where
+                                    an image gets CUDA for another TensorFlow than its requirement file names
 
 locks/cuda-tensorflow-<version>.txt holds what a GPU needs besides: CUDA libraries, or the build of that time with CUDA.
 PyTorch is not locked: its builds for CPU and for CUDA have one version, come from different indexes and have different
@@ -13,9 +14,9 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, Set
+from typing import Dict, Optional, Set
 
-from variants import PAPERS
+from variants import CUDA_LOCK, PAPERS
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / "docker" / "locks"
@@ -49,12 +50,36 @@ def locked(text: str, python: str, *options: str) -> str:
     return subprocess.run(words, input=text.encode(), stdout=subprocess.PIPE, check=True).stdout.decode()
 
 
+def requirements_of(folder: str, stack: str) -> Path:
+    """The requirement file of a paper's stack."""
+    return ROOT / folder / "requirements" / (stack + ".txt")
+
+
+def tensorflow_of(requirements: Path) -> Optional[str]:
+    """The version of TensorFlow that a requirement file names."""
+    found = re.search(r"^tensorflow==(\S+)", requirements.read_text(), re.MULTILINE)
+    return found.group(1) if found else None
+
+
+def stale_cuda() -> int:
+    """How many images for GPUs get CUDA for another TensorFlow than their requirement file names; prints each."""
+    stale = 0
+    for slug, paper in PAPERS.items():
+        for name, variant in paper.variants.items():
+            requirements = requirements_of(paper.folder, variant.stack)
+            version = tensorflow_of(requirements)
+            if variant.further_requirements and variant.further_requirements != CUDA_LOCK % version:
+                stale += 1
+                told = (name, slug, variant.further_requirements, version, requirements)
+                print("variants.py: %s of %s gets %s, not CUDA for TensorFlow %s of %s." % told)
+    return stale
+
+
 def cuda_of_tensorflow(paper: str) -> Dict[str, str]:
     """Per stack the name and the content of the lock that a GPU needs besides the paper's."""
     locks = {}
     for stack in ("modern", "era"):
-        requirements = (ROOT / PAPERS[paper].folder / "requirements" / (stack + ".txt")).read_text()
-        version = re.search(r"^tensorflow==(\S+)", requirements, re.MULTILINE).group(1)
+        version = tensorflow_of(requirements_of(PAPERS[paper].folder, stack))
         if stack == "modern":
             asked = "tensorflow[and-cuda]==" + version
             everything = locked(asked, "3.12", "--python-platform", "x86_64-manylinux_2_28")
@@ -71,10 +96,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    stale = 0
+    stale = stale_cuda() if check else 0
     for paper in PAPERS.values():
         for stack in ("modern", "era"):
-            requirements = ROOT / paper.folder / "requirements" / (stack + ".txt")
+            requirements = requirements_of(paper.folder, stack)
             lock = LOCKS / ("%s-%s.txt" % (paper.folder, stack))
             modern = OLDEST_MODERN.get(paper.folder, "3.10")
             oldest = modern if stack == "modern" else OLDEST_ERA[paper.variants["era"].python]

@@ -46,12 +46,13 @@ def fit(
     device = select_device(run.device)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
-        torch.cuda.reset_peak_memory_stats(device)
     _check_last_minibatch(labels.train_pixels.size, train["batch"], settings["model"]["name"])
 
     model = preprocess(image, labels, configuration, seed)
     with settings_of(configuration.experiment):
         gatherer = PatchGatherer(whitening_of(model).apply(image.cube), settings["patch"]["side"], device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)  # an error where the process has not used it yet
     batches = MinibatchStream(gatherer, labels.train, labels.train_pixels, train["batch"], seed)
     validation = Validation(gatherer, labels.val, labels.val_pixels, train["batch"], seed)
 

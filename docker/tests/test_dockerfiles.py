@@ -60,6 +60,20 @@ def test_a_stale_lock_is_noticed(tmp_path, monkeypatch, capsys):
     assert "python docker/lock.py" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["modern", "era"])
+@pytest.mark.parametrize("slug", ["da-imrn", "apdclnn"])
+def test_cuda_for_another_tensorflow_than_the_requirements_name_is_noticed(slug, name, monkeypatch, capsys):
+    assert lock.stale_cuda() == 0, capsys.readouterr().out
+    other = PAPERS[slug].variants[name]._replace(further_requirements="docker/locks/cuda-tensorflow-1.0.txt")
+    paper = PAPERS[slug]._replace(variants={**PAPERS[slug].variants, name: other})
+    monkeypatch.setitem(PAPERS, slug, paper)
+    monkeypatch.setattr("sys.argv", ["lock.py", "--check"])
+    assert lock.main() == 1
+    told = capsys.readouterr().out
+    assert "variants.py: %s of %s gets docker/locks/cuda-tensorflow-1.0.txt" % (name, slug) in told
+    assert "%s/requirements/%s.txt" % (paper.folder, name) in told
+
+
 def test_every_locked_package_has_a_hash():
     for path in lock.LOCKS.iterdir():
         for entry in re.split(r"\n(?=\S)", path.read_text())[1:]:

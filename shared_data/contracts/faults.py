@@ -2,7 +2,7 @@
 
 HSI_FAULTS=1          switches the long tests on
 HSI_FAULTS_LOG=file   receives a line per fault and paper that passed
-python -m contracts.faults file [document]     prints these lines as a Markdown table, or writes it into a document
+python -m contracts.faults file [document]     prints these lines as a Markdown table, and writes it into a document
 """
 
 import json
@@ -10,9 +10,9 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Set, Tuple
 
-from shared_data.cli.console import print_text
+from shared_data.cli.console import print_text, run_command
 from shared_data.errors import SharedDataError
 from shared_data.files.atomic import write_text
 
@@ -37,31 +37,43 @@ def table(path: Path) -> str:
     return "\n".join(lines)
 
 
-_PLACE = re.compile(r"(<!-- faults -->\n).*?(<!-- end faults -->)", re.S)
+_PLACE = re.compile(r"(<!-- faults -->\n)(.*?)(<!-- end faults -->)", re.S)
+
+
+def _cases(text: str) -> Set[Tuple[str, ...]]:
+    """Fault and place of every row of a table."""
+    return {tuple(cell.strip() for cell in line.split("|")[1:3]) for line in text.splitlines() if line.startswith("| ")}
 
 
 def write_table(document: Path, content: str) -> None:
     """Put a table between the marks `<!-- faults -->` and `<!-- end faults -->` of a document.
 
-    Raises: SharedDataError where the document has no such marks.
+    Raises: SharedDataError where the document has no such marks, or a row of a fault and place that the table lacks.
     """
     text = document.read_text(encoding="utf-8")
-    if not _PLACE.search(text):
+    place = _PLACE.search(text)
+    if not place:
         raise SharedDataError(
             "%s has no '<!-- faults -->' and '<!-- end faults -->' to put the table between." % document
         )
-    write_text(document, _PLACE.sub(lambda match: match.group(1) + content + "\n" + match.group(2), text))
+    missing = sorted(": ".join(case) for case in _cases(place.group(2)) - _cases(content))
+    if missing:  # a test that was skipped notes nothing
+        raise SharedDataError(
+            "%s is left as it was, because these of its rows were not tested: %s. Remove the row of what is no longer "
+            "tested." % (document, "; ".join(missing))
+        )
+    write_text(document, _PLACE.sub(lambda match: match.group(1) + content + "\n" + match.group(3), text))
 
 
 def main(words: Optional[List[str]] = None) -> int:
     """Print the table of a file; with a document, write it there, too."""
     path, *documents = sys.argv[1:] if words is None else words
     content = table(Path(path))
+    print_text(content)  # first: it took hours, and the document may refuse it
     for document in documents:
         write_table(Path(document), content)
-    print_text(content)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

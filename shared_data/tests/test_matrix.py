@@ -348,7 +348,10 @@ def test_the_command_in_an_environment():
 @pytest.mark.parametrize("kind", ["docker", "podman", "apptainer"])
 def test_the_command_in_a_container(kind):
     words = Runner(kind, "era").run_command(PAPER, JOB, OPTIONS)
-    assert words[:2] == [kind, "run"]
+    user = "%d:%d" % (os.getuid(), os.getgid())
+    closed = ["--rm", "--init", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--user", user, "--env"]
+    head = [kind, "run", *(["--contain", "--nv", "--bind"] if kind == "apptainer" else closed)]
+    assert words[: len(head)] == head
     image = words.index("hsi/a2s2k:era")
     assert words[image + 1 : image + 6] == ["python", "-m", "a2s2k_resnet", "reproduce", "pavia"]
     assert words[words.index("--out") + 1] == "/results" and words[-1] == "/data:/data1"

@@ -271,6 +271,23 @@ def test_log_lines_and_curves(tmp_path):
         assert name in events
 
 
+def test_a_step_is_logged_behind_its_callbacks_because_a_line_waits_for_the_device(tmp_path, monkeypatch):
+    launcher, loader, events = make_launcher(tmp_path), list(make_loader()), []
+
+    def after_step(self, info):
+        events.append(info["step"])
+        if info["step"] == 2:
+            self.request_stop("enough")
+
+    original = torch.Tensor.__float__
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda self: events.append("waited") or original(self))
+    launcher.add_step_callback(after_step)
+    launcher.train_by_config(loader, {"num_iters": 4, "tensorboard_interval_step": 1, "log_interval_step": 1})
+    assert [event for event in events if event != "waited"] == [1, 2]
+    assert events[0] == 1 and events[1] == events[-1] == "waited"  # the step of a stop is logged, too
+    assert "[Train] step 2/4" in next(tmp_path.glob("*.log")).read_text()
+
+
 def test_the_logged_loss_is_smoothed(tmp_path):
     launcher = constant_launcher(tmp_path, lambda weight, x: {"a_loss": weight * 0 + x})
     launcher.train_by_config([torch.tensor(value) for value in (1.0, 3.0)], {"num_iters": 2, "log_interval_step": 2})

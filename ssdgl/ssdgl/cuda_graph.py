@@ -7,6 +7,7 @@ optimizer's state may change as ever, and checkpoints are the same.
 """
 
 import os
+import warnings
 from typing import Any
 
 import torch
@@ -39,8 +40,21 @@ def replay(network: Any, method: str, sample: Any) -> None:
     network: an nn.Module in training mode, on the GPU. method: the name of one that maps a tensor to a tensor by the
     network's parameters and never waits for the GPU, such as `forward`. sample: an input; inputs get no gradient.
     Weights, running statistics and random states are as before. A result is valid until the next call.
+    Raises: DeviceError where PyTorch finds nothing to replay.
     """
     function = getattr(network, method)
+    with torch.cuda.device(sample.device):  # PyTorch captures on the current device, not on that of the sample
+        from_graphs = _captured(network, function, sample)
+
+    def call(x: Any) -> Any:
+        fits = network.training and torch.is_grad_enabled() and x.shape == sample.shape
+        return from_graphs(x) if fits else function(x)
+
+    setattr(network, method, call)
+
+
+def _captured(network: Any, function: Any, sample: Any) -> Any:
+    """The function from graphs, captured on the current device; the network is as before."""
 
     class Part(torch.nn.Module):
         """The method as a module with the network's parameters."""
@@ -60,14 +74,14 @@ def replay(network: Any, method: str, sample: Any) -> None:
     for parameter in network.parameters():
         if parameter.grad is not None:
             parameter.grad.zero_()
-    from_graphs: Any = torch.cuda.make_graphed_callables(Part(), (sample,), allow_unused_input=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "The CUDA Graph is empty")  # its results would be whatever the memory holds
+        try:
+            from_graphs: Any = torch.cuda.make_graphed_callables(Part(), (sample,), allow_unused_input=True)
+        except UserWarning as warning:
+            raise DeviceError("PyTorch captured nothing for %s=1: %s" % (VARIABLE, one_line(str(warning)))) from None
     with torch.no_grad():
         for buffer, before in zip(network.buffers(), buffers):
             buffer.copy_(before)
     torch.cuda.set_rng_state(random_state, sample.device)
-
-    def call(x: Any) -> Any:
-        fits = network.training and torch.is_grad_enabled() and x.shape == sample.shape
-        return from_graphs(x) if fits else function(x)
-
-    setattr(network, method, call)
+    return from_graphs

@@ -116,7 +116,8 @@ class Launcher:
     # hooks
 
     def add_step_callback(self, fn: Callable[["Launcher", StepInfo], None]) -> None:
-        """`fn(launcher, info)` after every optimizer step.
+        """`fn(launcher, info)` after every optimizer step. The log comes behind it, because writing a line waits for
+        the GPU, and a callback may measure how long that takes.
 
         info: step (from 1), lr (the rate this step used), seconds (data and step, without evaluation; on a GPU without
         waiting for it), losses and metrics (dicts of detached scalar tensors or numbers, averaged over the batches).
@@ -256,9 +257,9 @@ class Launcher:
             "losses": losses,
             "metrics": metrics,
         }
-        self._log(info, settings, total)
         for callback in self._step_callbacks:
             callback(self, info)
+        self._log(info, settings, total)
 
     def _accumulate_gradients(self, batches: List[Any]) -> Tuple[Scalars, Scalars]:
         losses: Scalars = {}

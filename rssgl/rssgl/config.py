@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from rssgl.decisions import as_dict, decide
 from rssgl.loss import FEWEST_PIXELS
+from shared_data.configuration.schedule import check_length
 from shared_data.configuration.schema import check_config, load_schema
 from shared_data.errors import SettingsError
 from shared_data.runs.generic import (
@@ -37,23 +38,12 @@ def check(config: Dict[str, Any], file: str) -> None:
     """
     check_config(config, SCHEMA, file)
     get_scene(config["scene"])
-    _check_length(config, file)
+    check_length(config, file)
     per_class, regulariser = config["minibatch"]["per_class"], config["loss"]["regulariser"]
     if 0 < per_class < FEWEST_PIXELS.get(regulariser, 1):
         raise SettingsError(
             "%s: minibatch.per_class: expected 0, which takes all, or at least %d, because loss.regulariser is '%s', "
             "found %d." % (file, FEWEST_PIXELS[regulariser], regulariser, per_class)
-        )
-
-
-def _check_length(config: Dict[str, Any], file: str) -> None:
-    """Training ends before the learning rate is zero."""
-    steps, rate = config["train"]["num_iters"], config["learning_rate"]["params"]
-    if rate["power"] and steps > rate["max_iters"]:  # with the power 0 the rate is constant
-        raise SettingsError(
-            "%s: train.num_iters: expected at most %d, because the learning rate is 0 after "
-            "learning_rate.params.max_iters steps, found %d; lower it (--iters, ITERS) or raise "
-            "learning_rate.params.max_iters." % (file, rate["max_iters"], steps)
         )
 
 
@@ -78,15 +68,13 @@ def resolve(request: Request, labelled: bool = True) -> Tuple[Configuration, Loa
     Raises: UnknownNameError for an unknown experiment, protocol, key or name; SettingsError for a value that no
     configuration may have; SceneNotFoundError.
     """
-    overrides = request.overrides
-    if request.iterations is not None:
-        overrides += ("train.num_iters=%d" % request.iterations,)  # checked, and not derived, like the user's own
-    settings, packaged = (load_settings(CONFIGS, request.experiment, changes) for changes in (overrides, ()))
+    given = request.with_iterations  # they are checked, and not derived, like the other overrides
+    settings, packaged = (load_settings(CONFIGS, request.experiment, changes) for changes in (given, ()))
     file = file_of(CONFIGS, request.experiment)
     check(settings, file)
     decisions = decide(request.protocol)
     loaded = load_scene(settings["scene"], request.data, request.unverified, labelled)
-    from_scene = complete(CONFIGS, request.experiment, overrides, settings, packaged, loaded, derived)
+    from_scene = complete(CONFIGS, request.experiment, given, settings, packaged, loaded, derived)
     check(settings, file)  # what is given and what is derived may not go together
     for each in (settings, packaged):
         each["model"]["params"].update(in_channels=loaded.scene.bands, num_classes=loaded.scene.num_classes)

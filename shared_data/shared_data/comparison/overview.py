@@ -135,8 +135,9 @@ def _cells(
         row = _row_of(given, published)
         cell = Cell(missing=NO_CODE if column == RELEASED and not paper.code else NOT_RUN)
         if row is not None:
-            alone = "" if row.published_spread or row.interval is None else " " + diff.ALONE
-            verdict = row.verdict + alone if row.interval is not None else ""
+            verdict = ""
+            if row.interval is not None:
+                verdict = row.verdict + ("" if row.published_spread else " " + diff.ALONE)
             cell = Cell(row.reproduced, row.std, row.n, None, verdict, row.delta, row.doubts)
         cells[column] = cell._replace(baselines=baselines)
     return cells

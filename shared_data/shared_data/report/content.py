@@ -43,7 +43,7 @@ DOUBTS = (
     ("training pixels partly drawn", "of the partition that the authors ship, not every training pixel is known"),
 )
 PROTOCOLS = (
-    ("paper", "what the paper's text says; test labels are not used before the final evaluation"),
+    ("paper", "the method of the paper's text, our choices where it is silent; test labels at the end alone"),
     ("released", "what the official program does when it is run, flaws included; the paper's README names them"),
 ) + tuple((name, shared.title) for name, shared in SHARED.items())
 

@@ -24,6 +24,11 @@ class Request(NamedTuple):
     split: Tuple[str, ...] = ()  # file or files with the pixels of an own split
     verbose: bool = False  # show the log of a training on the console
 
+    @property
+    def with_iterations(self) -> Tuple[str, ...]:
+        """`overrides`, and the limit of iterations, where there is one, as one more."""
+        return self.overrides + (() if self.iterations is None else ("train.num_iters=%d" % self.iterations,))
+
 
 class Configuration(NamedTuple):
     """Everything that determines a run, resolved and checked.
